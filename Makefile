@@ -1,0 +1,64 @@
+# Everything a user needs, set-up included. Settings go to every stage through OVERRIDES:
+#   make stage1 stage2 stage3 OVERRIDES="experiment=smoke paths.artifacts=/tmp/artifacts"
+
+PYTHON ?= python3
+VENV ?= .venv
+OVERRIDES ?=
+RUN = $(VENV)/bin/python -m
+INSTALLED = $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup teachers stage1 stage2 stage3 sweep test test-slow check format verify clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(INSTALLED) ## make the virtual environment, once
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "tmkd: Python 3.11 or newer is needed, $(PYTHON) is older; name another: make PYTHON=python3.12 ..."; exit 2; }
+	@echo "Installing into $(VENV) (a few minutes, once) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@touch $@
+
+teachers: $(INSTALLED) ## stage 0: fine-tune the teachers
+	@$(RUN) stages.teachers $(OVERRIDES)
+
+stage1: teachers ## score the corpus, pre-train the students on soft labels (teachers first)
+	@$(RUN) stages.stage1 $(OVERRIDES)
+
+stage2: $(INSTALLED) ## fine-tune the students of every arm
+	@$(RUN) stages.stage2 $(OVERRIDES)
+
+stage3: $(INSTALLED) ## evaluate every arm, write the comparison
+	@$(RUN) stages.stage3 $(OVERRIDES)
+
+sweep: $(INSTALLED) ## the comparison against the number of teachers
+	@$(RUN) stages.stage2 --multirun sweep=teacher_count $(OVERRIDES)
+	@$(RUN) stages.stage3 sweep=teacher_count $(OVERRIDES)
+
+test: $(INSTALLED) ## the tests: a few minutes, offline
+	@$(RUN) pytest -m "not slow"
+
+test-slow: $(INSTALLED) ## the tests that take minutes
+	@$(RUN) pytest -m slow
+
+check: $(INSTALLED) ## ruff, types, import directions, config composition, unit tests
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports
+	@$(RUN) pytest tests/unit tests/configs -m "not slow"
+
+format: $(INSTALLED) ## rewrite the code as ruff likes it
+	@$(VENV)/bin/ruff check --fix .
+	@$(VENV)/bin/ruff format .
+
+verify: $(INSTALLED) ## check every file of every artifact against its manifest
+	@$(RUN) stages.verify $(OVERRIDES)
+
+clean: ## remove logs and caches; artifacts and reports stay
+	rm -rf runs .pytest_cache .mypy_cache .ruff_cache

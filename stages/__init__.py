@@ -1,0 +1,1 @@
+"""Entry points: ``python -m stages.NAME``, one a stage. What they do is in ``tmkd/pipelines``."""

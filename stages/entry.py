@@ -1,0 +1,51 @@
+"""What the entry points share: Hydra in front, one sentence and exit code 2 for a user's mistake, a last line at the end."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+
+import hydra
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from tmkd.config import explain, resolve
+from tmkd.errors import TmkdError
+
+CONF = Path(__file__).resolve().parent.parent / "conf"
+log = logging.getLogger("tmkd")
+
+
+def launch(stage: str, then: str) -> None:
+    """Run ``tmkd.pipelines.<stage>`` on the command line's settings; ``then`` is the command that comes next."""
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands errors over instead of printing them
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+
+    @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
+    def job(composed: DictConfig) -> None:
+        started = time.monotonic()
+        try:
+            config = resolve(composed)
+            # Imported here, so that --help and a mistyped setting are answered before torch is loaded.
+            made = importlib.import_module(f"tmkd.pipelines.{stage}").run(config)
+        except TmkdError as error:
+            _stop(str(error))
+        what = f"{len(made)} results in {config.paths.artifacts}/" if isinstance(made, list) else f"{made}/comparison.md"
+        log.info("%s done: %s, in %.0f s. Next: %s", stage, what, time.monotonic() - started, then)
+
+    try:
+        job()
+    except (HydraException, OmegaConfBaseException) as error:
+        _stop(explain(error))
+    except KeyboardInterrupt:
+        _stop("Stopped; what was done is kept, the same command goes on from there.", code=130)
+
+
+def _stop(sentence: str, code: int = 2) -> None:
+    print(f"tmkd: {sentence}", file=sys.stderr)
+    sys.exit(code)

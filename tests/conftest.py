@@ -1,0 +1,43 @@
+"""Tiny things made on the spot: nothing here reaches a network or a model larger than a few thousand weights."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from datasets import Dataset
+
+from tmkd.data.schema import pair_id
+from tmkd.models.encoder import Encoder, load_encoder
+from tmkd.training.runtime import Runtime
+
+
+@pytest.fixture
+def runtime() -> Runtime:
+    return Runtime(torch.device("cpu"), False, "eager", score_batch=8, shard_size=10, checkpoint_seconds=60)
+
+
+@pytest.fixture
+def encoder() -> Encoder:
+    return load_encoder(source="tiny", layers=3, width=16, dropout=0.0)
+
+
+@pytest.fixture
+def pairs() -> Dataset:
+    """48 pairs of unequal length: the right passage repeats the question's word."""
+    words = ["amber", "birch", "cobalt", "dune", "ember", "fjord", "grove", "heron"]
+    rows = []
+    for number in range(24):
+        word, other = words[number % 8], words[(number + 3) % 8]
+        question = f"what is {word} {number}"
+        for label, said in ((1, word), (0, other)):
+            passage = f"{said} " * (1 + number % 5) + str(number)
+            rows.append((question, passage, label))
+    return Dataset.from_dict(
+        {
+            "id": [pair_id(question, passage) for question, passage, _ in rows],
+            "question_id": [question for question, _, _ in rows],
+            "question": [question for question, _, _ in rows],
+            "passage": [passage for _, passage, _ in rows],
+            "label": [label for _, _, label in rows],
+        }
+    )

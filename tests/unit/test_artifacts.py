@@ -1,0 +1,139 @@
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tmkd.artifacts import ArtifactStore, verify
+from tmkd.errors import ConfigError, DamagedArtifact
+from tmkd.identity import key
+
+
+def make_file(text="42"):
+    def make(work):
+        (work / "scratch").mkdir(exist_ok=True)
+        (work / "scratch" / "checkpoint").write_text("large")
+        (work / "answer.txt").write_text(text)
+        return {"answer": text}
+
+    return make
+
+
+def never(work):
+    raise AssertionError("made twice")
+
+
+def test_same_spec_is_made_once(tmp_path):
+    store = ArtifactStore(tmp_path)
+    made = store.build("task", {"a": 1}, make_file(), "answer")
+    again = store.build("task", {"a": 1}, never, "answer")
+    assert again.path == made.path
+    assert again.file("answer.txt").read_text() == "42"
+    assert again.details == {"answer": "42"}
+
+
+def test_key_ignores_order_and_sees_every_value():
+    assert key("task", {"a": 1, "b": [1, 2]}) == key("task", {"b": [1, 2], "a": 1})
+    assert len({key("task", {"a": 1}), key("task", {"a": 2}), key("corpus", {"a": 1}), key("task", {"b": 1})}) == 4
+
+
+def test_scratch_is_not_published(tmp_path):
+    made = ArtifactStore(tmp_path).build("task", {}, make_file(), "answer")
+    assert sorted(path.name for path in made.path.iterdir()) == ["answer.txt", "manifest.json"]
+    assert list(made.manifest["files"]) == ["answer.txt"]
+
+
+def test_failed_making_publishes_nothing_and_keeps_what_it_had(tmp_path):
+    store = ArtifactStore(tmp_path)
+
+    def fails(work):
+        (work / "part").write_text("done")
+        raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError, match="power cut"):
+        store.build("task", {}, fails, "answer")
+    assert store.find("task", {}) is None
+
+    def goes_on(work):
+        assert (work / "part").read_text() == "done"
+        return {}
+
+    store.build("task", {}, goes_on, "answer")
+
+
+@pytest.mark.parametrize("damage", ["truncated", "gone"])
+def test_file_of_another_size_is_noticed_without_being_read(tmp_path, damage):
+    store = ArtifactStore(tmp_path)
+    file = store.build("task", {}, make_file(), "answer").path / "answer.txt"
+    file.unlink() if damage == "gone" else file.write_text("4")
+    with pytest.raises(DamagedArtifact, match=r"answer\.txt .*remove the folder"):
+        store.build("task", {}, never, "answer")
+
+
+def test_edited_file_of_the_same_size_is_noticed_when_it_is_read(tmp_path):
+    store = ArtifactStore(tmp_path)
+    store.build("task", {}, make_file(), "answer").path.joinpath("answer.txt").write_text("43")
+    with pytest.raises(DamagedArtifact, match="was changed after it was published"):
+        store.find("task", {}).file("answer.txt")
+    assert [str(problem) for problem in verify(tmp_path)]
+
+
+def test_unreadable_manifest_is_named(tmp_path):
+    store = ArtifactStore(tmp_path)
+    made = store.build("task", {}, make_file(), "answer")
+    (made.path / "manifest.json").write_text("{")
+    with pytest.raises(DamagedArtifact, match=r"manifest\.json is missing or unreadable"):
+        store.find("task", {})
+
+
+def test_manifest_says_what_it_was_made_with(tmp_path):
+    made = ArtifactStore(tmp_path).build("task", {"lr": 0.1}, make_file(), "answer")
+    manifest = json.loads((made.path / "manifest.json").read_text())
+    assert manifest["spec"] == {"lr": 0.1}
+    assert {"packages", "python", "commit", "seconds"} <= set(manifest)
+
+
+def test_root_that_is_a_file_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match=r"choose another paths\.artifacts"):
+        ArtifactStore(tmp_path / "file").build("task", {}, make_file(), "answer")
+
+
+SLOW_MAKER = """
+import sys, time
+from pathlib import Path
+from tmkd.artifacts import ArtifactStore
+def make(work):
+    with open(sys.argv[2], "a") as log: log.write("made\\n")
+    (work / "part").write_text("x"); time.sleep(float(sys.argv[3])); return {}
+ArtifactStore(sys.argv[1]).build("task", {}, make, "slow")
+"""
+
+
+def run_slow(root, log, seconds):
+    return subprocess.Popen([sys.executable, "-c", SLOW_MAKER, str(root), str(log), str(seconds)])
+
+
+def wait_for(path, seconds=60):
+    until = time.monotonic() + seconds
+    while not path.exists():
+        assert time.monotonic() < until, f"{path} never came"
+        time.sleep(0.02)
+
+
+def test_two_processes_make_the_same_result_once(tmp_path):
+    both = [run_slow(tmp_path / "store", tmp_path / "log", 1.0) for _ in range(2)]
+    assert [process.wait(60) for process in both] == [0, 0]
+    assert (tmp_path / "log").read_text() == "made\n"
+
+
+def test_killed_maker_leaves_no_lock_and_no_result(tmp_path):
+    killed = run_slow(tmp_path / "store", tmp_path / "log", 60)
+    wait_for(tmp_path / "log")
+    os.kill(killed.pid, 9)
+    killed.wait(10)
+    store = ArtifactStore(tmp_path / "store")
+    assert store.find("task", {}) is None
+    store.build("task", {}, make_file(), "answer")

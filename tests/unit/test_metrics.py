@@ -1,0 +1,101 @@
+"""Hand-worked values of the metrics, and what a library would get wrong in silence."""
+
+import math
+import time
+
+import numpy as np
+import pytest
+
+from tmkd.errors import DataError
+from tmkd.metrics import main_metric, evaluate, per_question
+
+
+def binary(scores: list[float]) -> np.ndarray:
+    return np.stack([1 - np.array(scores), np.array(scores)], axis=1)
+
+
+# Question a: order 0 1 1 -> AP (1/2 + 2/3) / 2, RR 1/2. Question b: order 1 0 -> 1. Question c has no right passage,
+# d no wrong one.
+QUESTIONS = ["a", "b", "a", "c", "b", "a", "c", "d"]
+LABELS = np.array([1, 0, 0, 0, 1, 1, 0, 1])
+SCORES = binary([0.2, 0.3, 0.9, 0.6, 0.8, 0.7, 0.1, 0.4])
+NDCG_A = (1 / math.log2(3) + 1 / math.log2(4)) / (1 + 1 / math.log2(3))
+
+
+def test_ranking_metrics_equal_values_worked_out_by_hand_over_interleaved_questions() -> None:
+    metrics = evaluate(SCORES, LABELS, QUESTIONS, ranking=True)
+    assert metrics["map"] == pytest.approx((7 / 12 + 1) / 2)
+    assert metrics["mrr"] == pytest.approx((1 / 2 + 1) / 2)
+    assert metrics["ndcg"] == pytest.approx((NDCG_A + 1) / 2)
+    assert metrics["accuracy"] == pytest.approx(4 / 8)
+    # Right 0.2 0.8 0.7 0.4 against wrong 0.3 0.9 0.6 0.1: they win 1 + 3 + 3 + 2 of 16 comparisons.
+    assert metrics["auc"] == pytest.approx(9 / 16)
+
+
+def test_questions_without_a_right_or_a_wrong_passage_do_not_dilute_the_mean() -> None:
+    questions, values = per_question(SCORES, LABELS, QUESTIONS, ranking=True)
+    assert questions == ["a", "b"]
+    assert values == pytest.approx([7 / 12, 1.0])
+
+
+@pytest.mark.parametrize("labels", [[1, 0, 0, 0], [0, 0, 0, 1]])
+def test_constant_scorer_is_not_rewarded_by_the_row_order(labels: list[int]) -> None:
+    metrics = evaluate(binary([0.5] * 4), np.array(labels), [7] * 4, ranking=True)
+    assert metrics["map"] == metrics["mrr"] == 0.25
+    assert metrics["ndcg"] == pytest.approx(1 / math.log2(5))
+    assert metrics["auc"] == 0.5
+
+
+def test_right_passage_with_zero_probability_still_has_a_rank() -> None:
+    # torchmetrics alone gives 0: it ignores right passages whose score is not positive.
+    assert evaluate(binary([0.5, 0.0]), np.array([0, 1]), ["q", "q"], ranking=True)["map"] == 0.5
+
+
+def test_scores_that_differ_only_beyond_float32_are_not_tied() -> None:
+    scores = np.array([[1e-12, 1 - 1e-12], [2e-12, 1 - 2e-12]])
+    assert evaluate(scores, np.array([1, 0]), ["q", "q"], ranking=True)["map"] == 1.0
+
+
+def test_three_classes_have_accuracy_alone() -> None:
+    probabilities = np.array([[0.6, 0.3, 0.1], [0.2, 0.3, 0.5], [0.1, 0.8, 0.1]])
+    assert evaluate(probabilities, np.array([0, 2, 0]), ["q"] * 3, ranking=False) == {"accuracy": pytest.approx(2 / 3)}
+
+
+def test_each_pair_is_a_question_of_its_own_without_ranking() -> None:
+    questions, values = per_question(binary([0.9, 0.2, 0.7]), np.array([1, 1, 1]), ["x", "x", "y"], ranking=False)
+    assert questions == ["x", "x", "y"]
+    assert values.tolist() == [1.0, 0.0, 1.0]
+
+
+def test_auc_of_one_class_is_undefined_rather_than_an_exception() -> None:
+    assert math.isnan(evaluate(binary([0.1, 0.9]), np.array([1, 1]), [1, 2], ranking=False)["auc"])
+
+
+@pytest.mark.parametrize("ranking", [True, False])
+def test_mean_of_per_question_values_is_the_main_metric(ranking: bool) -> None:
+    metrics = evaluate(SCORES, LABELS, QUESTIONS, ranking)
+    assert per_question(SCORES, LABELS, QUESTIONS, ranking)[1].mean() == pytest.approx(metrics[main_metric(ranking)])
+
+
+def test_diverged_model_is_named_by_the_row_that_is_not_finite() -> None:
+    with pytest.raises(DataError, match=r"1 of 2 pairs have NaN.*row 1"):
+        evaluate(binary([0.1, float("nan")]), np.array([0, 1]), [1, 2], ranking=False)
+
+
+def test_labels_of_other_pairs_are_refused() -> None:
+    with pytest.raises(DataError, match=r"\(2, 2\), \(3,\)"):
+        evaluate(binary([0.1, 0.2]), np.array([0, 1, 1]), [1, 2], ranking=False)
+
+
+def test_no_question_to_rank_is_an_error_rather_than_a_map_of_zero() -> None:
+    with pytest.raises(DataError, match="none of the 2 questions"):
+        evaluate(binary([0.1, 0.2]), np.array([0, 1]), [1, 2], ranking=True)
+
+
+def test_a_large_test_split_takes_less_than_two_seconds() -> None:
+    rng = np.random.default_rng(0)
+    questions = np.repeat(np.arange(2_500), 8)
+    scores, labels = binary(rng.random(20_000).tolist()), rng.integers(0, 2, 20_000)
+    start = time.process_time()
+    evaluate(scores, labels, questions, ranking=True)
+    assert time.process_time() - start < 2

@@ -1,0 +1,161 @@
+import numpy as np
+import pytest
+import torch
+from transformers import GPT2Config, GPT2Model, GPT2Tokenizer, RobertaConfig, RobertaModel
+
+from tmkd.data.batching import Collator, tokenise
+from tmkd.errors import ConfigError, DamagedArtifact, ModelError
+from tmkd.models.classifier import PairClassifier, prediction_heads
+from tmkd.models.encoder import check_encoder, load_encoder
+from tmkd.models.heads import Heads
+from tmkd.models.tiny import letter_tokenizer
+from tmkd.training.predict import predict
+
+
+def classifier(encoder, heads=("gold", "a", "b")):
+    torch.manual_seed(0)
+    return PairClassifier(encoder, list(heads), ["wrong", "right"], max_length=48)
+
+
+def test_gold_and_soft_heads_are_the_rows_of_the_logits(encoder):
+    output = classifier(encoder)(torch.tensor([[5, 6, 7]]), torch.ones(1, 3, dtype=torch.long))
+    assert output.logits.shape == (1, 3, 2)
+    assert torch.equal(output.gold, output.logits[:, 0])
+    assert torch.equal(output.soft, output.logits[:, 1:])
+
+
+def test_model_without_a_gold_head_has_soft_heads_alone(encoder):
+    output = classifier(encoder, ["average"])(torch.tensor([[5, 6]]), torch.ones(1, 2, dtype=torch.long))
+    assert output.gold is None
+    assert output.soft.shape == (1, 1, 2)
+
+
+def test_hidden_states_and_attentions_come_when_asked_for(encoder):
+    mask = torch.ones(1, 3, dtype=torch.long)
+    output = classifier(encoder)(torch.tensor([[5, 6, 7]]), mask, output_hidden_states=True, output_attentions=True)
+    assert len(output.hidden_states) == 4
+    assert len(output.attentions) == 3
+
+
+def test_padding_does_not_change_a_score(encoder, pairs, runtime):
+    model = classifier(encoder)
+    tokens = tokenise(pairs, model.tokenizer, 48)
+    together = predict(model, tokens, runtime)
+    alone = np.concatenate([predict(model, tokens.select([row]), runtime) for row in range(len(tokens))])
+    assert len(set(tokens["length"])) > 3  # or padding was never tried
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+
+
+def test_saved_classifier_scores_as_before(encoder, pairs, runtime, tmp_path):
+    model = classifier(encoder)
+    tokens = tokenise(pairs, model.tokenizer, 48)
+    model.save(tmp_path)
+    again = PairClassifier.load(tmp_path, attention="eager")
+    assert again.heads.names == ("gold", "a", "b")
+    assert again.classes == ("wrong", "right")
+    np.testing.assert_allclose(predict(again, tokens, runtime), predict(model, tokens, runtime), atol=1e-6)
+
+
+def test_truncated_weights_are_named(encoder, tmp_path):
+    classifier(encoder).save(tmp_path)
+    weights = tmp_path / "heads.safetensors"
+    weights.write_bytes(weights.read_bytes()[:20])
+    with pytest.raises((DamagedArtifact, ModelError), match=str(tmp_path)):
+        PairClassifier.load(tmp_path)
+
+
+def test_bottom_layers_are_the_encoders_own(tmp_path):
+    whole = load_encoder(source="tiny", layers=3, width=16)
+    cut = load_encoder(source="tiny", layers=3, width=16, keep=2)
+    assert cut.model.config.num_hidden_layers == len(cut.model.encoder.layer) == 2
+    for mine, theirs in zip(cut.model.encoder.layer, whole.model.encoder.layer):
+        for a, b in zip(mine.parameters(), theirs.parameters()):
+            assert torch.equal(a, b)
+
+
+def test_student_deeper_than_its_encoder_is_refused():
+    with pytest.raises(ConfigError, match="expected at most 3"):
+        load_encoder(source="tiny", layers=3, keep=4)
+    with pytest.raises(ConfigError, match="expected at most 3"):
+        check_encoder(source="tiny", name=None, layers=3, keep=4)
+
+
+def test_missing_folder_is_named():
+    with pytest.raises(ModelError, match="there is no folder ./nowhere"):
+        load_encoder(source="hub", name="./nowhere")
+
+
+def test_checkpoint_without_safetensors_is_refused(tmp_path):
+    # torch.load would run whatever a pickle holds.
+    encoder = load_encoder(source="tiny")
+    encoder.model.save_pretrained(tmp_path)
+    encoder.tokenizer.save_pretrained(tmp_path)
+    torch.save(encoder.model.state_dict(), tmp_path / "pytorch_model.bin")
+    (tmp_path / "model.safetensors").unlink()
+    with pytest.raises(ModelError, match="safetensors"):
+        load_encoder(source="hub", name=str(tmp_path))
+
+
+def test_gpt2_is_padded_and_read_at_its_last_token(tmp_path, pairs, runtime):
+    letters = [chr(code) for code in range(33, 127)] + ["Ġ", "Ċ", "<|endoftext|>"]
+    tokenizer = GPT2Tokenizer(vocab={piece: index for index, piece in enumerate(letters)}, merges=[])
+    GPT2Model(GPT2Config(vocab_size=len(letters), n_embd=16, n_layer=2, n_head=2)).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    encoder = load_encoder(source="hub", name=str(tmp_path), keep=1, dropout=0.0, attention="eager")
+    assert encoder.pooling == "last"
+    model = classifier(encoder, ["gold"])
+    tokens = tokenise(pairs, model.tokenizer, 48)
+    end = model.tokenizer.eos_token_id
+    assert all(ids.count(end) == 2 and ids[-1] == end for ids in tokens["input_ids"])
+    together = predict(model, tokens, runtime)
+    alone = np.concatenate([predict(model, tokens.select([row]), runtime) for row in range(len(tokens))])
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+
+
+def test_roberta_without_token_types_is_cut_and_read_at_its_first_token(tmp_path, pairs, runtime):
+    tokenizer = letter_tokenizer()
+    tokenizer.model_input_names = ["input_ids", "attention_mask"]
+    config = RobertaConfig(vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=3, num_attention_heads=2,
+                           intermediate_size=32, pad_token_id=0)
+    RobertaModel(config).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    encoder = load_encoder(source="hub", name=str(tmp_path), keep=2)
+    assert encoder.pooling == "first"
+    tokens = tokenise(pairs, encoder.tokenizer, 48)
+    assert predict(classifier(encoder, ["gold"]), tokens, runtime).shape == (48, 1, 2)
+
+
+def test_dropout_setting_reaches_every_family(tmp_path):
+    GPT2Model(GPT2Config(vocab_size=9, n_embd=16, n_layer=1, n_head=2)).save_pretrained(tmp_path)
+    letter_tokenizer().save_pretrained(tmp_path)
+    model = load_encoder(source="hub", name=str(tmp_path), dropout=0.37).model
+    drops = [module.p for module in model.modules() if isinstance(module, torch.nn.Dropout)]
+    assert drops and set(drops) == {0.37}
+
+
+def test_heads_start_from_their_own_teachers_and_the_rest_from_the_mean():
+    earlier, later = Heads(["a", "b"], 4, 2), Heads(["gold", "b", "c"], 4, 2)
+    later.carry_over(earlier)
+    h1 = torch.randn(3, 4)
+    before, after = earlier(h1), later(h1)
+    assert torch.allclose(after[:, 1], before[:, 1])
+    assert torch.allclose(after[:, 0], before.mean(1), atol=1e-6)
+    assert torch.allclose(after[:, 2], before.mean(1), atol=1e-6)
+
+
+def test_heads_of_other_classes_are_not_carried_over():
+    with pytest.raises(ValueError, match="expected stage-1 heads of 4 × 3, but found 4 × 2"):
+        Heads(["gold"], 4, 3).carry_over(Heads(["gold"], 4, 2))
+
+
+def test_gold_head_does_not_predict_where_it_learnt_nothing():
+    assert prediction_heads(["gold", "a", "b"], 1.0) == [1, 2]
+    assert prediction_heads(["gold", "a", "b"], 0.9) == [0, 1, 2]
+    assert prediction_heads(["gold"], 1.0) == [0]
+
+
+def test_collator_pads_to_a_multiple_of_eight():
+    batch = Collator(pad_token_id=9)([{"input_ids": [1, 2, 3], "label": 1}, {"input_ids": [4], "label": 0}])
+    assert batch["input_ids"].tolist()[1] == [4, 9, 9, 9, 9, 9, 9, 9]
+    assert batch["attention_mask"].sum(1).tolist() == [3, 1]
+    assert batch["labels"].tolist() == [1, 0]

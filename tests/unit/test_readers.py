@@ -1,0 +1,186 @@
+import json
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from tmkd.data import readers
+from tmkd.data.documentation import DocObject
+from tmkd.data.documentation_task import build_corpus, build_task, distinct, divide, module_group, passage
+from tmkd.data.readers import fingerprint, raw_identity, read
+from tmkd.data.schema import SPLITS
+from tmkd.errors import ConfigError, DataError
+
+SMOKE = Path(__file__).parents[2] / "data" / "smoke"
+TASK = {"questions": (30, 10, 20), "negatives": 3, "passage_words": 20, "seed": 5}
+CORPUS = {"questions": 40, "candidates": 4, "random": 2, "passage_words": 20, "seed": 5}
+
+
+def invented(packages: int = 3, modules: int = 12, each: int = 8) -> list[DocObject]:
+    rng = Random(0)
+    words = ["".join(rng.choices("abcdefghijklmnop", k=5)) for _ in range(400)]
+    found = []
+    for p in range(packages):
+        for m in range(modules):
+            for n in range(each):
+                topic = rng.sample(words, 3)
+                prose = " ".join(rng.sample(words, 20) + topic)
+                text = f"Return the {' '.join(topic)} of {rng.choice(words)}.", f"{topic[0]} {prose}"
+                found.append(DocObject(f"pkg{p}.sub{m}.obj{n}", f"pkg{p}.sub{m}", f"pkg{p}", *text))
+    return found
+
+
+def data(**changes):
+    settings = {
+        "reader": "files", "name": "smoke", "classes": ["wrong", "right"], "ranking": True,
+        **{split: str(SMOKE / f"{split}.tsv") for split in SPLITS},
+        "question": "question", "passage": "passage", "label": "label", "question_id": "question_id",
+        "packages": ["python", "numpy"], "questions": [30, 10, 20],
+        "negatives": 3, "passage_words": 20, "seed": 5,
+    }  # fmt: skip
+    return settings | changes
+
+
+def corpus(**changes):
+    settings = {"reader": "files", "path": str(SMOKE / "corpus.jsonl"), "questions": 40, "candidates": 4, "random": 2}
+    return settings | changes
+
+
+def test_each_question_has_one_right_passage_among_wrong_ones_of_its_split():
+    objects = {item.qualified_name: item for item in invented()}
+    task = build_task(objects.values(), **TASK).check()
+    for split, questions in zip(SPLITS, TASK["questions"], strict=True):
+        grouped = defaultdict(list)
+        for row in task.splits[split]:
+            grouped[row["question_id"]].append(row)
+        assert len(grouped) == questions
+        for name, rows in grouped.items():
+            assert sorted(row["label"] for row in rows) == [0, 0, 0, 1]
+            right = next(row for row in rows if row["label"])
+            assert right["passage"] == passage(objects[name], 20)
+            assert len(right["passage"].split()) == 20
+            package = objects[name].package
+            assert any(row["passage"].startswith(package + ".") for row in rows if not row["label"])
+    firsts = task.splits["train"]["label"][::4]
+    assert 0 < sum(firsts) < len(firsts), "the right passage's place gives it away"
+
+
+def test_no_module_question_or_passage_is_in_two_splits_or_in_the_corpus():
+    objects = invented()
+    for_task, for_corpus = divide(objects, passage_words=20, seed=5)
+    parts = [*build_task(for_task, **TASK).splits.values(), build_corpus(for_corpus, **CORPUS)]
+    for take in (
+        lambda rows: {row["question"].lower() for row in rows},
+        lambda rows: {row["passage"] for row in rows},
+        lambda rows: {row["passage"].partition(":")[0].rpartition(".")[0] for row in rows},
+    ):
+        texts = [take(part) for part in parts]
+        assert sum(map(len, texts)) == len(set().union(*texts))
+
+
+def test_modules_below_the_third_level_stay_together():
+    deep = DocObject("a.b.c.d.f", "a.b.c.d", "a", "s", "p")
+    assert module_group(deep) == "a.b.c"
+    assert module_group(DocObject("email.mime.f", "email.mime", "python", "s", "p")) == "email"
+
+
+def test_near_duplicates_and_repeated_questions_are_left_out():
+    first, *others = invented(1, 1, 6)
+    copy = DocObject("pkg9.z.copy", "pkg9.z", "pkg9", "Ask something else altogether.", first.prose + " indeed")
+    again = DocObject("pkg9.z.again", "pkg9.z", "pkg9", first.summary.upper(), "Entirely new words come up here.")
+    assert distinct([copy, again, *others, first], passage_words=40) == [first, *others]
+
+
+def test_task_and_corpus_do_not_depend_on_the_order_of_objects_but_on_the_seed():
+    objects = invented()
+    shuffled = Random(1).sample(objects, len(objects))
+    assert read_twice(build_task, objects, shuffled, TASK)
+    assert read_twice(build_corpus, objects, shuffled, CORPUS)
+    other = build_task(objects, **{**TASK, "seed": 6}).splits["test"]
+    assert other["id"][:] != build_task(objects, **TASK).splits["test"]["id"][:]
+
+
+def read_twice(build, objects, shuffled, settings):
+    one, two = build(objects, **settings), build(shuffled, **settings)
+    rows = [[s.to_list() for s in getattr(made, "splits", {"": made}).values()] for made in (one, two)]
+    return rows[0] == rows[1]
+
+
+def test_corpus_has_searched_and_random_passages_without_repetition():
+    rows = build_corpus(invented(), **CORPUS)
+    assert len(rows) == 40 * (4 + 2)
+    assert len(set(rows["id"])) == len(rows)
+    assert "label" not in rows.column_names
+
+
+def test_questions_that_the_search_engine_cannot_answer_are_not_asked():
+    objects = invented()
+    mute = [replace(item, summary=f"Zyx{n} wvu{n} tsr{n} qpo{n}") for n, item in enumerate(objects[144:])]
+    asked = set(build_corpus([*objects[:144], *mute], **CORPUS)["question"])
+    assert len(asked) == 40
+    assert not asked & {item.summary for item in mute}
+
+
+def test_too_few_objects_are_counted():
+    with pytest.raises(DataError, match=r"gives \d+ questions for the train split but 3000 are needed; lower"):
+        build_task(invented(), **{**TASK, "questions": (3000, 10, 20)})
+    with pytest.raises(DataError, match="corpus split but 900 are needed"):
+        build_corpus(invented(), **{**CORPUS, "questions": 900})
+
+
+def test_smoke_files_are_a_valid_task():
+    task, rows = read(data(), corpus())
+    assert task.name == "smoke"
+    assert [len(task.splits[split]) for split in SPLITS] == [60, 24, 32]
+    assert len(rows) == 80
+    parts = [set(part["question"]) for part in (*task.splits.values(), rows)]
+    assert sum(map(len, parts)) == len(set().union(*parts))
+
+
+@pytest.mark.parametrize("task_reader", ["documentation", "files"])
+@pytest.mark.parametrize("corpus_reader", ["documentation", "files"])
+def test_every_pairing_of_readers_works(monkeypatch, task_reader, corpus_reader):
+    monkeypatch.setattr(readers, "read_objects", lambda packages: invented())
+    settings = data(reader=task_reader, name="any", ranking=False), corpus(reader=corpus_reader)
+    task, rows = read(*settings)
+    assert (task.name, task.ranking) == ("any", False)
+    assert len(rows) == (240 if corpus_reader == "documentation" else 80)
+    assert fingerprint(task, rows) == fingerprint(*read(*settings))
+    identity = raw_identity(*settings)
+    assert json.loads(json.dumps(identity)) == identity
+
+
+def test_identity_of_documentation_needs_no_reading(monkeypatch):
+    monkeypatch.setattr(readers, "read_objects", None)
+    identity = raw_identity(data(reader="documentation"), corpus(reader="documentation"))
+    assert set(identity["data"]) == {"python", "numpy"}
+
+
+def test_identity_and_fingerprint_follow_the_content_of_files(tmp_path):
+    source = (SMOKE / "test.tsv").read_text()
+    test = tmp_path / "moved.tsv"
+    test.write_text(source)
+    assert raw_identity(data(test=str(test)), corpus()) == raw_identity(data(), corpus())
+    before = fingerprint(*read(data(test=str(test)), corpus()))
+    assert len(before) == 12
+    assert before == fingerprint(*read(data(), corpus()))
+    test.write_text(source.replace("oxygen", "carbon", 1))
+    assert raw_identity(data(test=str(test)), corpus()) != raw_identity(data(), corpus())
+    assert before != fingerprint(*read(data(test=str(test)), corpus()))
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ((data(reader="web"), corpus()), "data.reader is 'web' but must be one of"),
+        ((data(), corpus(reader="web")), "corpus.reader is 'web'"),
+        ((data(validation=""), corpus()), "data.validation is empty"),
+        ((data(), corpus(path=None)), "corpus.path is empty"),
+        ((data(reader="documentation", classes=["a", "b"]), corpus()), "data.classes"),
+    ],
+)
+def test_senseless_settings_are_named(settings, said):
+    with pytest.raises(ConfigError, match=said):
+        read(*settings)

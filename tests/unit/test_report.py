@@ -1,0 +1,150 @@
+"""Rows, tables and files of a small comparison."""
+
+import csv
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from tmkd.report import write_report
+from tmkd.report.figures import accuracy_against_speed
+from tmkd.report.rows import BASELINE, Row, add_versus, json_safe, make_row, per_question_by_seed
+from tmkd.report.tables import print_table, to_csv, to_json, to_markdown
+
+LABELS = np.array([1, 0] * 6)
+QUESTIONS = np.repeat(np.arange(6), 2)
+ARMS = ["student without distillation", BASELINE, "m-o-m", "TKD (1avg-o-1)", "TMKD", "teacher 1", "teacher ensemble"]
+
+
+def right_on(questions: int) -> np.ndarray:
+    """Return probabilities which order the first so many of six questions rightly: MAP 0.5 + questions / 12."""
+    rightly = np.isin(QUESTIONS, range(questions))
+    score = np.where(rightly == LABELS, 0.9, 0.1)
+    return np.stack([1 - score, score], axis=1)
+
+
+@pytest.fixture
+def rows() -> list[Row]:
+    runs = {arm: [right_on(index % 7), right_on((index + 2) % 7)] for index, arm in enumerate(ARMS)}
+    runs["teacher 1"] = runs["teacher 1"][:1]
+    made = [
+        make_row(arm, {"heads": 3}, range(len(p)), p, LABELS, QUESTIONS, True, 2000.0 / (1 + 9 * (i > 4)), 45_700_000)
+        for i, (arm, p) in enumerate(runs.items())
+    ]
+    add_versus(made, {arm: per_question_by_seed(p, LABELS, QUESTIONS, True) for arm, p in runs.items()})
+    return made
+
+
+def test_row_has_the_sample_standard_deviation_and_none_for_one_seed(rows: list[Row]) -> None:
+    two, one = rows[1], rows[5]
+    assert two.metrics["map"]["values"] == pytest.approx([0.5 + 1 / 12, 0.5 + 3 / 12])
+    assert two.mean("map") == pytest.approx(0.5 + 2 / 12)
+    assert two.std("map") == pytest.approx((2 / 12) / 2**0.5)  # n - 1; with n it would be 1 / 12
+    assert one.std("map") is None
+
+
+def test_versus_is_the_difference_of_the_main_metric_from_the_baseline(rows: list[Row]) -> None:
+    tmkd = rows[4].versus[BASELINE]
+    assert tmkd["difference"] == pytest.approx(rows[4].mean("map") - rows[1].mean("map")) == pytest.approx(3 / 12)
+    assert tmkd["low"] <= tmkd["difference"] <= tmkd["high"]
+    assert tmkd["p_holm"] >= tmkd["p_value"]
+    assert rows[1].versus == {}
+
+
+def test_rows_without_the_baseline_are_left_as_they_are(rows: list[Row]) -> None:
+    assert add_versus(rows, {}, baseline="absent") == rows
+
+
+def test_seeds_without_predictions_are_refused() -> None:
+    with pytest.raises(ValueError, match="zip"):
+        make_row("MKD", {}, [1, 2], [right_on(3)], LABELS, QUESTIONS, True)
+
+
+def test_undefined_values_are_null_in_json_and_floats_are_whole(rows: list[Row]) -> None:
+    one_class = make_row("MKD", {"alpha": np.float32(0.5)}, [0], [right_on(3)], LABELS * 0 + 1, QUESTIONS, False)
+    document = json.loads(json.dumps(to_json("e", "d", "f", [*rows, one_class], pairs=12), allow_nan=False))
+    assert list(document) == ["experiment", "data", "fingerprint", "pairs", "rows"]
+    assert document["rows"][-1]["metrics"]["auc"] == {"values": [None], "mean": None, "std": None}
+    assert document["rows"][0]["metrics"]["map"]["mean"] == rows[0].mean("map")
+    columns = "arm settings seeds metrics pairs_per_second parameters artifacts versus"
+    assert list(document["rows"][0]) == columns.split()
+
+
+def test_json_safe_reaches_into_nested_numpy() -> None:
+    value = {1: (np.int64(2), np.array([np.nan, 1.5])), "x": [float("inf"), None, True]}
+    assert json_safe(value) == {"1": [2, [None, 1.5]], "x": [None, None, True]}
+
+
+def test_csv_reads_back_at_full_precision(rows: list[Row]) -> None:
+    lines = list(csv.DictReader(io.StringIO(to_csv(rows))))
+    assert [line["arm"] for line in lines] == ARMS
+    assert float(lines[4]["map_mean"]) == rows[4].mean("map")
+    assert float(lines[4]["p_value"]) == rows[4].versus[BASELINE]["p_value"]
+    assert lines[5]["map_std"] == lines[1]["difference"] == ""
+
+
+def test_markdown_shows_mean_std_and_difference_and_says_what_they_are(rows: list[Row]) -> None:
+    text = to_markdown("WikiQA", "abc123", rows, ranking=True, questions=6, pairs=1200)
+    assert "| KD (1-o-1) | 2 | 0.667 ± 0.118 |" in text
+    assert "| 2,000 | 45.70 | +0.250 |" in text
+    for said in ("WikiQA", "abc123", "6 questions", "1,200 pairs", "permutation test", "minus that of KD (1-o-1)"):
+        assert said in text
+    assert len({line.count("|") for line in text.splitlines() if line.startswith("|")}) == 1
+
+
+@pytest.mark.parametrize(("width", "terminal"), [(120, True), (80, True), (40, False)])
+def test_terminal_table_is_never_cut(rows: list[Row], width: int, terminal: bool) -> None:
+    out = io.StringIO()
+    print_table(rows, True, "demo", console=Console(file=out, width=width, force_terminal=terminal, no_color=True))
+    text = out.getvalue()
+    assert "…" not in text
+    assert "0.667±0.118" in text
+    assert "(Holm)" in text
+    assert ("AUC" in text) == (width != 80)
+    if not terminal:
+        assert "\x1b" not in text
+        assert max(map(len, text.splitlines())) <= 120
+
+
+def test_report_is_whole_and_the_same_bytes_each_time(rows: list[Row], tmp_path: Path) -> None:
+    extra = {"questions": 6, "pairs": 12, "teacher_counts": {"TMKD": [(1, 0.6, 0.01), (2, 0.7, None)]}}
+    for name in ("first", "second"):
+        write_report(tmp_path / name, "demo", "WikiQA", "abc", rows, True, extra)
+        accuracy_against_speed(rows, tmp_path / name / "figure.svg", "map")
+    first, second = ({f.name: f.read_bytes() for f in (tmp_path / name).iterdir()} for name in ("first", "second"))
+    figures = {"map_against_speed.png", "map_against_teacher_count.png"}
+    assert set(first) == {"figure.svg", "comparison.json", "comparison.csv", "comparison.md"} | figures
+    assert first == second
+    assert all(name.encode() in first["comparison.md"] for name in figures)
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_debris(
+    rows: list[Row], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [replace(row, pairs_per_second=None) for row in rows]  # without figures, which are slow to draw
+    write_report(tmp_path, "old", "WikiQA", "abc", rows, True)
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        write_report(tmp_path, "new", "WikiQA", "abc", rows, True)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
+def test_labels_of_arms_with_one_speed_and_one_score_do_not_overlap(
+    rows: list[Row], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for row in rows:
+        row.pairs_per_second = 2000.0
+        row.metrics["map"]["mean"] = 0.7
+    saved = []
+    monkeypatch.setattr("tmkd.report.figures.save", lambda figure, _: saved.append(figure))
+    accuracy_against_speed(rows, tmp_path / "figure.png", "map")
+    axes = saved[0].axes[0]
+    saved[0].canvas.draw()  # lays out the axes
+    heights = sorted(axes.transData.transform((2000.0, text.get_position()[1]))[1] for text in axes.texts)
+    assert len(heights) == len(ARMS)
+    assert min(np.diff(heights)) > axes.texts[0].get_fontsize() * saved[0].dpi / 72

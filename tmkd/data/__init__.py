@@ -1,0 +1,1 @@
+"""Question-passage pairs: where they come from, how they are split, and how they become batches."""

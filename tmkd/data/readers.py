@@ -1,0 +1,140 @@
+"""The registry of readers: where the labelled task and the unlabelled corpus come from.
+
+A reader is four functions of the same two settings, ``data`` and ``corpus``; add one to ``READERS``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from datasets import Dataset
+
+from tmkd.data.documentation import DocObject, read_objects, source_versions
+from tmkd.data.documentation_task import CLASSES, build_corpus, build_task, divide
+from tmkd.data.files import corpus_files, file_hash, read_corpus, read_pairs
+from tmkd.data.schema import SPLITS, Task
+from tmkd.errors import ConfigError
+
+Settings = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """How one kind of source is read.
+
+    Attributes:
+        task: the labelled task.
+        corpus: the unlabelled pairs.
+        task_identity: what the task's raw data is, known without reading its rows.
+        corpus_identity: the same for the corpus.
+    """
+
+    task: Callable[[Settings, Settings], Task]
+    corpus: Callable[[Settings, Settings], Dataset]
+    task_identity: Callable[[Settings, Settings], dict[str, Any]]
+    corpus_identity: Callable[[Settings, Settings], dict[str, Any]]
+
+
+def read(data: Settings, corpus: Settings) -> tuple[Task, Dataset]:
+    """Return the checked labelled task and the unlabelled corpus."""
+    task = _reader("data", data).task(data, corpus)
+    named = replace(task, name=data["name"], ranking=data["ranking"])
+    return named.check(), _reader("corpus", corpus).corpus(data, corpus)
+
+
+def raw_identity(data: Settings, corpus: Settings) -> dict[str, Any]:
+    """Return what the raw data is, as JSON: versions of packages, or hashes of files. It takes no reading of rows."""
+    return {
+        "data": _reader("data", data).task_identity(data, corpus),
+        "corpus": _reader("corpus", corpus).corpus_identity(data, corpus),
+    }
+
+
+def fingerprint(task: Task, corpus: Dataset) -> str:
+    """Return 12 hex characters that stand for the classes and the content of all rows, in their order."""
+    digest = hashlib.sha256(json.dumps([task.classes, task.ranking]).encode())
+    for name, rows in (*((split, task.splits[split]) for split in SPLITS), ("corpus", corpus)):
+        digest.update(name.encode())
+        for row in rows:
+            digest.update(json.dumps(row, sort_keys=True).encode() + b"\n")
+    return digest.hexdigest()[:12]
+
+
+def _documentation_task(data: Settings, corpus: Settings) -> Task:
+    if tuple(data["classes"]) != CLASSES:
+        raise ConfigError(
+            f"data.classes is {list(data['classes'])} but the documentation reader labels {list(CLASSES)}; set these."
+        )
+    return build_task(
+        _objects(data)[0],
+        questions=tuple(data["questions"]),
+        negatives=data["negatives"],
+        passage_words=data["passage_words"],
+        seed=data["seed"],
+    )
+
+
+def _documentation_corpus(data: Settings, corpus: Settings) -> Dataset:
+    return build_corpus(
+        _objects(data)[1],
+        questions=corpus["questions"],
+        candidates=corpus["candidates"],
+        random=corpus["random"],
+        passage_words=data["passage_words"],
+        seed=data["seed"],
+    )
+
+
+def _objects(data: Settings) -> tuple[list[DocObject], list[DocObject]]:
+    """Return the objects of the task and those of the corpus: disjoint, whichever of the two is read."""
+    objects = read_objects(tuple(data["packages"]))
+    return divide(objects, passage_words=data["passage_words"], seed=data["seed"])
+
+
+def _files_task(data: Settings, corpus: Settings) -> Task:
+    classes = tuple(data["classes"])
+    splits = {
+        split: read_pairs(_path("data", data, split), classes=classes, label=data["label"], **_columns(data))
+        for split in SPLITS
+    }
+    return Task(data["name"], classes, data["ranking"], splits)
+
+
+def _files_corpus(data: Settings, corpus: Settings) -> Dataset:
+    return read_corpus(_path("corpus", corpus, "path"), **_columns(data))
+
+
+def _columns(data: Settings) -> dict[str, str]:
+    return {column: data[column] for column in ("question", "passage", "question_id")}
+
+
+def _path(owner: str, settings: Settings, key: str) -> str:
+    if not settings[key]:
+        raise ConfigError(f"{owner}.{key} is empty but the files reader needs it; set it to the path of a file.")
+    return settings[key]
+
+
+def _reader(owner: str, settings: Settings) -> Reader:
+    if settings["reader"] not in READERS:
+        raise ConfigError(f"{owner}.reader is '{settings['reader']}' but must be one of {sorted(READERS)}.")
+    return READERS[settings["reader"]]
+
+
+READERS: dict[str, Reader] = {
+    "documentation": Reader(
+        _documentation_task,
+        _documentation_corpus,
+        lambda data, _: source_versions(data["packages"]),
+        lambda data, _: source_versions(data["packages"]),
+    ),
+    "files": Reader(
+        _files_task,
+        _files_corpus,
+        lambda data, _: {split: file_hash(_path("data", data, split)) for split in SPLITS},
+        lambda _, corpus: {"files": [file_hash(file) for file in corpus_files(_path("corpus", corpus, "path"))]},
+    ),
+}

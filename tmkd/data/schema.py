@@ -1,0 +1,61 @@
+"""What every reader returns, and the checks that every task must pass before it costs any training time.
+
+A *pair* is a row with the columns of ``PAIR_COLUMNS``; an unlabelled corpus has the same columns without ``label``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from datasets import Dataset
+
+from tmkd.errors import DataError
+
+CORPUS_COLUMNS = ("id", "question_id", "question", "passage")
+PAIR_COLUMNS = (*CORPUS_COLUMNS, "label")
+SPLITS = ("train", "validation", "test")
+
+
+def pair_id(question: str, passage: str) -> str:
+    """Name a pair after its text, so that soft labels are joined by content and never by row order."""
+    return hashlib.sha256(f"{question}\x1f{passage}".encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A labelled task.
+
+    Attributes:
+        name: what tables call it.
+        classes: class names; a label is an index into them.
+        ranking: whether questions have several passages to order (MAP, MRR, nDCG make sense). The last class is then
+            "relevant", and its probability is the score.
+        splits: train, validation and test, each with the columns of ``PAIR_COLUMNS``.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    ranking: bool
+    splits: dict[str, Dataset]
+
+    def check(self) -> Task:
+        """Return the task itself, or raise DataError for an empty, one-class or leaking split."""
+        for split in SPLITS:
+            rows = self.splits[split]
+            if len(rows) == 0:
+                raise DataError(f"{self.name}: the {split} split is empty; give it at least one pair of each class.")
+            labels = set(rows["label"])
+            if len(labels) < 2:
+                only = self.classes[labels.pop()]
+                raise DataError(
+                    f"{self.name}: every row of the {split} split has the label '{only}'; expected at least two of "
+                    f"the classes {list(self.classes)}."
+                )
+            if len(set(rows["id"])) != len(rows):
+                raise DataError(f"{self.name}: the {split} split holds the same question-passage pair twice.")
+        for held_out in SPLITS[1:]:
+            shared = set(self.splits["train"]["id"]) & set(self.splits[held_out]["id"])
+            if shared:
+                raise DataError(f"{self.name}: {len(shared)} pairs of the train split are also in {held_out}.")
+        return self

@@ -1,0 +1,29 @@
+"""What can go wrong through no fault of the code.
+
+Every message is one sentence that a user can act on: what was expected, what came, where, and what to do. The entry
+points print it without a traceback and exit with code 2; anything else that escapes is a bug and keeps its traceback.
+"""
+
+
+class TmkdError(Exception):
+    """Base of every error that is the user's to mend."""
+
+
+class ConfigError(TmkdError):
+    """A setting, or two settings together, make no sense."""
+
+
+class DataError(TmkdError):
+    """A row, a file or a split is not what the task needs."""
+
+
+class ModelError(TmkdError):
+    """An encoder or a checkpoint cannot be found, reached or read."""
+
+
+class DamagedArtifact(TmkdError):
+    """A published file is not what its manifest says."""
+
+
+class TrainingDiverged(TmkdError):
+    """The loss is no longer a number."""

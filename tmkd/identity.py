@@ -1,0 +1,21 @@
+"""What a result is called.
+
+A key is a hash of everything that shapes the result, known before the run: the stage, its version, the resolved
+settings, the seed and the keys of what it is made from. Device, worker count and paths are never part of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+# A change in what a stage computes, for the same settings, bumps its version here: older results are then left alone.
+VERSIONS = {"task": 1, "corpus": 1, "tokens": 1, "teacher": 1, "soft_labels": 1, "stage1": 1, "stage2": 1, "speed": 1}
+
+
+def key(stage: str, spec: Mapping[str, Any]) -> str:
+    """Return 12 hexadecimal digits that name the result of ``stage`` for ``spec`` (JSON-able; order is irrelevant)."""
+    content = json.dumps([stage, VERSIONS[stage], spec], sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(content.encode()).hexdigest()[:12]

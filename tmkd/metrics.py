@@ -1,0 +1,126 @@
+"""How good predictions are: accuracy and AUC over pairs; MAP, MRR and nDCG over questions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+import numpy as np
+import torch
+from sklearn.metrics import roc_auc_score
+from torchmetrics.functional.retrieval import (
+    retrieval_average_precision,
+    retrieval_normalized_dcg,
+    retrieval_reciprocal_rank,
+)
+
+from tmkd.errors import DataError
+
+RETRIEVAL: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
+    "map": retrieval_average_precision,
+    "mrr": retrieval_reciprocal_rank,
+    "ndcg": retrieval_normalized_dcg,
+}
+
+
+def main_metric(ranking: bool) -> str:
+    """Name the metric that a task is judged by: "map" where passages are ranked, "accuracy" elsewhere."""
+    return "map" if ranking else "accuracy"
+
+
+def evaluate(
+    probabilities: np.ndarray, labels: np.ndarray, question_ids: Sequence[str | int] | np.ndarray, ranking: bool
+) -> dict[str, float]:
+    """Score predictions; every value is a fraction between 0 and 1.
+
+    Args:
+        probabilities: [pairs, classes]; the last class is "relevant", and its probability is the score.
+        labels: [pairs], indices of classes.
+        question_ids: [pairs]; the rows of a question need not be adjacent.
+        ranking: also give map, mrr and ndcg, over the questions with at least one right and one wrong passage, as
+            WikiQA's authors do (Yang et al., EMNLP 2015). Among equal scores wrong passages come first, so neither
+            the order of the rows nor a constant score is rewarded.
+
+    Returns:
+        accuracy; auc where there are two classes (NaN if the labels are all one class; ties count one half);
+        map, mrr and ndcg where ``ranking``.
+
+    Raises:
+        DataError: shapes that disagree, probabilities that are not finite, or no question that can be ranked.
+    """
+    probabilities, labels, question_ids = _checked(probabilities, labels, question_ids)
+    classes = probabilities.shape[1]
+    metrics = {"accuracy": float(np.mean(probabilities.argmax(axis=1) == labels))}
+    if classes == 2:
+        one_class = len(np.unique(labels)) < 2
+        metrics["auc"] = float("nan") if one_class else float(roc_auc_score(labels, probabilities[:, 1]))
+    if ranking:
+        _, values = _retrieval(probabilities, labels, question_ids, tuple(RETRIEVAL))
+        metrics |= dict(zip(RETRIEVAL, values.mean(axis=0).tolist(), strict=True))
+    return metrics
+
+
+def per_question(
+    probabilities: np.ndarray, labels: np.ndarray, question_ids: Sequence[str | int] | np.ndarray, ranking: bool
+) -> tuple[list[str | int], np.ndarray]:
+    """Split the main metric over questions, for paired tests; the mean of the values is the main metric.
+
+    Args and Raises: as for ``evaluate``.
+
+    Returns:
+        The ids of the questions, and one value each [questions]: average precision where ``ranking`` (sorted by id,
+        only questions with a right and a wrong passage); else whether the pair is classified rightly, 1 or 0, with
+        each pair a question of its own, in the order of the rows.
+    """
+    probabilities, labels, question_ids = _checked(probabilities, labels, question_ids)
+    if not ranking:
+        return question_ids.tolist(), (probabilities.argmax(axis=1) == labels).astype(float)
+    questions, values = _retrieval(probabilities, labels, question_ids, ("map",))
+    return questions, values[:, 0]
+
+
+def _checked(
+    probabilities: np.ndarray, labels: np.ndarray, question_ids: Sequence[str | int] | np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    probabilities, labels = np.asarray(probabilities, dtype=np.float64), np.asarray(labels)
+    question_ids = np.asarray(question_ids)
+    if probabilities.ndim != 2 or not len(probabilities) == len(labels) == len(question_ids) > 0:
+        raise DataError(
+            "Metrics: expected probabilities [pairs, classes] with a label and a question id for each pair, but found "
+            f"shapes {probabilities.shape}, {labels.shape} and {question_ids.shape}; score and label the same pairs."
+        )
+    not_finite = np.flatnonzero(~np.isfinite(probabilities).all(axis=1))
+    if len(not_finite):
+        raise DataError(
+            f"Metrics: expected finite probabilities, but {len(not_finite)} of {len(probabilities)} pairs have NaN or "
+            f"infinity, the first at row {not_finite[0]}; the model has diverged: train it again with a lower "
+            "learning rate."
+        )
+    return probabilities, labels, question_ids
+
+
+def _retrieval(
+    probabilities: np.ndarray, labels: np.ndarray, question_ids: np.ndarray, names: Sequence[str]
+) -> tuple[list[str | int], np.ndarray]:
+    """Return the rankable questions, and their values [questions, names]."""
+    relevant = labels == probabilities.shape[1] - 1
+    questions, question = np.unique(question_ids, return_inverse=True)
+    order = np.lexsort((relevant, -probabilities[:, -1], question))
+    # torchmetrics is given ranks, not probabilities: it rounds to float32 (which makes ties), breaks ties by the order
+    # of the rows, and drops right passages whose score is 0. Ranks are distinct, positive and exact.
+    scores = torch.arange(len(order), 0, -1, dtype=torch.float32)
+    targets = torch.from_numpy(relevant[order].astype(np.int64))
+    ends = np.cumsum(np.bincount(question)).tolist()
+
+    kept, values = [], []
+    for index, (start, end) in enumerate(pairwise([0, *ends])):
+        target = targets[start:end]
+        if 0 < int(target.sum()) < len(target):
+            kept.append(questions[index].item())
+            values.append([RETRIEVAL[name](scores[start:end], target).item() for name in names])
+    if not kept:
+        raise DataError(
+            f"Metrics: none of the {len(questions)} questions has both a right and a wrong passage, so nothing can be "
+            "ranked; choose a split with such questions, or declare the task as one without ranking."
+        )
+    return kept, np.array(values)

@@ -1,0 +1,1 @@
+"""Encoders, heads, and the pair classifier that both teachers and students are."""

@@ -1,0 +1,120 @@
+"""The pair classifier: an encoder and its heads. A teacher has the gold head alone; a student has soft heads as well.
+
+``h1 = encoder([CLS] question [SEP] passage)``; every head is a linear map of ``h1`` (Yang et al. 2020, section 3).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from transformers import PreTrainedTokenizerBase
+
+from tmkd.errors import DamagedArtifact
+from tmkd.models.encoder import Encoder, load_encoder
+from tmkd.models.heads import GOLD, Heads
+
+
+@dataclass
+class PairOutput:
+    """What the classifier returns, all logits in float32.
+
+    Attributes:
+        logits: every head's, ``[batch, heads, classes]``.
+        gold: the gold head's, ``[batch, classes]``, or None where the model has none (stage 1).
+        soft: the soft heads', ``[batch, teachers, classes]``.
+        hidden_states, attentions: one tensor a layer, when asked for.
+    """
+
+    logits: Tensor
+    gold: Tensor | None
+    soft: Tensor
+    hidden_states: tuple[Tensor, ...] | None = None
+    attentions: tuple[Tensor, ...] | None = None
+
+
+class PairClassifier(nn.Module):
+    """An encoder with one head for each name in ``heads`` (``gold`` first, if it is there)."""
+
+    def __init__(self, encoder: Encoder, heads: Sequence[str], classes: Sequence[str], max_length: int) -> None:
+        super().__init__()
+        self.encoder = encoder.model
+        self.tokenizer: PreTrainedTokenizerBase = encoder.tokenizer
+        self.pooling = encoder.pooling
+        self.classes = tuple(classes)
+        self.max_length = max_length
+        self.heads = Heads(heads, encoder.model.config.hidden_size, len(self.classes))
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        token_type_ids: Tensor | None = None,
+        output_hidden_states: bool = False,
+        output_attentions: bool = False,
+    ) -> PairOutput:
+        """Score pairs: ``input_ids``, ``attention_mask``, ``token_type_ids`` are ``[batch, tokens]``, padded right."""
+        inputs: dict[str, Any] = {"input_ids": input_ids, "attention_mask": attention_mask}
+        if token_type_ids is not None:
+            inputs["token_type_ids"] = token_type_ids
+        if output_hidden_states or output_attentions:
+            inputs |= {"output_hidden_states": output_hidden_states, "output_attentions": output_attentions}
+        states = self.encoder(**inputs)
+        logits = self.heads(self._h1(states.last_hidden_state, attention_mask))
+        has_gold = self.heads.names[0] == GOLD
+        return PairOutput(
+            logits=logits,
+            gold=logits[:, 0] if has_gold else None,
+            soft=logits[:, 1:] if has_gold else logits,
+            hidden_states=states.get("hidden_states"),
+            attentions=states.get("attentions"),
+        )
+
+    def _h1(self, states: Tensor, mask: Tensor) -> Tensor:
+        if self.pooling == "first":
+            return states[:, 0]
+        last = mask.sum(dim=1) - 1  # the last real token: padding is on the right
+        return states[torch.arange(len(states), device=states.device), last]
+
+    def save(self, folder: Path) -> None:
+        """Write the encoder and tokenizer as transformers does, and beside them the heads and ``classifier.json``."""
+        self.encoder.save_pretrained(folder / "encoder")
+        self.tokenizer.save_pretrained(folder / "encoder")
+        save_file({name: tensor.contiguous() for name, tensor in self.heads.state_dict().items()}, folder / "heads.safetensors")
+        facts = {
+            "classes": list(self.classes),
+            "heads": list(self.heads.names),
+            "pooling": self.pooling,
+            "max_length": self.max_length,
+        }
+        (folder / "classifier.json").write_text(json.dumps(facts, indent=1))
+
+    @classmethod
+    def load(cls, folder: Path, **loading: Any) -> PairClassifier:
+        """Read what ``save`` wrote; ``loading`` goes to ``load_encoder`` (dropout, attention)."""
+        try:
+            facts = json.loads((folder / "classifier.json").read_text())
+            encoder = load_encoder(name=str(folder / "encoder"), pooling=facts["pooling"], **loading)
+            model = cls(encoder, facts["heads"], facts["classes"], facts["max_length"])
+            model.heads.load_state_dict(load_file(folder / "heads.safetensors"))
+        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+            raise DamagedArtifact(f"{folder} does not hold a whole classifier: {' '.join(str(error).split())}") from None
+        return model
+
+    @property
+    def parameter_count(self) -> int:
+        return sum(parameter.numel() for parameter in self.parameters())
+
+
+def prediction_heads(names: Sequence[str], alpha: float) -> list[int]:
+    """Return which heads predict: all of them, and at α = 1, where the gold head learns nothing, the soft heads only."""
+    if alpha == 1 and len(names) > 1:
+        return [index for index, name in enumerate(names) if name != GOLD]
+    return list(range(len(names)))

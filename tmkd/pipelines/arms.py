@@ -1,0 +1,95 @@
+"""The arms of a comparison: from two switches to the students that must be trained, and to the name in the table.
+
+Names are derived from the settings, never read back from a preset: with one teacher, its head, the average and the
+teacher itself are one arm.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tmkd.artifacts import Artifact
+from tmkd.config import ArmConfig, MethodConfig
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What one student learns from: ``targets`` is none, one, average or heads."""
+
+    targets: str
+    teachers: tuple[Artifact, ...]
+    pretrain: bool
+    alpha: float
+    loss: str
+    temperature: float
+    carry_heads: bool
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A row of the comparison: its name, and the lessons of its students (several for m-o-m)."""
+
+    name: str
+    series: str
+    count: int
+    lessons: tuple[Lesson, ...]
+    settings: dict[str, Any]
+
+
+def make_arm(arm: ArmConfig, method: MethodConfig, teachers: list[Artifact], best: int, count_in_name: bool = False) -> Arm:
+    """Settle an arm for the given teachers.
+
+    Args:
+        best: index of the best teacher on the validation split, the teacher of a 1-o-1 arm that names none.
+        count_in_name: add the number of teachers, where arms with several counts stand in one table.
+    """
+    alpha = method.alpha if arm.alpha is None else arm.alpha
+    loss = arm.loss or method.loss
+    temperature = method.temperature if arm.temperature is None else arm.temperature
+    targets = arm.targets if alpha > 0 else "none"  # at α = 0 nobody teaches
+    chosen = {
+        "none": [],
+        "one": [teachers[best if arm.teacher is None else arm.teacher - 1]],
+    }.get(targets, teachers)
+    base = Lesson(targets, tuple(chosen), arm.pretrain, alpha, loss, temperature, method.carry_heads)
+    if targets == "students":
+        lessons = tuple(replace(base, targets="one", teachers=(teacher,)) for teacher in chosen)
+    elif len(chosen) == 1:
+        lessons = (replace(base, targets="one"),)
+    else:
+        lessons = (base,)
+    name = arm_name(arm.pretrain, targets, len(teachers), arm.teacher)
+    for setting, value, usual in [
+        ("α", alpha, method.alpha),
+        ("loss", loss, method.loss),
+        ("T", temperature, method.temperature),
+    ]:
+        if value != usual:
+            name += f", {setting} = {value}"
+    series = name if targets in ("none", "one") else arm_name(arm.pretrain, targets, 2, None)
+    if count_in_name:
+        name += f", N = {len(teachers)}"
+    settings = {
+        "pretrain": arm.pretrain,
+        "targets": targets,
+        "teachers": [teacher.name for teacher in chosen],
+        "alpha": alpha if chosen else None,
+        "loss": loss if chosen else None,
+        "temperature": temperature if chosen and loss != "mse" else None,
+    }
+    return Arm(name, series, len(teachers), lessons, settings)
+
+
+def arm_name(pretrain: bool, targets: str, teachers: int, teacher: int | None) -> str:
+    """Return the paper's name for an arm (its section 4.2), or a plain one where the paper has none."""
+    if targets == "none":
+        return "stage 1, then gold labels alone" if pretrain else "student without distillation"
+    one = "TKD" if pretrain else "KD"
+    if targets == "one" or teachers == 1:
+        return f"{one} (1-o-1)" + (f", teacher {teacher}" if teacher else "")
+    if targets == "average":
+        return f"{one} (1avg-o-1)"
+    if targets == "students":
+        return "m-o-m" if not pretrain else "TKD (m-o-m)"
+    return "TMKD" if pretrain else "MKD"

@@ -1,0 +1,46 @@
+"""Teachers' logits, computed once a teacher and set of pairs and shared by every run that learns from them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from datasets import Dataset
+from tqdm import tqdm
+
+from tmkd.artifacts import Artifact
+from tmkd.models.classifier import PairClassifier
+from tmkd.pipelines.inputs import Inputs
+from tmkd.pipelines.teachers import MODEL
+from tmkd.soft_labels import read_soft_labels, write_soft_labels
+from tmkd.training.predict import predict
+
+
+def soft_labels(inputs: Inputs, teacher: Artifact, split: str) -> Artifact:
+    """Return the soft labels of one teacher on one split (train or corpus), scoring what is not scored yet."""
+    spec = {"teacher": teacher.key, "rows": inputs.source(split)}
+
+    def make(work: Path) -> dict[str, Any]:
+        model = PairClassifier.load(teacher.folder(MODEL), attention=inputs.runtime.attention).to(inputs.runtime.device)
+        tokens = inputs.tokens(split, model.tokenizer, model.max_length)
+        with tqdm(total=len(tokens), desc=f"score {split}", unit="pair", dynamic_ncols=True, mininterval=1) as bar:
+
+            def score(part: Dataset) -> np.ndarray:
+                return predict(model, part, inputs.runtime, bar)[:, 0]
+
+            scored = write_soft_labels(work, tokens, score, inputs.runtime.shard_size, bar.update)
+        return {"pairs": len(tokens), "scored_in_the_last_run": scored}
+
+    return inputs.store.build("soft_labels", spec, make, f"soft labels of {teacher.manifest['what']} on {split}")
+
+
+def soft_targets(inputs: Inputs, teachers: list[Artifact], split: str, average: bool, ids: list[str]) -> np.ndarray:
+    """Return the teachers' logits ``[pairs, teachers, classes]``, or their mean ``[pairs, 1, classes]``, float32.
+
+    The average is of logits: the target that makes one soft head's squared error the heads' mean one, up to a constant.
+    """
+    stacked = np.stack(
+        [read_soft_labels(soft_labels(inputs, teacher, split).folder(), ids) for teacher in teachers], axis=1
+    )
+    return stacked.mean(axis=1, keepdims=True) if average else stacked

@@ -1,0 +1,79 @@
+"""Configuration to identities: what shapes each result, and nothing else.
+
+Settings that make no difference are left out or brought to one form (one teacher's ``heads``, ``average`` and ``one``
+are the same run; α says nothing where nobody teaches), so that equal runs have equal keys whatever they were called.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from tmkd.config import Config, EncoderConfig, TeacherConfig, settings
+from tmkd.models.embedded import WEIGHTS_SHA256
+
+# What each reader looks at; the paths of files are not part of an identity, their content is.
+DATA_FIELDS = {
+    "documentation": ("reader", "classes", "ranking", "questions", "negatives", "passage_words", "seed"),
+    "files": ("reader", "classes", "ranking", "question", "passage", "label", "question_id"),
+}
+CORPUS_FIELDS = {"documentation": ("reader", "questions", "candidates", "random"), "files": ("reader",)}
+
+
+def task_spec(config: Config, raw: dict[str, Any]) -> dict[str, Any]:
+    """The labelled task: how it is read, and the checksum or versions of what it is read from."""
+    return {"data": _pick(settings(config.data), DATA_FIELDS[config.data.reader]), "raw": raw["data"]}
+
+
+def corpus_spec(config: Config, raw: dict[str, Any]) -> dict[str, Any]:
+    """The unlabelled corpus; one made from documentation depends on the task, whose objects it leaves out."""
+    spec = {"corpus": _pick(settings(config.corpus), CORPUS_FIELDS[config.corpus.reader]), "raw": raw["corpus"]}
+    if config.corpus.reader == "documentation":
+        spec["task"] = task_spec(config, raw)
+    return spec
+
+
+def encoder_spec(encoder: EncoderConfig) -> dict[str, Any]:
+    """An encoder's identity: the checksum of its weights, or its name where only a hub knows them."""
+    common = {"pooling": encoder.pooling}
+    if encoder.source == "embedded":
+        return {**common, "sha256": WEIGHTS_SHA256}
+    if encoder.source == "tiny":
+        return {**common, "tiny": [encoder.layers, encoder.width, encoder.seed]}
+    folder = Path(encoder.name or "").expanduser()
+    if encoder.name and folder.is_dir():
+        return {**common, "files": [_digest(path) for path in sorted(folder.iterdir()) if path.is_file()]}
+    return {**common, "name": encoder.name, "revision": encoder.revision}
+
+
+def teacher_spec(config: Config, teacher: TeacherConfig, task: str) -> dict[str, Any]:
+    """A teacher: the task's key, its encoder and its hyperparameters."""
+    encoder = teacher.encoder or config.encoder
+    spec = settings(teacher) | {"max_length": teacher.max_length or encoder.max_length}
+    return {"task": task, **spec, "encoder": encoder_spec(encoder), "trainer": settings(config.trainer)}
+
+
+def student_spec(config: Config) -> dict[str, Any]:
+    """The student's architecture."""
+    encoder = config.student.encoder or config.encoder
+    return {
+        "encoder": encoder_spec(encoder),
+        "layers": config.student.layers,
+        "dropout": config.student.dropout,
+        "max_length": config.student.max_length or encoder.max_length,
+    }
+
+
+def soft_spec(loss: str, temperature: float) -> dict[str, Any]:
+    """The soft loss; squared error on logits knows no temperature."""
+    return {"loss": loss} if loss == "mse" else {"loss": loss, "temperature": temperature}
+
+
+def _pick(section: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: section[name] for name in names}
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

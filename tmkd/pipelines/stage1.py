@@ -1,0 +1,102 @@
+"""Stage 1: pre-train the student on unlabelled pairs, with the teachers' soft labels alone (``l = l_s``).
+
+The default target is the teachers' average; ``stage1.targets=heads`` gives each teacher its own head, as the paper does.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tmkd.artifacts import Artifact
+from tmkd.config import Config, settings
+from tmkd.data.batching import PairDataset
+from tmkd.losses.combine import soft_term
+from tmkd.metrics import main_metric
+from tmkd.models.classifier import PairClassifier
+from tmkd.models.encoder import load_encoder
+from tmkd.models.heads import AVERAGE
+from tmkd.pipelines.arms import Lesson, make_arm
+from tmkd.pipelines.inputs import CORPUS, Inputs
+from tmkd.pipelines.scoring import soft_labels, soft_targets
+from tmkd.pipelines.specs import soft_spec, student_spec
+from tmkd.pipelines.teachers import MODEL, best_teacher, teachers, write_predictions
+from tmkd.training.fit import fit
+
+
+def run(config: Config) -> list[Artifact]:
+    """Return the pre-trained students that the arms of ``method`` start from, one a seed."""
+    inputs = Inputs(config)
+    made: dict[str, Artifact] = {}
+    for count in config.comparison.teacher_counts or [config.teachers.count]:
+        trained = teachers(inputs, count)
+        best = best_teacher(trained, main_metric(config.data.ranking))
+        for teacher in trained:
+            soft_labels(inputs, teacher, CORPUS)
+        for arm in config.method.arms.values():
+            for lesson in make_arm(arm, config.method, trained, best).lessons:
+                for seed in config.student.seeds:
+                    if lesson.pretrain:
+                        student = pretrained_student(inputs, lesson, trained, seed)
+                        made[student.name] = student
+    return list(made.values())
+
+
+def pretrained_student(inputs: Inputs, lesson: Lesson, all_teachers: list[Artifact], seed: int) -> Artifact:
+    """Return the stage-1 student for a lesson: taught by its teachers (by all of them where it has none)."""
+    config = inputs.config
+    chosen = list(lesson.teachers) or all_teachers
+    targets = "one" if len(chosen) == 1 else config.stage1.targets
+    spec = {
+        "corpus": inputs.corpus.key,
+        "teachers": [teacher.key for teacher in chosen],
+        "targets": targets,
+        **soft_spec(config.stage1.loss, config.stage1.temperature),
+        "classes": config.data.classes,
+        "student": student_spec(config),
+        "training": {name: getattr(config.stage1, name) for name in ("learning_rate", "batch_size", "epochs")},
+        "trainer": settings(config.trainer),
+        "seed": seed,
+    }
+    taught = {"one": "one teacher", "average": f"the average of {len(chosen)} teachers"}
+    what = f"stage-1 student of {taught.get(targets, f'{len(chosen)} teachers, a head each')}, seed {seed}"
+    return inputs.store.build("stage1", spec, lambda work: _train(inputs, chosen, targets, seed, work), what)
+
+
+def _train(inputs: Inputs, chosen: list[Artifact], targets: str, seed: int, work: Path) -> dict[str, Any]:
+    config, runtime = inputs.config, inputs.runtime
+    torch.manual_seed(seed)
+    heads = [AVERAGE] if targets == "average" else [teacher.key for teacher in chosen]
+    model = new_student(inputs, heads)
+    tokens = inputs.tokens(CORPUS, model.tokenizer, model.max_length)
+    pairs = PairDataset(tokens, soft_targets(inputs, chosen, CORPUS, targets == "average", tokens["id"]))
+    facts = fit(
+        model,
+        pairs,
+        [soft_term(1.0, config.stage1.loss, config.stage1.temperature)],
+        scratch=work / "scratch",
+        runtime=runtime,
+        what="stage 1",
+        seed=seed,
+        learning_rate=config.stage1.learning_rate,
+        batch_size=config.stage1.batch_size,
+        epochs=config.stage1.epochs,
+        **settings(config.trainer),
+    )
+    validation = write_predictions(work, model, inputs, list(range(len(heads))))
+    model.save(work / MODEL)
+    return {"training": facts, "validation": validation, "parameters": model.parameter_count}
+
+
+def new_student(inputs: Inputs, heads: list[str]) -> PairClassifier:
+    """Return a student cut from its encoder's bottom layers, with fresh heads, on the runtime's device."""
+    config, runtime = inputs.config, inputs.runtime
+    source = settings(config.student.encoder or config.encoder)
+    max_length = config.student.max_length or source["max_length"]
+    del source["max_length"]
+    encoder = load_encoder(
+        **source, keep=config.student.layers, dropout=config.student.dropout, attention=runtime.attention
+    )
+    return PairClassifier(encoder, heads, config.data.classes, max_length).to(runtime.device)

@@ -1,0 +1,126 @@
+"""Stage 0: fine-tune the N teachers on the labelled task, each with its own hyperparameters, one in memory at a time."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.numpy import load_file, save_file
+
+from tmkd.artifacts import Artifact
+from tmkd.config import Config, TeacherConfig, settings
+from tmkd.data.batching import PairDataset
+from tmkd.ensemble import average_probabilities
+from tmkd.losses.combine import gold_term
+from tmkd.metrics import evaluate, main_metric
+from tmkd.models.classifier import PairClassifier
+from tmkd.models.encoder import check_encoder, load_encoder
+from tmkd.models.heads import GOLD
+from tmkd.pipelines.inputs import Inputs
+from tmkd.pipelines.specs import teacher_spec
+from tmkd.training.fit import fit
+from tmkd.training.predict import predict
+
+log = logging.getLogger(__name__)
+PREDICTIONS = "predictions.safetensors"
+MODEL = "model"
+
+
+def run(config: Config) -> list[Artifact]:
+    """Return the first ``teachers.count`` teachers of the roster, trained."""
+    inputs = Inputs(config)
+    _check_encoders(config)
+    inputs.corpus  # read now: what is wrong with it should not come out after the teachers have been trained
+    return teachers(inputs)
+
+
+def teachers(inputs: Inputs, count: int | None = None) -> list[Artifact]:
+    """Return the first ``count`` teachers (``teachers.count`` without it), building those that are missing."""
+    roster = inputs.config.teachers.roster[: count or inputs.config.teachers.count]
+    return [_teacher(inputs, number, teacher) for number, teacher in enumerate(roster, start=1)]
+
+
+def best_teacher(trained: list[Artifact], metric: str) -> int:
+    """Return the index of the best teacher on the validation split; the first of equals."""
+    return int(np.argmax([teacher.details["validation"][metric] for teacher in trained]))
+
+
+def predictions(artifact: Artifact, split: str) -> np.ndarray:
+    """Return a classifier's predicting heads' logits ``[heads, pairs, classes]`` on validation or test."""
+    return load_file(artifact.file(PREDICTIONS))[split]
+
+
+def write_predictions(work: Path, model: PairClassifier, inputs: Inputs, heads: list[int]) -> dict[str, Any]:
+    """Predict validation and test once, for every later table; return the validation metrics."""
+    logits = {}
+    for split in ("validation", "test"):
+        tokens = inputs.tokens(split, model.tokenizer, model.max_length)
+        logits[split] = np.ascontiguousarray(predict(model, tokens, inputs.runtime)[:, heads].transpose(1, 0, 2))
+    save_file(logits, work / PREDICTIONS)
+    return validation_metrics(inputs, logits["validation"])
+
+
+def validator(inputs: Inputs, model: PairClassifier, heads: list[int]) -> Callable[[Any], dict[str, float]]:
+    """Return what judges ``model`` after each epoch: the mean of the predicting heads' probabilities, on validation."""
+    tokens = inputs.tokens("validation", model.tokenizer, model.max_length)
+
+    def validate(_: Any) -> dict[str, float]:
+        return validation_metrics(inputs, predict(model, tokens, inputs.runtime)[:, heads].transpose(1, 0, 2))
+
+    return validate
+
+
+def validation_metrics(inputs: Inputs, logits: np.ndarray) -> dict[str, float]:
+    rows = inputs.rows("validation")
+    return evaluate(
+        average_probabilities(logits), np.asarray(rows["label"]), rows["question_id"], inputs.config.data.ranking
+    )
+
+
+def _teacher(inputs: Inputs, number: int, teacher: TeacherConfig) -> Artifact:
+    spec = teacher_spec(inputs.config, teacher, inputs.task.key)
+    what = f"teacher {number} (learning rate {teacher.learning_rate:g})"
+    return inputs.store.build("teacher", spec, lambda work: _train(inputs, number, teacher, work), what)
+
+
+def _train(inputs: Inputs, number: int, teacher: TeacherConfig, work: Path) -> dict[str, Any]:
+    config, runtime = inputs.config, inputs.runtime
+    source = settings(teacher.encoder or config.encoder)
+    max_length = teacher.max_length or source["max_length"]
+    del source["max_length"]
+    torch.manual_seed(teacher.seed)
+    encoder = load_encoder(**source, dropout=teacher.dropout, attention=runtime.attention)
+    model = PairClassifier(encoder, [GOLD], config.data.classes, max_length).to(runtime.device)
+    facts = fit(
+        model,
+        PairDataset(inputs.tokens("train", model.tokenizer, max_length)),
+        [gold_term(1.0)],
+        scratch=work / "scratch",
+        runtime=runtime,
+        what=f"teacher {number}",
+        seed=teacher.seed,
+        learning_rate=teacher.learning_rate,
+        batch_size=teacher.batch_size,
+        epochs=teacher.epochs,
+        **settings(config.trainer),
+        validate=validator(inputs, model, [0]),
+        metric=main_metric(config.data.ranking),
+    )
+    validation = write_predictions(work, model, inputs, [0])
+    model.save(work / MODEL)
+    return {"training": facts, "validation": validation, "parameters": model.parameter_count}
+
+
+def _check_encoders(config: Config) -> None:
+    """Fail before any training: a student too deep, an encoder that is not there."""
+    student = settings(config.student.encoder or config.encoder)
+    check_encoder(keep=config.student.layers, **student)
+    for teacher in config.teachers.roster[: config.teachers.count]:
+        if teacher.encoder is not None:
+            check_encoder(**settings(teacher.encoder))
+    if config.student.encoder is not None:
+        check_encoder(**settings(config.encoder))

@@ -1,0 +1,79 @@
+"""Axes, points and labels that do not collide: what the figures share.
+
+matplotlib is imported where it is used: it is slow to load, and most runs draw nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from sklearn.isotonic import isotonic_regression
+
+from tmkd.report.rows import METRIC_NAMES
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+STYLE = {"font.size": 10, "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "tmkd"}
+LABEL_GAP = 0.055  # between the middles of two labels, in heights of the axes
+
+
+def new_axes(metric: str) -> tuple[Figure, Axes]:
+    """Return a figure with one pair of axes, whose y axis is the metric."""
+    # Not pyplot: it would choose a backend and keep every figure alive.
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    with rc_context(STYLE):
+        figure = Figure(figsize=(9, 5.5), layout="constrained")
+        axes = figure.subplots()
+    axes.set_ylabel(METRIC_NAMES.get(metric, metric))
+    axes.grid(axis="y", color="#dddddd", lw=0.6)
+    axes.set_axisbelow(True)
+    axes.margins(y=0.1)
+    return figure, axes
+
+
+def draw(
+    axes: Axes,
+    xs: Sequence[float],
+    means: Sequence[float],
+    stds: Sequence[float | None],
+    color: str,
+    marker: str,
+    ls: str,
+) -> None:
+    """Draw points [n] with bars of one standard deviation (None: no bar), joined by the line style ``ls``."""
+    bars = [std or 0 for std in stds]
+    axes.errorbar(xs, means, bars, fmt="none", ecolor=color, capsize=3, lw=1.2, zorder=2)
+    # White edges keep markers apart where they overlap.
+    axes.plot(xs, means, color=color, marker=marker, ls=ls, ms=8, mec="white", mew=0.8, zorder=3)
+
+
+def label(axes: Axes, points: Mapping[str, tuple[float, float]], x: float, align: str) -> None:
+    """Write the names of the points in a column at x, in the order of their heights."""
+    names = sorted(points, key=lambda name: points[name][1])
+    if not names:
+        return
+    low, high = axes.get_ylim()
+    steps = np.arange(len(names)) * LABEL_GAP * (high - low)
+    # The least squares fit whose steps are never negative: labels as near to their points as the gap between them lets.
+    heights = isotonic_regression([points[name][1] for name in names] - steps, y_min=low, y_max=high - steps[-1])
+    for name, height in zip(names, heights + steps, strict=True):
+        leader = {"arrowstyle": "-", "color": "#999999", "lw": 0.7, "shrinkA": 1, "shrinkB": 5}
+        leader["relpos"] = (0 if align == "left" else 1, 0.5)
+        axes.annotate(name, points[name], (x, height), ha=align, va="center", arrowprops=leader, zorder=1)
+    axes.set_ylim(low, high)
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Save as .png or .svg, by suffix, without the date or random ids that would make equal figures differ."""
+    from matplotlib import rc_context
+
+    with rc_context(STYLE):
+        metadata = {"Date": None} if path.suffix == ".svg" else {}
+        figure.savefig(path, dpi=160, metadata=metadata)

@@ -1,0 +1,111 @@
+"""Figures of the comparison, drawn for colour and for greyscale: a group has a marker as well as a colour.
+
+Colours are Okabe and Ito's, which colour-blind readers can tell apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from tmkd.report.drawing import draw, label, new_axes, save
+from tmkd.report.rows import Row
+
+GROUPS = {
+    "teachers": {"color": "#000000", "marker": "s"},
+    "student, gold labels only": {"color": "#7f7f7f", "marker": "X"},
+    "student, distilled in one stage": {"color": "#0072B2", "marker": "o"},
+    "student, distilled in two stages": {"color": "#D55E00", "marker": "^"},
+}
+LINES = [("#0072B2", "o", "-"), ("#D55E00", "^", "--"), ("#000000", "s", ":"), ("#009E73", "D", "-.")]
+
+
+def accuracy_against_speed(rows: Sequence[Row], path: Path, metric: str) -> None:
+    """Draw one point per arm: ``metric`` with a bar of one standard deviation over seeds, against pairs/s (log).
+
+    Rows without a measured speed, or without the metric, are left out. Many arms share one speed: their points are
+    drawn side by side, and names stand in a column on the nearer side, each joined to its point by a line.
+
+    Args:
+        path: .png or .svg, by suffix; equal rows give equal bytes.
+
+    Raises:
+        ValueError: no row has both a speed and the metric.
+    """
+    from matplotlib.ticker import LogLocator
+
+    drawn = [row for row in rows if row.pairs_per_second and row.mean(metric) is not None]
+    speeds = [row.pairs_per_second for row in drawn]
+    slowest, fastest = min(speeds), max(speeds)
+    room = max(fastest / slowest, 2.0)  # the axes' width is a power of it
+
+    figure, axes = new_axes(metric)
+    points = _side_by_side({row.arm: (row.pairs_per_second, row.mean(metric)) for row in drawn}, room**0.03)
+    for row in drawn:
+        x, mean = points[row.arm]
+        draw(axes, [x], [mean], [row.std(metric)], ls="", **GROUPS[_group(row.arm)])
+    axes.set_xscale("log")
+    axes.set_xlim(slowest / room**0.5, fastest * room**0.7)
+    low, high = slowest / 1.3, fastest * 1.3  # no ticks under the columns of names
+    axes.set_xticks([tick for tick in LogLocator(subs=(1, 2, 5)).tick_values(low, high) if low <= tick <= high])
+    axes.minorticks_off()
+    axes.xaxis.set_major_formatter("{x:,.4g}")
+    axes.set_xlabel("pairs per second (log scale; arms within 10 % are drawn side by side)")
+    middle = (slowest * fastest) ** 0.5
+    slow = [row.arm for row in drawn if row.pairs_per_second < middle]
+    label(axes, {arm: points[arm] for arm in points if arm in slow}, slowest / room**0.15, "right")
+    label(axes, {arm: points[arm] for arm in points if arm not in slow}, fastest * room**0.15, "left")
+    for name in sorted({_group(arm) for arm in points}, key=list(GROUPS).index):
+        axes.plot([], [], ls="", ms=8, label=name, **GROUPS[name])
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.11), ncols=2, frameon=False)
+    save(figure, path)
+
+
+def metric_against_teacher_count(
+    series: Mapping[str, Sequence[tuple[int, float, float | None]]], path: Path, metric: str
+) -> None:
+    """Draw one line per method: ``metric`` against the number of teachers.
+
+    Args:
+        series: for each name its points (number of teachers, mean over seeds, standard deviation or None).
+        path: .png or .svg, by suffix; equal series give equal bytes.
+    """
+    figure, axes = new_axes(metric)
+    counts = sorted({count for points in series.values() for count, *_ in points})
+    span = max(counts[-1] - counts[0], 1)
+    ends = {}
+    for index, (name, points) in enumerate(series.items()):
+        color, marker, line = LINES[index % len(LINES)]
+        numbers, means, stds = zip(*sorted(points), strict=True)
+        xs = [number + (index - (len(series) - 1) / 2) * 0.02 * span for number in numbers]  # apart, so that bars show
+        draw(axes, xs, means, stds, color, marker, line)
+        ends[name] = (xs[-1], means[-1])
+    axes.set_xlim(counts[0] - 0.1 * span, counts[-1] + 0.45 * span)
+    axes.set_xticks(counts)
+    axes.set_xlabel("number of teachers")
+    label(axes, ends, counts[-1] + 0.1 * span, "left")
+    save(figure, path)
+
+
+def _group(arm: str) -> str:
+    """Name the group of an arm; keys and order of ``GROUPS``."""
+    teachers, gold, one_stage, two_stages = GROUPS
+    if arm.startswith("teacher"):
+        return teachers
+    if arm.startswith("student"):
+        return gold
+    return two_stages if arm.startswith(("TKD", "TMKD")) else one_stage
+
+
+def _side_by_side(points: Mapping[str, tuple[float, float]], step: float) -> dict[str, tuple[float, float]]:
+    """Move points of about one speed apart by a factor of ``step``, lowest first, about the speed they share."""
+    arms = sorted(points, key=lambda arm: points[arm][0])
+    gaps = np.diff(np.log([points[arm][0] for arm in arms]))
+    moved = {}
+    for alike in np.split(np.array(arms, dtype=object), np.flatnonzero(gaps > np.log(1.1)) + 1):
+        speed = np.exp(np.mean([np.log(points[arm][0]) for arm in alike]))
+        for place, arm in enumerate(sorted(alike, key=lambda arm: points[arm][1])):
+            moved[arm] = (float(speed * step ** (place - (len(alike) - 1) / 2)), points[arm][1])
+    return moved

@@ -1,0 +1,141 @@
+"""One row of the comparison per arm: its metrics over seeds, its cost, and how it differs from the baseline."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tmkd.metrics import evaluate, per_question
+from tmkd.significance import holm, paired_test
+
+BASELINE = "KD (1-o-1)"
+METRIC_NAMES = {"map": "MAP", "mrr": "MRR", "ndcg": "nDCG", "accuracy": "accuracy", "auc": "AUC"}
+
+
+@dataclass
+class Row:
+    """An arm of the comparison; JSON-safe as ``asdict(row)``, where None stands for "undefined" or "not measured".
+
+    Attributes:
+        arm: unique in a table.
+        settings: what distinguishes the arm.
+        seeds: one per run.
+        metrics: for each metric ``values`` (one per seed), their ``mean``, and ``std``: sample standard deviation
+            (n - 1 in the denominator), None for one seed.
+        pairs_per_second: scored at inference.
+        parameters: used at inference; those of all members for an ensemble.
+        artifacts: what the row was computed from.
+        versus: for each baseline ``difference`` of the main metric, its 95 % interval ``low`` and ``high``,
+            ``p_value``, and ``p_holm``, adjusted for all rows compared with that baseline.
+    """
+
+    arm: str
+    settings: dict[str, Any]
+    seeds: list[int]
+    metrics: dict[str, dict[str, Any]]
+    pairs_per_second: float | None
+    parameters: int | None
+    artifacts: list[str]
+    versus: dict[str, dict[str, float | None]] = field(default_factory=dict)
+
+    def mean(self, metric: str) -> float | None:
+        """Return the mean over seeds; None where the arm lacks the metric."""
+        return self.metrics.get(metric, {}).get("mean")
+
+    def std(self, metric: str) -> float | None:
+        """Return the standard deviation over seeds; None where the arm lacks the metric or has one seed."""
+        return self.metrics.get(metric, {}).get("std")
+
+
+def json_safe(value: Any) -> Any:
+    """Turn numpy values into Python's, tuples into lists, and NaN or infinity, which JSON lacks, into None."""
+    match value:
+        case Mapping():
+            return {str(key): json_safe(item) for key, item in value.items()}
+        case list() | tuple():
+            return [json_safe(item) for item in value]
+        case np.ndarray() | np.generic():
+            return json_safe(value.tolist())
+        case float():
+            return value if math.isfinite(value) else None
+        case _:
+            return value
+
+
+def make_row(
+    arm: str,
+    settings: Mapping[str, Any],
+    seeds: Sequence[int],
+    probabilities_by_seed: Sequence[np.ndarray],
+    labels: np.ndarray,
+    question_ids: Sequence[str | int] | np.ndarray,
+    ranking: bool,
+    pairs_per_second: float | None = None,
+    parameters: int | None = None,
+    artifacts: Sequence[str] = (),
+) -> Row:
+    """Evaluate an arm at each of its seeds.
+
+    Args:
+        probabilities_by_seed: one [pairs, classes] per seed.
+        labels, question_ids: [pairs].
+
+    Raises:
+        DataError: as ``tmkd.metrics.evaluate``.
+        ValueError: not one array per seed.
+    """
+    runs = [
+        evaluate(probabilities, labels, question_ids, ranking)
+        for _, probabilities in zip(seeds, probabilities_by_seed, strict=True)
+    ]
+    metrics = {name: _over_seeds([run[name] for run in runs]) for name in runs[0]}
+    plain = json_safe([dict(settings), list(seeds), metrics, pairs_per_second, parameters, list(artifacts)])
+    return Row(arm, *plain)
+
+
+def _over_seeds(values: list[float]) -> dict[str, Any]:
+    return {
+        "values": values,
+        "mean": float(np.mean(values)),
+        "std": float(np.std(values, ddof=1)) if len(values) > 1 else None,
+    }
+
+
+def per_question_by_seed(
+    probabilities_by_seed: Sequence[np.ndarray],
+    labels: np.ndarray,
+    question_ids: Sequence[str | int] | np.ndarray,
+    ranking: bool,
+) -> np.ndarray:
+    """Return the main metric of each question [seeds, questions], as ``add_versus`` wants it.
+
+    Args and Raises: as for ``make_row``.
+    """
+    return np.stack([per_question(p, labels, question_ids, ranking)[1] for p in probabilities_by_seed])
+
+
+def add_versus(
+    rows: Sequence[Row], per_question_values: Mapping[str, np.ndarray], baseline: str = BASELINE
+) -> Sequence[Row]:
+    """Compare every other row with the baseline, in place; no baseline among the rows, nothing to compare.
+
+    Args:
+        per_question_values: [seeds, questions] for each arm, as from ``per_question_by_seed``.
+
+    Returns:
+        The rows themselves.
+
+    Raises:
+        DataError: as ``tmkd.significance.paired_test``.
+    """
+    others = [row for row in rows if row.arm != baseline]
+    if len(others) == len(rows):
+        return rows
+    tests = [paired_test(per_question_values[row.arm], per_question_values[baseline]) for row in others]
+    for row, test, p_holm in zip(others, tests, holm([test.p_value for test in tests]), strict=True):
+        row.versus[baseline] = {**asdict(test), "p_holm": p_holm}
+    return rows

@@ -1,0 +1,74 @@
+"""The soft-label store: one teacher's logits on one set of pairs, by example id.
+
+    part-00000.safetensors ...   ids [pairs, 16] uint8 (ASCII), logits [pairs, classes] float32
+
+Logits, never probabilities, so that any temperature and any loss can be had from them. A part is renamed into place
+when it is whole: a kill costs the part under way and nothing else. Parts are joined to examples by id, never by order.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from datasets import Dataset
+from safetensors.numpy import load_file, save_file
+
+from tmkd.errors import DamagedArtifact
+
+ID_BYTES = 16
+
+
+def write_soft_labels(
+    folder: Path, tokens: Dataset, score: Callable[[Dataset], np.ndarray], shard_size: int, done: Callable[[int], None]
+) -> int:
+    """Score ``tokens`` part by part; parts that are there already are not scored again.
+
+    Args:
+        score: tokenised pairs to logits ``[pairs, classes]``.
+        done: told how many pairs an earlier run had already scored.
+
+    Returns:
+        The number of pairs scored now.
+    """
+    scored = 0
+    for number, start in enumerate(range(0, len(tokens), shard_size)):
+        path = folder / f"part-{number:05d}.safetensors"
+        rows = range(start, min(start + shard_size, len(tokens)))
+        if path.exists():
+            done(len(rows))
+            continue
+        part = tokens.select(rows)
+        logits = np.asarray(score(part), dtype=np.float32)
+        temporary = path.with_suffix(".writing")
+        save_file({"ids": _pack(part["id"]), "logits": logits}, temporary)
+        os.replace(temporary, path)
+        scored += len(rows)
+    return scored
+
+
+def read_soft_labels(folder: Path, ids: Sequence[str]) -> np.ndarray:
+    """Return the logits ``[len(ids), classes]``, float32, in the order of ``ids``; DamagedArtifact if one is missing."""
+    parts = [load_file(path) for path in sorted(folder.glob("part-*.safetensors"))]
+    if not parts:
+        raise DamagedArtifact(f"{folder} holds no soft labels; remove the folder and run the same command again.")
+    known = np.concatenate([part["ids"] for part in parts]).view(f"S{ID_BYTES}").ravel()
+    logits = np.concatenate([part["logits"] for part in parts])
+    order = np.argsort(known)
+    wanted = _pack(ids).view(f"S{ID_BYTES}").ravel()
+    at = np.searchsorted(known, wanted, sorter=order).clip(max=len(known) - 1)
+    rows = order[at]
+    missing = np.flatnonzero(known[rows] != wanted)
+    if len(missing):
+        raise DamagedArtifact(
+            f"{folder} has no soft labels for {len(missing)} of {len(ids)} pairs (the first is {ids[missing[0]]}); "
+            "remove the folder and run the same command again."
+        )
+    return logits[rows]
+
+
+def _pack(ids: Sequence[str]) -> np.ndarray:
+    packed = np.array([name.encode("ascii") for name in ids], dtype=f"S{ID_BYTES}")
+    return np.frombuffer(packed.tobytes(), dtype=np.uint8).reshape(len(ids), ID_BYTES)

@@ -1,0 +1,103 @@
+"""What happens between steps: checkpoints by the clock, the best weights kept, early stopping, a bar with time left."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_model, save_model
+from tqdm import tqdm
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+WHOLE = "whole"  # a checkpoint without this file was cut off while it was written
+BEST = "best.safetensors"
+
+
+class CheckpointByTheClock(TrainerCallback):
+    """Ask for a checkpoint every so many seconds: what a kill may cost is time, not steps."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.saved = time.monotonic()
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        per_epoch = max(1, state.max_steps // int(args.num_train_epochs))
+        # Never at an epoch's last step: its validation comes after, and a run resumed from there would skip it.
+        if time.monotonic() - self.saved >= self.seconds and state.global_step % per_epoch:
+            control.should_save = True
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        (Path(args.output_dir) / f"checkpoint-{state.global_step}" / WHOLE).touch()
+        self.saved = time.monotonic()
+
+
+def last_whole_checkpoint(folder: Path) -> str | None:
+    """Return the newest checkpoint that was written to its end; remove those that were not."""
+    found = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]))
+    whole = [path for path in found if (path / WHOLE).exists()]
+    for path in set(found) - set(whole):
+        shutil.rmtree(path)
+    return str(whole[-1]) if whole else None
+
+
+class KeepBest(TrainerCallback):
+    """Keep the weights of the best epoch, and stop after ``patience`` epochs without a better one (0: never).
+
+    It holds no state of its own: the history of evaluations travels with the checkpoint.
+    """
+
+    def __init__(self, folder: Path, metric: str, patience: int) -> None:
+        self.path = folder / BEST
+        self.metric = f"eval_{metric}"
+        self.patience = patience
+
+    def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        values = self.values(state)
+        best = values.index(max(values))
+        if best == len(values) - 1:
+            temporary = self.path.with_suffix(".writing")
+            save_model(kwargs["model"], str(temporary))
+            os.replace(temporary, self.path)
+        if self.patience and len(values) - 1 - best >= self.patience:
+            control.should_training_stop = True
+
+    def values(self, state: TrainerState) -> list[float]:
+        """Return the metric after each epoch so far."""
+        return [entry[self.metric] for entry in state.log_history if self.metric in entry]
+
+    def restore(self, model: Any) -> None:
+        """Load the best epoch's weights."""
+        load_model(model, str(self.path))
+
+
+class Progress(TrainerCallback):
+    """One bar for the whole training, with the loss, the last validation metric and the time left."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self.bar: tqdm | None = None
+        self.shown: dict[str, str] = {}
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self.bar = tqdm(
+            total=state.max_steps, initial=state.global_step, desc=self.what, unit="step", dynamic_ncols=True, mininterval=1
+        )
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        if self.bar is not None:
+            self.bar.update(state.global_step - self.bar.n)
+
+    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        logs = kwargs.get("logs") or {}
+        for name in ("loss", "eval_map", "eval_accuracy"):
+            if name in logs:
+                self.shown[name.removeprefix("eval_")] = f"{logs[name]:.3f}"
+        if self.bar is not None:
+            self.bar.set_postfix(self.shown, refresh=False)
+
+    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        if self.bar is not None:
+            self.bar.close()

@@ -1,0 +1,94 @@
+"""Train one classifier, from where an earlier, killed run left off if there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+from transformers import PrinterCallback, ProgressCallback, TrainingArguments
+
+from tmkd.data.batching import Collator, PairDataset
+from tmkd.losses.combine import Term
+from tmkd.models.classifier import PairClassifier
+from tmkd.training.callbacks import CheckpointByTheClock, KeepBest, Progress, last_whole_checkpoint
+from tmkd.training.runtime import Runtime
+from tmkd.training.trainer import DistillationTrainer
+
+
+def fit(
+    model: PairClassifier,
+    pairs: PairDataset,
+    terms: Sequence[Term],
+    *,
+    scratch: Path,
+    runtime: Runtime,
+    what: str,
+    seed: int,
+    learning_rate: float,
+    batch_size: int,
+    epochs: int,
+    warmup: float,
+    weight_decay: float,
+    max_grad_norm: float,
+    schedule: str,
+    validate: Callable[[nn.Module], dict[str, float]] | None = None,
+    metric: str = "map",
+    patience: int = 0,
+) -> dict[str, Any]:
+    """Train ``model`` in place and leave it with its best epoch's weights (the last's, without ``validate``).
+
+    Args:
+        scratch: folder of checkpoints; what it holds is gone on from.
+        metric: what ``validate`` returns that decides which epoch is best; higher is better.
+
+    Returns:
+        ``steps``, and with ``validate`` also ``validation`` (the metric after each epoch) and ``best_epoch`` from 1.
+
+    Raises:
+        TrainingDiverged: the loss is no longer a number.
+    """
+    scratch.mkdir(parents=True, exist_ok=True)
+    best = KeepBest(scratch, metric, patience) if validate else None
+    arguments = TrainingArguments(
+        output_dir=str(scratch),
+        per_device_train_batch_size=batch_size,
+        num_train_epochs=epochs,
+        learning_rate=learning_rate,
+        lr_scheduler_type=schedule,
+        warmup_steps=warmup,  # below 1: a share of all steps
+        weight_decay=weight_decay,
+        max_grad_norm=max_grad_norm,
+        optim="adamw_torch_fused",
+        bf16=runtime.bf16,
+        use_cpu=runtime.device.type == "cpu",
+        seed=seed,
+        eval_strategy="epoch" if validate else "no",
+        save_strategy="no",  # by the clock instead
+        save_total_limit=2,
+        logging_steps=10,
+        disable_tqdm=True,
+        report_to=[],
+        remove_unused_columns=False,
+        dataloader_pin_memory=runtime.device.type != "cpu",
+    )
+    trainer = DistillationTrainer(
+        model=model,
+        args=arguments,
+        train_dataset=pairs,
+        eval_dataset=pairs if validate else None,  # asked for, never read: ``validate`` brings its own
+        data_collator=Collator(model.tokenizer.pad_token_id),
+        terms=terms,
+        validate=validate,
+        callbacks=[CheckpointByTheClock(runtime.checkpoint_seconds), Progress(what), *([best] if best else [])],
+    )
+    trainer.remove_callback(PrinterCallback)
+    trainer.remove_callback(ProgressCallback)
+    trainer.train(resume_from_checkpoint=last_whole_checkpoint(scratch))
+    facts: dict[str, Any] = {"steps": trainer.state.global_step}
+    if best:
+        values = best.values(trainer.state)
+        best.restore(model)
+        facts |= {"validation": values, "best_epoch": values.index(max(values)) + 1}
+    return facts

@@ -1,0 +1,60 @@
+"""Scoring pairs with one model: forward passes only, the longest batches first."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from datasets import Dataset
+from torch import Tensor
+from tqdm import tqdm
+
+from tmkd.data.batching import Collator
+from tmkd.models.classifier import PairClassifier
+from tmkd.training.runtime import Runtime
+
+
+@torch.inference_mode()
+def predict(model: PairClassifier, tokens: Dataset, runtime: Runtime, bar: tqdm | None = None) -> np.ndarray:
+    """Return every head's logits ``[pairs, heads, classes]``, float32, in the order of ``tokens``.
+
+    ``bar`` is moved on by the number of pairs.
+    """
+    was_training = model.training
+    model.eval()
+    lengths = np.asarray(tokens["length"])
+    order = np.argsort(-lengths, kind="stable")
+    collate = Collator(model.tokenizer.pad_token_id)
+    logits = np.empty((len(tokens), len(model.heads.names), len(model.classes)), dtype=np.float32)
+    inputs = tokens.remove_columns([name for name in ("id", "label", "length") if name in tokens.column_names])
+    for start in range(0, len(order), runtime.score_batch):
+        chosen = order[start : start + runtime.score_batch]
+        batch = collate(_rows(inputs, chosen))
+        with runtime.autocast():
+            logits[chosen] = model(**_to(batch, runtime.device)).logits.float().cpu().numpy()
+        if bar is not None:
+            bar.update(len(chosen))
+    model.train(was_training)
+    return logits
+
+
+def pairs_per_second(model: PairClassifier, tokens: Dataset, runtime: Runtime, rounds: int = 3) -> float:
+    """Return the median speed over ``rounds`` passes, after one to warm up, padding and batching included."""
+    predict(model, tokens, runtime)
+    times = []
+    for _ in range(rounds):
+        started = time.perf_counter()
+        predict(model, tokens, runtime)
+        times.append(time.perf_counter() - started)
+    return len(tokens) / float(np.median(times))
+
+
+def _rows(inputs: Dataset, chosen: np.ndarray) -> Sequence[dict[str, list[int]]]:
+    columns = inputs[chosen.tolist()]
+    return [dict(zip(columns, values)) for values in zip(*columns.values())]
+
+
+def _to(batch: dict[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+    return {name: tensor.to(device) for name, tensor in batch.items()}

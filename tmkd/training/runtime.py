@@ -1,0 +1,70 @@
+"""Where and how numbers are computed: device, precision, attention kernel, threads. Never part of a result's identity."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from dataclasses import dataclass
+
+import torch
+
+from tmkd.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What ``runtime`` in the config comes to on this machine."""
+
+    device: torch.device
+    bf16: bool
+    attention: str
+    score_batch: int
+    shard_size: int
+    checkpoint_seconds: int
+
+    def autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
+
+
+def resolve_runtime(
+    *,
+    device: str = "auto",
+    precision: str = "auto",
+    attention: str = "auto",
+    threads: int = 0,
+    score_batch: int = 128,
+    shard_size: int = 4096,
+    checkpoint_seconds: int = 60,
+) -> Runtime:
+    """Look at the machine and settle what was left to it; ConfigError for a device that is not there."""
+    if threads:
+        torch.set_num_threads(threads)
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        where = torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError):
+        raise ConfigError(f"runtime.device: '{device}' is not on this machine; expected cpu, or leave it at auto.") from None
+    if attention == "auto":
+        # On CPUs the backward pass of sdpa's kernel takes a quarter of a step at these lengths; eager's is a tenth of it.
+        attention = "eager" if where.type == "cpu" else "sdpa"
+    if where.type == "cpu":
+        _keep_freed_memory()
+    bf16 = precision == "bf16" or (precision == "auto" and _fast_bf16(where))
+    return Runtime(where, bf16, attention, score_batch, shard_size, checkpoint_seconds)
+
+
+def _fast_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    capabilities = torch.cpu.get_capabilities()
+    return device.type == "cpu" and bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def _keep_freed_memory() -> None:
+    """Ask glibc to keep large freed blocks: the embedding's gradient is mapped and zeroed anew every step otherwise."""
+    if sys.platform == "linux":
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+        if mallopt is not None:
+            mallopt(-3, 1 << 30)  # M_MMAP_THRESHOLD
+            mallopt(-1, 1 << 30)  # M_TRIM_THRESHOLD
