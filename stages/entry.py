@@ -10,11 +10,12 @@ import time
 from pathlib import Path
 
 import hydra
-from hydra.errors import HydraException
+from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from tmkd.config import explain, resolve
+from tmkd.checks import check
+from tmkd.config import resolve
 from tmkd.errors import TmkdError
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
@@ -25,12 +26,13 @@ def launch(stage: str, then: str) -> None:
     """Run ``tmkd.pipelines.<stage>`` on the command line's settings; ``then`` is the command that comes next."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands errors over instead of printing them
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")  # the bars here are the stages' own
 
     @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
     def job(composed: DictConfig) -> None:
         started = time.monotonic()
         try:
-            config = resolve(composed)
+            config = check(resolve(composed))
             # Imported here, so that --help and a mistyped setting are answered before torch is loaded.
             made = importlib.import_module(f"tmkd.pipelines.{stage}").run(config)
         except TmkdError as error:
@@ -49,3 +51,15 @@ def launch(stage: str, then: str) -> None:
 def _stop(sentence: str, code: int = 2) -> None:
     print(f"tmkd: {sentence}", file=sys.stderr)
     sys.exit(code)
+
+
+def explain(error: Exception) -> str:
+    """Turn what Hydra or OmegaConf says of a setting into one sentence."""
+    said = [f"'{error.override}' cannot be read"] if isinstance(error, OverrideParseException) else []
+    current: BaseException | None = error
+    while isinstance(current, HydraException | OmegaConfBaseException):
+        said += [line.strip().rstrip(".:;") for line in str(current).splitlines()]
+        current = current.__cause__
+    noise = ("full_key", "reference_type", "object_type", "provider=", "Config search path", "See https", "To append")
+    told = "; ".join(line for line in dict.fromkeys(said) if line and not line.startswith(noise))
+    return f"{told}. The settings there are: tmkd/config.py; the options: conf/."

@@ -39,8 +39,8 @@ class Artifact:
     """A published result: its folder and its manifest."""
 
     path: Path
-    manifest: dict[str, Any]
-    _verified: set[str] = field(default_factory=set, compare=False)
+    manifest: dict[str, Any] = field(compare=False)
+    _verified: set[str] = field(default_factory=set, compare=False, repr=False)
 
     @property
     def key(self) -> str:

@@ -1,8 +1,8 @@
 """The whole configuration surface: one dataclass a section, one comment a field.
 
 Every default lives here; the YAML files in ``conf/`` choose among settings and say how to run them. ``resolve`` turns
-what Hydra composed into plain dataclasses and refuses what makes no sense, before anything costs time. Symbols: α is
-``method.alpha``, the N teachers are the first ``teachers.count`` entries of ``teachers.roster``.
+what Hydra composed into these classes. Symbols: α is ``method.alpha``, the N teachers are the first ``teachers.count``
+entries of ``teachers.roster``.
 """
 
 from __future__ import annotations
@@ -12,14 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from hydra.core.config_store import ConfigStore
-from hydra.errors import HydraException
 from omegaconf import MISSING, DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-
-from tmkd.errors import ConfigError
-
-TARGETS = ("none", "one", "average", "heads", "students")
-LOSSES = ("mse", "kl", "ce")
 
 
 @dataclass
@@ -184,90 +177,12 @@ ConfigStore.instance().store(name="schema", node=Config)
 
 
 def resolve(composed: DictConfig) -> Config:
-    """Turn what Hydra composed into checked dataclasses; raise ConfigError for settings that make no sense."""
+    """Turn what Hydra composed into dataclasses; whether they make sense is for ``tmkd.checks`` to say."""
     config = OmegaConf.to_object(composed)
     assert isinstance(config, Config)
-    return check(config)
-
-
-def check(config: Config) -> Config:
-    """Return the config itself, or raise ConfigError naming the first setting that makes no sense."""
-    roster = len(config.teachers.roster)
-    for name, count in [("teachers.count", config.teachers.count)] + [
-        ("comparison.teacher_counts", n) for n in config.comparison.teacher_counts
-    ]:
-        _expect(1 <= count <= roster, name, f"a number from 1 to {roster} (the teachers in teachers.roster)", count)
-    for name, arm in config.method.arms.items():
-        where = f"method.arms.{name}"
-        _one_of(f"{where}.targets", arm.targets, TARGETS)
-        if arm.teacher is not None:
-            number = f"a number from 1 to {config.teachers.count} (teachers.count)"
-            _expect(1 <= arm.teacher <= config.teachers.count, f"{where}.teacher", number, arm.teacher)
-            _expect(arm.targets == "one", f"{where}.teacher", "null unless targets is one", arm.teacher)
-        _soft(where, arm.loss or config.method.loss, _or(arm.temperature, config.method.temperature))
-        _share(f"{where}.alpha", _or(arm.alpha, config.method.alpha))
-    _expect(bool(config.method.arms), "method.arms", "at least one arm (for example method=tmkd)", {})
-    _share("method.alpha", config.method.alpha)
-    _soft("method", config.method.loss, config.method.temperature)
-    _soft("stage1", config.stage1.loss, config.stage1.temperature)
-    _one_of("stage1.targets", config.stage1.targets, ("average", "heads"))
-    _expect(config.student.layers >= 1, "student.layers", "at least 1", config.student.layers)
-    _expect(bool(config.student.seeds), "student.seeds", "at least one seed", [])
-    _expect(len(set(config.student.seeds)) == len(config.student.seeds), "student.seeds", "different seeds", config.student.seeds)
-    _one_of("runtime.precision", config.runtime.precision, ("auto", "fp32", "bf16"))
-    _one_of("runtime.attention", config.runtime.attention, ("auto", "eager", "sdpa"))
-    _share("trainer.warmup", config.trainer.warmup)
-    encoders = {"encoder": config.encoder, "student.encoder": config.student.encoder}
-    encoders |= {f"teachers.roster[{i}].encoder": t.encoder for i, t in enumerate(config.teachers.roster)}
-    for where, encoder in encoders.items():
-        if encoder is not None:
-            _one_of(f"{where}.source", encoder.source, ("embedded", "hub", "tiny"))
-            _one_of(f"{where}.pooling", encoder.pooling, ("auto", "first", "last"))
-            _expect(encoder.source != "hub" or bool(encoder.name), f"{where}.name", "a hub name or a folder", encoder.name)
-    for where, section in [("stage1", config.stage1), ("stage2", config.stage2)] + [
-        (f"teachers.roster[{i}]", teacher) for i, teacher in enumerate(config.teachers.roster)
-    ]:
-        for name in ("learning_rate", "batch_size", "epochs"):
-            _expect(getattr(section, name) > 0, f"{where}.{name}", "more than 0", getattr(section, name))
-    for name in ("score_batch", "shard_size", "checkpoint_seconds"):
-        _expect(getattr(config.runtime, name) > 0, f"runtime.{name}", "more than 0", getattr(config.runtime, name))
     return config
 
 
 def settings(section: Any) -> dict[str, Any]:
     """A section as a plain dictionary: for identities, and for readers that take keywords."""
     return dataclasses.asdict(section)
-
-
-def _or(value: Any, default: Any) -> Any:
-    return default if value is None else value
-
-
-def _expect(holds: bool, name: str, expected: str, got: Any) -> None:
-    if not holds:
-        raise ConfigError(f"{name}: expected {expected}, got {got}.")
-
-
-def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    _expect(value in allowed, name, "one of " + ", ".join(allowed), value)
-
-
-def _share(name: str, value: float) -> None:
-    _expect(0 <= value <= 1, name, "a number from 0 to 1", value)
-
-
-def _soft(where: str, loss: str, temperature: float) -> None:
-    _one_of(f"{where}.loss", loss, LOSSES)
-    _expect(temperature > 0, f"{where}.temperature", "more than 0", temperature)
-
-
-def explain(error: Exception) -> str:
-    """Turn what Hydra or OmegaConf says of a setting into one sentence."""
-    cause = error
-    while isinstance(cause.__cause__, OmegaConfBaseException | HydraException):
-        cause = cause.__cause__
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    if cause is not error:
-        lines += [line.strip() for line in str(cause).splitlines() if line.strip()]
-    known = [line for line in dict.fromkeys(lines) if not line.startswith(("full_key", "reference_type", "object_type"))]
-    return "; ".join(line.rstrip(".") for line in known) + ". See conf/ and tmkd/config.py for the settings there are."

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
-import torch
-from sklearn.metrics import roc_auc_score
-from torchmetrics.functional.retrieval import (
-    retrieval_average_precision,
-    retrieval_normalized_dcg,
-    retrieval_reciprocal_rank,
-)
 
 from tmkd.errors import DataError
 
-RETRIEVAL: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
-    "map": retrieval_average_precision,
-    "mrr": retrieval_reciprocal_rank,
-    "ndcg": retrieval_normalized_dcg,
-}
+RETRIEVAL = {
+    "map": "retrieval_average_precision",
+    "mrr": "retrieval_reciprocal_rank",
+    "ndcg": "retrieval_normalized_dcg",
+}  # our names, and torchmetrics'
 
 
 def main_metric(ranking: bool) -> str:
@@ -52,6 +45,8 @@ def evaluate(
     classes = probabilities.shape[1]
     metrics = {"accuracy": float(np.mean(probabilities.argmax(axis=1) == labels))}
     if classes == 2:
+        from sklearn.metrics import roc_auc_score
+
         one_class = len(np.unique(labels)) < 2
         metrics["auc"] = float("nan") if one_class else float(roc_auc_score(labels, probabilities[:, 1]))
     if ranking:
@@ -106,6 +101,9 @@ def _retrieval(
     relevant = labels == probabilities.shape[1] - 1
     questions, question = np.unique(question_ids, return_inverse=True)
     order = np.lexsort((relevant, -probabilities[:, -1], question))
+    import torch
+    from torchmetrics.functional import retrieval
+
     # torchmetrics is given ranks, not probabilities: it rounds to float32 (which makes ties), breaks ties by the order
     # of the rows, and drops right passages whose score is 0. Ranks are distinct, positive and exact.
     scores = torch.arange(len(order), 0, -1, dtype=torch.float32)
@@ -117,7 +115,7 @@ def _retrieval(
         target = targets[start:end]
         if 0 < int(target.sum()) < len(target):
             kept.append(questions[index].item())
-            values.append([RETRIEVAL[name](scores[start:end], target).item() for name in names])
+            values.append([getattr(retrieval, RETRIEVAL[name])(scores[start:end], target).item() for name in names])
     if not kept:
         raise DataError(
             f"Metrics: none of the {len(questions)} questions has both a right and a wrong passage, so nothing can be "

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from tmkd.errors import DataError
 
@@ -60,6 +59,8 @@ def paired_test(a: np.ndarray, b: np.ndarray) -> PairedTest:
             f"Paired test: expected finite values, but found NaN or infinity for {(~np.isfinite(differences)).sum()} "
             f"of {len(differences)} questions; leave out the seeds that have diverged."
         )
+    from scipy import stats
+
     interval = stats.bootstrap(
         (differences,), np.mean, n_resamples=RESAMPLES, batch=BATCH, method="percentile", rng=np.random.default_rng(0)
     ).confidence_interval
@@ -72,6 +73,8 @@ def _p_value(differences: np.ndarray) -> float:
     signed = differences[~np.isclose(differences, 0.0, atol=1e-12)]
     if len(signed) < 2:
         return 1.0  # a lone difference is as extreme with either sign
+    from scipy import stats
+
     result = stats.permutation_test(
         (signed,),
         np.sum,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import bm25s
 import numpy as np
 from tqdm.auto import tqdm
 
@@ -16,6 +15,8 @@ def top_candidates(questions: Sequence[str], passages: Sequence[str], k: int) ->
 
     There are fewer than ``k`` columns if there are fewer passages.
     """
+    import bm25s
+
     k = min(k, len(passages))
     engine = bm25s.BM25()
     engine.index(bm25s.tokenize(list(passages), show_progress=False), show_progress=False)

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-
-from datasets import Dataset
+from typing import TYPE_CHECKING
 
 from tmkd.errors import DataError
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 CORPUS_COLUMNS = ("id", "question_id", "question", "passage")
 PAIR_COLUMNS = (*CORPUS_COLUMNS, "label")

@@ -6,20 +6,21 @@ import functools
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
-
-from datasets import Dataset, disable_progress_bars, load_from_disk
-from transformers import PreTrainedTokenizerBase
+from typing import TYPE_CHECKING, Any
 
 from tmkd.artifacts import Artifact, ArtifactStore
 from tmkd.config import Config, settings
 from tmkd.data import readers
-from tmkd.data.batching import tokenise
 from tmkd.data.schema import SPLITS, Task
+from tmkd.identity import key
 from tmkd.pipelines.specs import corpus_spec, task_spec
-from tmkd.training.runtime import Runtime, resolve_runtime
 
-disable_progress_bars()
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from transformers import PreTrainedTokenizerBase
+
+    from tmkd.training.runtime import Runtime
+
 CORPUS = "corpus"
 
 
@@ -32,6 +33,8 @@ class Inputs:
 
     @functools.cached_property
     def runtime(self) -> Runtime:
+        from tmkd.training.runtime import resolve_runtime
+
         return resolve_runtime(**settings(self.config.runtime))
 
     @functools.cached_property
@@ -41,7 +44,13 @@ class Inputs:
     @functools.cached_property
     def task(self) -> Artifact:
         """The labelled task: three splits on disk."""
-        return self.store.build("task", task_spec(self.config, self._raw), self._make_task, f"task {self.config.data.name}")
+        spec = task_spec(self.config, self._raw)
+        return self.store.build("task", spec, self._make_task, f"task {self.config.data.name}")
+
+    @property
+    def task_key(self) -> str:
+        """The task's key, known before the task is read."""
+        return key("task", task_spec(self.config, self._raw))
 
     @functools.cached_property
     def corpus(self) -> Artifact:
@@ -50,8 +59,7 @@ class Inputs:
 
     def rows(self, split: str) -> Dataset:
         """Return train, validation, test or corpus as it was read."""
-        artifact = self.corpus if split == CORPUS else self.task
-        return load_from_disk(str(artifact.folder(split)))
+        return _load((self.corpus if split == CORPUS else self.task).folder(split))
 
     def source(self, split: str) -> str:
         """Return the key of the artifact that holds a split, and the split: what names its tokens and soft labels."""
@@ -62,12 +70,14 @@ class Inputs:
         spec = {"rows": self.source(split), "tokenizer": tokenizer_digest(tokenizer), "max_length": max_length}
 
         def make(work: Path) -> dict[str, Any]:
+            from tmkd.data.batching import tokenise
+
             tokens = tokenise(self.rows(split), tokenizer, max_length)
             tokens.save_to_disk(str(work / "tokens"))
             return {"pairs": len(tokens), "mean_tokens": sum(tokens["length"]) / len(tokens)}
 
         artifact = self.store.build("tokens", spec, make, f"tokens of {split}")
-        return load_from_disk(str(artifact.folder("tokens")))
+        return _load(artifact.folder("tokens"))
 
     @functools.cached_property
     def _read(self) -> tuple[Task, Dataset]:
@@ -90,6 +100,12 @@ class Inputs:
         """Return 12 hexadecimal digits of the content of all rows, task and corpus."""
         files = {**self.task.manifest["files"], **self.corpus.manifest["files"]}
         return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _load(folder: Path) -> Dataset:
+    from datasets import load_from_disk
+
+    return load_from_disk(str(folder))
 
 
 def tokenizer_digest(tokenizer: PreTrainedTokenizerBase) -> str:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from datasets import Dataset
-from tqdm import tqdm
+from typing import TYPE_CHECKING, Any
 
 from tmkd.artifacts import Artifact
-from tmkd.models.classifier import PairClassifier
 from tmkd.pipelines.inputs import Inputs
 from tmkd.pipelines.teachers import MODEL
-from tmkd.soft_labels import read_soft_labels, write_soft_labels
-from tmkd.training.predict import predict
+
+if TYPE_CHECKING:
+    import numpy as np
+    from datasets import Dataset
 
 
 def soft_labels(inputs: Inputs, teacher: Artifact, split: str) -> Artifact:
@@ -22,6 +19,12 @@ def soft_labels(inputs: Inputs, teacher: Artifact, split: str) -> Artifact:
     spec = {"teacher": teacher.key, "rows": inputs.source(split)}
 
     def make(work: Path) -> dict[str, Any]:
+        from tqdm import tqdm
+
+        from tmkd.models.classifier import PairClassifier
+        from tmkd.soft_labels import write_soft_labels
+        from tmkd.training.predict import predict
+
         model = PairClassifier.load(teacher.folder(MODEL), attention=inputs.runtime.attention).to(inputs.runtime.device)
         tokens = inputs.tokens(split, model.tokenizer, model.max_length)
         with tqdm(total=len(tokens), desc=f"score {split}", unit="pair", dynamic_ncols=True, mininterval=1) as bar:
@@ -40,6 +43,10 @@ def soft_targets(inputs: Inputs, teachers: list[Artifact], split: str, average: 
 
     The average is of logits: the target that makes one soft head's squared error the heads' mean one, up to a constant.
     """
+    import numpy as np
+
+    from tmkd.soft_labels import read_soft_labels
+
     stacked = np.stack(
         [read_soft_labels(soft_labels(inputs, teacher, split).folder(), ids) for teacher in teachers], axis=1
     )

@@ -6,24 +6,19 @@ The default target is the teachers' average; ``stage1.targets=heads`` gives each
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from tmkd.artifacts import Artifact
 from tmkd.config import Config, settings
-from tmkd.data.batching import PairDataset
-from tmkd.losses.combine import soft_term
 from tmkd.metrics import main_metric
-from tmkd.models.classifier import PairClassifier
-from tmkd.models.encoder import load_encoder
-from tmkd.models.heads import AVERAGE
 from tmkd.pipelines.arms import Lesson, make_arm
 from tmkd.pipelines.inputs import CORPUS, Inputs
 from tmkd.pipelines.scoring import soft_labels, soft_targets
 from tmkd.pipelines.specs import soft_spec, student_spec
 from tmkd.pipelines.teachers import MODEL, best_teacher, teachers, write_predictions
-from tmkd.training.fit import fit
+
+if TYPE_CHECKING:
+    from tmkd.models.classifier import PairClassifier
 
 
 def run(config: Config) -> list[Artifact]:
@@ -66,6 +61,13 @@ def pretrained_student(inputs: Inputs, lesson: Lesson, all_teachers: list[Artifa
 
 
 def _train(inputs: Inputs, chosen: list[Artifact], targets: str, seed: int, work: Path) -> dict[str, Any]:
+    import torch
+
+    from tmkd.data.batching import PairDataset
+    from tmkd.losses.combine import soft_term
+    from tmkd.models.heads import AVERAGE
+    from tmkd.training.fit import fit
+
     config, runtime = inputs.config, inputs.runtime
     torch.manual_seed(seed)
     heads = [AVERAGE] if targets == "average" else [teacher.key for teacher in chosen]
@@ -92,6 +94,9 @@ def _train(inputs: Inputs, chosen: list[Artifact], targets: str, seed: int, work
 
 def new_student(inputs: Inputs, heads: list[str]) -> PairClassifier:
     """Return a student cut from its encoder's bottom layers, with fresh heads, on the runtime's device."""
+    from tmkd.models.classifier import PairClassifier
+    from tmkd.models.encoder import load_encoder
+
     config, runtime = inputs.config, inputs.runtime
     source = settings(config.student.encoder or config.encoder)
     max_length = config.student.max_length or source["max_length"]

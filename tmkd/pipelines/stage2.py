@@ -7,24 +7,21 @@ the teachers' average, or over a head each. Its prediction is the mean of the he
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from tmkd.artifacts import Artifact
 from tmkd.config import Config, settings
-from tmkd.data.batching import PairDataset
-from tmkd.losses.combine import Term, gold_term, soft_term
 from tmkd.metrics import main_metric
-from tmkd.models.classifier import PairClassifier, prediction_heads
-from tmkd.models.heads import AVERAGE, GOLD
 from tmkd.pipelines.arms import Arm, Lesson, make_arm
 from tmkd.pipelines.inputs import Inputs
 from tmkd.pipelines.scoring import soft_targets
 from tmkd.pipelines.specs import soft_spec, student_spec
 from tmkd.pipelines.stage1 import new_student, pretrained_student
 from tmkd.pipelines.teachers import MODEL, best_teacher, teachers, validator, write_predictions
-from tmkd.training.fit import fit
+
+if TYPE_CHECKING:
+    from tmkd.losses.combine import Term
+    from tmkd.models.classifier import PairClassifier
 
 
 def run(config: Config) -> list[Artifact]:
@@ -81,6 +78,13 @@ def fine_tuned_student(inputs: Inputs, name: str, lesson: Lesson, trained: list[
 def _train(
     inputs: Inputs, lesson: Lesson, start: Artifact | None, seed: int, what: str, work: Path
 ) -> dict[str, Any]:
+    import torch
+
+    from tmkd.data.batching import PairDataset
+    from tmkd.models.classifier import prediction_heads
+    from tmkd.models.heads import AVERAGE, GOLD
+    from tmkd.training.fit import fit
+
     config = inputs.config
     average = lesson.targets == "average"
     soft = [AVERAGE] if average else [teacher.key for teacher in lesson.teachers]
@@ -109,6 +113,8 @@ def _train(
 
 def _initial(inputs: Inputs, heads: list[str], lesson: Lesson, start: Artifact | None) -> PairClassifier:
     """Return the student before stage 2: from its encoder, or with stage 1's encoder and, if asked, its heads."""
+    from tmkd.models.classifier import PairClassifier
+
     model = new_student(inputs, heads)
     if start is not None:
         earlier = PairClassifier.load(start.folder(MODEL))
@@ -119,6 +125,8 @@ def _initial(inputs: Inputs, heads: list[str], lesson: Lesson, start: Artifact |
 
 
 def _loss(lesson: Lesson) -> list[Term]:
+    from tmkd.losses.combine import gold_term, soft_term
+
     if not lesson.teachers:
         return [gold_term(1.0)]
     soft = soft_term(lesson.alpha, lesson.loss, lesson.temperature)

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import torch
-from safetensors.numpy import load_file, save_file
+from typing import TYPE_CHECKING, Any
 
 from tmkd.artifacts import Artifact
 from tmkd.config import Config, TeacherConfig, settings
-from tmkd.data.batching import PairDataset
-from tmkd.ensemble import average_probabilities
-from tmkd.losses.combine import gold_term
-from tmkd.metrics import evaluate, main_metric
-from tmkd.models.classifier import PairClassifier
-from tmkd.models.encoder import check_encoder, load_encoder
-from tmkd.models.heads import GOLD
+from tmkd.metrics import main_metric
 from tmkd.pipelines.inputs import Inputs
 from tmkd.pipelines.specs import teacher_spec
-from tmkd.training.fit import fit
-from tmkd.training.predict import predict
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    import numpy as np
+
+    from tmkd.models.classifier import PairClassifier
+
 PREDICTIONS = "predictions.safetensors"
 MODEL = "model"
 
@@ -33,8 +24,10 @@ MODEL = "model"
 def run(config: Config) -> list[Artifact]:
     """Return the first ``teachers.count`` teachers of the roster, trained."""
     inputs = Inputs(config)
-    _check_encoders(config)
-    inputs.corpus  # read now: what is wrong with it should not come out after the teachers have been trained
+    roster = config.teachers.roster[: config.teachers.count]
+    if any(inputs.store.find("teacher", teacher_spec(config, teacher, inputs.task_key)) is None for teacher in roster):
+        _check_encoders(config)
+        _ = inputs.corpus  # read now: what is wrong with it should not come out after the teachers have been trained
     return teachers(inputs)
 
 
@@ -46,16 +39,24 @@ def teachers(inputs: Inputs, count: int | None = None) -> list[Artifact]:
 
 def best_teacher(trained: list[Artifact], metric: str) -> int:
     """Return the index of the best teacher on the validation split; the first of equals."""
-    return int(np.argmax([teacher.details["validation"][metric] for teacher in trained]))
+    values = [teacher.details["validation"][metric] for teacher in trained]
+    return values.index(max(values))
 
 
 def predictions(artifact: Artifact, split: str) -> np.ndarray:
     """Return a classifier's predicting heads' logits ``[heads, pairs, classes]`` on validation or test."""
+    from safetensors.numpy import load_file
+
     return load_file(artifact.file(PREDICTIONS))[split]
 
 
 def write_predictions(work: Path, model: PairClassifier, inputs: Inputs, heads: list[int]) -> dict[str, Any]:
     """Predict validation and test once, for every later table; return the validation metrics."""
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    from tmkd.training.predict import predict
+
     logits = {}
     for split in ("validation", "test"):
         tokens = inputs.tokens(split, model.tokenizer, model.max_length)
@@ -66,6 +67,8 @@ def write_predictions(work: Path, model: PairClassifier, inputs: Inputs, heads: 
 
 def validator(inputs: Inputs, model: PairClassifier, heads: list[int]) -> Callable[[Any], dict[str, float]]:
     """Return what judges ``model`` after each epoch: the mean of the predicting heads' probabilities, on validation."""
+    from tmkd.training.predict import predict
+
     tokens = inputs.tokens("validation", model.tokenizer, model.max_length)
 
     def validate(_: Any) -> dict[str, float]:
@@ -75,19 +78,30 @@ def validator(inputs: Inputs, model: PairClassifier, heads: list[int]) -> Callab
 
 
 def validation_metrics(inputs: Inputs, logits: np.ndarray) -> dict[str, float]:
+    """Judge the predicting heads' logits ``[heads, pairs, classes]`` on the validation split."""
+    from tmkd.ensemble import average_probabilities
+    from tmkd.metrics import evaluate
+
     rows = inputs.rows("validation")
-    return evaluate(
-        average_probabilities(logits), np.asarray(rows["label"]), rows["question_id"], inputs.config.data.ranking
-    )
+    return evaluate(average_probabilities(logits), rows["label"], rows["question_id"], inputs.config.data.ranking)
 
 
 def _teacher(inputs: Inputs, number: int, teacher: TeacherConfig) -> Artifact:
-    spec = teacher_spec(inputs.config, teacher, inputs.task.key)
+    spec = teacher_spec(inputs.config, teacher, inputs.task_key)
     what = f"teacher {number} (learning rate {teacher.learning_rate:g})"
     return inputs.store.build("teacher", spec, lambda work: _train(inputs, number, teacher, work), what)
 
 
 def _train(inputs: Inputs, number: int, teacher: TeacherConfig, work: Path) -> dict[str, Any]:
+    import torch
+
+    from tmkd.data.batching import PairDataset
+    from tmkd.losses.combine import gold_term
+    from tmkd.models.classifier import PairClassifier
+    from tmkd.models.encoder import load_encoder
+    from tmkd.models.heads import GOLD
+    from tmkd.training.fit import fit
+
     config, runtime = inputs.config, inputs.runtime
     source = settings(teacher.encoder or config.encoder)
     max_length = teacher.max_length or source["max_length"]
@@ -117,6 +131,8 @@ def _train(inputs: Inputs, number: int, teacher: TeacherConfig, work: Path) -> d
 
 def _check_encoders(config: Config) -> None:
     """Fail before any training: a student too deep, an encoder that is not there."""
+    from tmkd.models.encoder import check_encoder
+
     student = settings(config.student.encoder or config.encoder)
     check_encoder(keep=config.student.layers, **student)
     for teacher in config.teachers.roster[: config.teachers.count]:

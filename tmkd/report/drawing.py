@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.isotonic import isotonic_regression
 
 from tmkd.report.rows import METRIC_NAMES
 
@@ -59,6 +58,8 @@ def label(axes: Axes, points: Mapping[str, tuple[float, float]], x: float, align
     names = sorted(points, key=lambda name: points[name][1])
     if not names:
         return
+    from sklearn.isotonic import isotonic_regression
+
     low, high = axes.get_ylim()
     steps = np.arange(len(names)) * LABEL_GAP * (high - low)
     # The least squares fit whose steps are never negative: labels as near to their points as the gap between them lets.

@@ -1,0 +1,104 @@
+"""Every YAML composes and makes sense; every mistake is one sentence that names the setting."""
+
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+
+from stages.entry import explain
+from tmkd.checks import check
+from tmkd.config import resolve
+from tmkd.errors import ConfigError
+
+CONF = Path(__file__).parents[2] / "conf"
+GROUPS = sorted(path.relative_to(CONF).with_suffix("") for path in CONF.glob("*/**/*.yaml"))
+
+
+def composed(*overrides):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return check(resolve(compose("config", overrides=list(overrides))))
+
+
+def test_there_are_options_to_try():
+    assert len(GROUPS) >= 25
+
+
+@pytest.mark.parametrize("option", GROUPS, ids=str)
+def test_option_composes(option):
+    extra = ["encoder.name=somewhere"] if str(option) == "encoder/hub" else []
+    config = composed(f"{option.parent}={option.name}", *extra)
+    assert config.teachers.roster and config.method.arms
+
+
+def test_default_is_the_papers_comparison():
+    arms = composed().method.arms
+    switches = {(arm.pretrain, arm.targets) for arm in arms.values()}
+    assert {(False, "none"), (False, "one"), (False, "average"), (False, "students"), (False, "heads")} <= switches
+    assert {(True, "one"), (True, "heads")} <= switches
+
+
+def test_presets_differ_in_the_two_switches_alone():
+    for option in GROUPS:
+        if option.parent.name == "method":
+            for arm in composed(f"method={option.name}").method.arms.values():
+                assert (arm.alpha, arm.loss, arm.temperature, arm.teacher) == (None, None, None, None)
+
+
+def test_one_setting_of_one_teacher_can_be_changed():
+    roster = composed("teachers.roster.1.learning_rate=7e-5").teachers.roster
+    assert [teacher.learning_rate for teacher in roster][1] == 7e-5
+    assert len(roster) == 3
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("teachers.count=0", "teachers.count: expected a number from 1 to 3"),
+        ("teachers.count=4", "teachers.count: expected a number from 1 to 3"),
+        ("method.alpha=1.5", "alpha: expected a number from 0 to 1, got 1.5"),
+        ("method.alpha=-0.1", "alpha: expected a number from 0 to 1"),
+        ("method.temperature=0", "temperature: expected more than 0"),
+        ("stage1.temperature=-1", "stage1.temperature: expected more than 0"),
+        ("method.loss=huber", "loss: expected one of mse, kl, ce, got huber"),
+        ("stage1.targets=students", "stage1.targets: expected one of average, heads"),
+        ("student.layers=0", "student.layers: expected at least 1"),
+        ("student.seeds=[]", "student.seeds: expected at least one seed"),
+        ("student.seeds=[1,1]", "student.seeds: expected different seeds"),
+        ("encoder.source=wheel", "encoder.source: expected one of"),
+        ("encoder=hub", "encoder.name: expected a hub name or a folder"),
+        ("stage2.learning_rate=0", "stage2.learning_rate: expected more than 0"),
+        ("teachers.roster.2.batch_size=0", r"teachers.roster\[2\].batch_size: expected more than 0"),
+        ("comparison.teacher_counts=[1,9]", "comparison.teacher_counts: expected a number from 1 to 3"),
+        ("+method.arms.kd.teacher=4", "method.arms.kd.teacher: expected a number from 1 to 3"),
+        ("data.questions=[0,0,0]", "data.questions: expected three numbers above 0"),
+        ("data.reader=web", "data.reader: expected one of documentation, files"),
+        ("runtime.shard_size=0", "runtime.shard_size: expected more than 0"),
+        ("trainer.schedule=zigzag", "trainer.schedule: expected one of"),
+        ("trainer.max_grad_norm=-1", "trainer.max_grad_norm: expected"),
+        ("student.dropout=1.5", "student.dropout: expected a number from 0 to 1"),
+        ("name=../elsewhere", "name: expected a plain folder name"),
+    ],
+)
+def test_setting_that_makes_no_sense_is_named(override, said):
+    with pytest.raises(ConfigError, match=said):
+        composed(override)
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("teachers.number=3", "teachers.number"),
+        ("data=wikipedia", "data/wikipedia"),
+        ("teachers.count=three", "'three'"),
+        ("nonsense=1", "nonsense"),
+        ("method.alpha=[", "method.alpha"),
+    ],
+)
+def test_override_that_cannot_be_composed_is_explained_in_one_line(override, said):
+    with pytest.raises((HydraException, OmegaConfBaseException)) as raised:
+        composed(override)
+    sentence = explain(raised.value)
+    assert said in sentence
+    assert "\n" not in sentence

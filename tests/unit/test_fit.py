@@ -1,0 +1,140 @@
+"""Training: it learns, keeps its best epoch, stops at nonsense, and goes on from a kill as if nothing had happened."""
+
+import numpy as np
+import pytest
+import torch
+
+from tmkd.data.batching import PairDataset, tokenise
+from tmkd.errors import TrainingDiverged
+from tmkd.losses.combine import Term, gold_term, soft_term
+from tmkd.models.classifier import PairClassifier
+from tmkd.models.encoder import load_encoder
+from tmkd.training import callbacks
+from tmkd.training.fit import fit
+from tmkd.training.predict import predict
+
+SETTINGS = {
+    "what": "test", "seed": 3, "learning_rate": 3e-3, "batch_size": 8, "epochs": 3,
+    "warmup": 0.1, "weight_decay": 0.01, "max_grad_norm": 1.0, "schedule": "linear",
+}  # fmt: skip
+
+
+def new_model(dropout=0.1):
+    torch.manual_seed(1)
+    encoder = load_encoder(source="tiny", layers=2, width=16, dropout=dropout, attention="eager")
+    return PairClassifier(encoder, ["gold", "a"], ["wrong", "right"], max_length=48)
+
+
+@pytest.fixture
+def tokens(pairs, encoder):
+    return tokenise(pairs, encoder.tokenizer, 48)
+
+
+def train(model, tokens, scratch, runtime, terms=None, **changes):
+    soft = np.tile(np.array([[[-1.0, 1.0]]], dtype=np.float32), (len(tokens), 1, 1))
+    terms = terms or [gold_term(0.5), soft_term(0.5, "mse", 1.0)]
+    return fit(model, PairDataset(tokens, soft), terms, scratch=scratch, runtime=runtime, **(SETTINGS | changes))
+
+
+def weights(model):
+    return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
+
+
+def test_soft_head_learns_its_targets(tokens, runtime, tmp_path):
+    model = new_model()
+    train(model, tokens, tmp_path, runtime, epochs=6)
+    assert np.abs(predict(model, tokens, runtime)[:, 1] - [-1.0, 1.0]).mean() < 0.3
+
+
+def test_same_seed_gives_the_same_weights_and_another_seed_others(tokens, runtime, tmp_path):
+    made = []
+    for number, seed in enumerate((3, 3, 4)):
+        model = new_model()
+        train(model, tokens, tmp_path / str(number), runtime, seed=seed)
+        made.append(weights(model))
+    assert torch.equal(made[0], made[1])
+    assert not torch.equal(made[0], made[2])
+
+
+@pytest.mark.parametrize("die_at", [4, 9, 17])
+def test_killed_training_ends_with_the_weights_of_one_that_was_not(tokens, runtime, tmp_path, monkeypatch, die_at):
+    # With dropout, so that the random state must come back too; 6 steps an epoch, so that it dies in each of the three.
+    judged = []
+
+    def validate(model):
+        judged.append(float(weights(model).sum()))
+        return {"map": -float(np.abs(predict(model, tokens, runtime)[:, 1, 1] - 0.4).mean())}
+
+    whole = new_model()
+    facts = train(whole, tokens, tmp_path / "whole", runtime, validate=validate)
+
+    class Killed(Exception):
+        pass
+
+    class Kill(callbacks.Progress):
+        def on_step_end(self, args, state, control, **_):
+            if state.global_step == die_at:
+                raise Killed
+
+    monkeypatch.setattr("tmkd.training.fit.Progress", Kill)
+    every_step = type(runtime)(**{**runtime.__dict__, "checkpoint_seconds": 0})
+    with pytest.raises(Killed):
+        train(new_model(), tokens, tmp_path / "killed", every_step, validate=validate)
+    assert list((tmp_path / "killed").glob("checkpoint-*"))
+    monkeypatch.undo()
+    resumed = new_model()
+    torch.manual_seed(99)  # whatever state the new process is in
+    again = train(resumed, tokens, tmp_path / "killed", every_step, validate=validate)
+    assert again == facts
+    assert torch.equal(weights(resumed), weights(whole))
+
+
+def test_half_written_checkpoint_is_passed_over(tmp_path):
+    for step, whole in ((5, True), (9, False)):
+        folder = tmp_path / f"checkpoint-{step}"
+        folder.mkdir()
+        if whole:
+            (folder / callbacks.WHOLE).touch()
+    assert callbacks.last_whole_checkpoint(tmp_path) == str(tmp_path / "checkpoint-5")
+    assert not (tmp_path / "checkpoint-9").exists()
+
+
+def test_best_epoch_is_kept_and_not_the_last(tokens, runtime, tmp_path):
+    scores = iter([0.1, 0.7, 0.3])
+    kept = []
+
+    def validate(model):
+        kept.append(weights(model).clone())
+        return {"map": next(scores)}
+
+    model = new_model()
+    facts = train(model, tokens, tmp_path, runtime, validate=validate)
+    assert facts["best_epoch"] == 2
+    assert facts["validation"] == [0.1, 0.7, 0.3]
+    assert torch.equal(weights(model), kept[1])
+    assert not torch.equal(weights(model), kept[2])
+
+
+def test_patience_stops_after_so_many_epochs_without_a_better_one(tokens, runtime, tmp_path):
+    scores = iter([0.5, 0.4, 0.3, 0.9])
+    facts = train(
+        new_model(), tokens, tmp_path, runtime, epochs=4, patience=2, validate=lambda model: {"map": next(scores)}
+    )
+    assert facts["validation"] == [0.5, 0.4, 0.3]
+
+
+def test_loss_that_is_no_number_stops_and_says_at_which_step(tokens, runtime, tmp_path):
+    steps = []
+
+    def breaks(output, batch):
+        steps.append(1)
+        return output.logits.sum() * (float("nan") if len(steps) == 4 else 0.0)
+
+    with pytest.raises(TrainingDiverged, match=r"nan at step 4 .*lower learning rate"):
+        train(new_model(), tokens, tmp_path, runtime, terms=[Term("broken", 1.0, breaks)])
+
+
+def test_bf16_scores_are_near_those_of_float32(tokens, runtime):
+    model = new_model(dropout=0.0)
+    half = type(runtime)(**{**runtime.__dict__, "bf16": True})
+    np.testing.assert_allclose(predict(model, tokens, half), predict(model, tokens, runtime), atol=0.05)

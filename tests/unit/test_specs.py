@@ -1,0 +1,70 @@
+"""Keys: what changes a result changes its key, and what does not leaves it alone."""
+
+from dataclasses import replace
+
+import pytest
+
+from tmkd.config import Config, EncoderConfig, TeacherConfig
+from tmkd.identity import key
+from tmkd.models.encoder import load_encoder
+from tmkd.pipelines.specs import corpus_spec, encoder_spec, soft_spec, student_spec, task_spec, teacher_spec
+
+RAW = {"data": {"python": "3.11"}, "corpus": {"python": "3.11"}}
+
+
+def config(**changes):
+    return replace(Config(encoder=EncoderConfig(source="tiny")), **changes)
+
+
+def teacher_key(teacher=None, **changes):
+    return key("teacher", teacher_spec(config(**changes), teacher or TeacherConfig(), "task"))
+
+
+def test_runtime_and_paths_are_in_no_key():
+    usual, other = config(), config()
+    other.runtime.device, other.runtime.threads, other.paths.artifacts = "cuda", 7, "/elsewhere"
+    other.data.train = "/moved/train.tsv"
+    for spec in (lambda c: teacher_spec(c, TeacherConfig(), "t"), student_spec, lambda c: task_spec(c, RAW)):
+        assert spec(usual) == spec(other)
+
+
+@pytest.mark.parametrize(
+    "change", [{"learning_rate": 1e-3}, {"batch_size": 7}, {"epochs": 9}, {"dropout": 0.3}, {"seed": 5}, {"max_length": 9}]
+)
+def test_every_hyperparameter_of_a_teacher_is_in_its_key(change):
+    assert teacher_key(TeacherConfig(**change)) != teacher_key()
+
+
+def test_a_length_that_is_the_encoders_own_is_the_same_teacher():
+    assert teacher_key(TeacherConfig(max_length=64)) == teacher_key(TeacherConfig(max_length=None))
+
+
+def test_roster_beyond_the_count_is_in_no_teachers_key():
+    # or a sweep over the number of teachers would train all of them again for each number
+    usual, longer = config(), config()
+    longer.teachers.count, longer.teachers.roster = 2, [TeacherConfig(seed=seed) for seed in range(5)]
+    assert teacher_spec(usual, TeacherConfig(), "t") == teacher_spec(longer, TeacherConfig(), "t")
+
+
+def test_corpus_size_is_in_no_tasks_key():
+    usual, larger = config(), config()
+    larger.corpus.questions = 10 * usual.corpus.questions
+    assert task_spec(usual, RAW) == task_spec(larger, RAW)
+    assert corpus_spec(usual, RAW) != corpus_spec(larger, RAW)
+
+
+def test_versions_of_what_is_read_are_in_the_key():
+    assert task_spec(config(), RAW) != task_spec(config(), {**RAW, "data": {"python": "3.12"}})
+
+
+def test_temperature_is_in_the_key_only_where_the_loss_has_one():
+    assert soft_spec("mse", 1.0) == soft_spec("mse", 4.0)
+    assert soft_spec("kl", 1.0) != soft_spec("kl", 4.0)
+
+
+def test_local_checkpoint_is_known_by_its_content_and_not_by_its_place(tmp_path):
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        encoder = load_encoder(source="tiny", seed=seed)
+        encoder.model.save_pretrained(tmp_path / name)
+    a, b, c = (encoder_spec(EncoderConfig(source="hub", name=str(tmp_path / name))) for name in "abc")
+    assert a == b != c

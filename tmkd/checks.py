@@ -1,0 +1,142 @@
+"""Settings that make no sense, found before anything costs time. Each is one sentence: setting, expected, got."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from tmkd.config import Config, EncoderConfig
+from tmkd.errors import ConfigError
+
+TARGETS = ("none", "one", "average", "heads", "students")
+LOSSES = ("mse", "kl", "ce")
+READERS = ("documentation", "files")
+SCHEDULES = ("linear", "cosine", "constant", "constant_with_warmup")
+
+
+def check(config: Config) -> Config:
+    """Return the config itself, or raise ConfigError for the first setting that makes no sense."""
+    plain = bool(config.name) and not set(config.name) & set("/\\") and not config.name.startswith(".")
+    _expect(plain, "name", "a plain folder name", config.name)
+    _data(config)
+    _teachers(config)
+    _student(config)
+    _methods(config)
+    _share("trainer.warmup", config.trainer.warmup)
+    _one_of("trainer.schedule", config.trainer.schedule, SCHEDULES)
+    _positive("trainer", config.trainer, ("max_grad_norm",))
+    _expect(config.trainer.weight_decay >= 0, "trainer.weight_decay", "0 or more", config.trainer.weight_decay)
+    _one_of("runtime.precision", config.runtime.precision, ("auto", "fp32", "bf16"))
+    _one_of("runtime.attention", config.runtime.attention, ("auto", "eager", "sdpa"))
+    _positive("runtime", config.runtime, ("score_batch", "shard_size", "checkpoint_seconds"))
+    _expect(config.runtime.threads >= 0, "runtime.threads", "0 (all) or more", config.runtime.threads)
+    return config
+
+
+def _data(config: Config) -> None:
+    data = config.data
+    _one_of("data.reader", data.reader, READERS)
+    _one_of("corpus.reader", config.corpus.reader, READERS)
+    _expect(len(data.questions) == 3 and min(data.questions) > 0, "data.questions", "three numbers above 0", data.questions)
+    _expect(
+        len(data.classes) >= 2 and len(set(data.classes)) == len(data.classes),
+        "data.classes",
+        "at least two different names",
+        data.classes,
+    )
+    _expect(not data.ranking or len(data.classes) == 2, "data.classes", "two classes where data.ranking is true", data.classes)
+    _positive("data", data, ("negatives", "passage_words"))
+    _positive("corpus", config.corpus, ("questions", "candidates"))
+    _expect(config.corpus.random >= 0, "corpus.random", "0 or more", config.corpus.random)
+
+
+def _teachers(config: Config) -> None:
+    roster = config.teachers.roster
+    number = f"a number from 1 to {len(roster)} (the teachers in teachers.roster)"
+    _expect(1 <= config.teachers.count <= len(roster), "teachers.count", number, config.teachers.count)
+    for count in config.comparison.teacher_counts:
+        _expect(1 <= count <= len(roster), "comparison.teacher_counts", number, count)
+    _encoder("encoder", config.encoder)
+    for index, teacher in enumerate(roster):
+        where = f"teachers.roster[{index}]"
+        _positive(where, teacher, ("learning_rate", "batch_size", "epochs"))
+        _dropout(where, teacher.dropout)
+        _length(where, teacher.max_length)
+        if teacher.encoder is not None:
+            _encoder(f"{where}.encoder", teacher.encoder)
+
+
+def _student(config: Config) -> None:
+    student = config.student
+    _expect(student.layers >= 1, "student.layers", "at least 1", student.layers)
+    _expect(bool(student.seeds), "student.seeds", "at least one seed", student.seeds)
+    _expect(len(set(student.seeds)) == len(student.seeds), "student.seeds", "different seeds", student.seeds)
+    _dropout("student", student.dropout)
+    _length("student", student.max_length)
+    if student.encoder is not None:
+        _encoder("student.encoder", student.encoder)
+    for where, section in (("stage1", config.stage1), ("stage2", config.stage2)):
+        _positive(where, section, ("learning_rate", "batch_size", "epochs"))
+    _expect(config.stage2.patience >= 0, "stage2.patience", "0 (never) or more", config.stage2.patience)
+
+
+def _methods(config: Config) -> None:
+    method = config.method
+    _one_of("stage1.targets", config.stage1.targets, ("average", "heads"))
+    _soft("stage1", config.stage1.loss, config.stage1.temperature)
+    _soft("method", method.loss, method.temperature)
+    _share("method.alpha", method.alpha)
+    _expect(bool(method.arms), "method.arms", "at least one arm (for example method=tmkd)", method.arms)
+    fewest = min([config.teachers.count, *config.comparison.teacher_counts])
+    for name, arm in method.arms.items():
+        where = f"method.arms.{name}"
+        _one_of(f"{where}.targets", arm.targets, TARGETS)
+        if arm.teacher is not None:
+            _expect(1 <= arm.teacher <= fewest, f"{where}.teacher", f"a number from 1 to {fewest}", arm.teacher)
+            _expect(arm.targets == "one", f"{where}.teacher", "null unless targets is one", arm.teacher)
+        if arm.alpha is not None:
+            _share(f"{where}.alpha", arm.alpha)
+        temperature = method.temperature if arm.temperature is None else arm.temperature
+        _soft(where, arm.loss or method.loss, temperature)
+
+
+def _encoder(where: str, encoder: EncoderConfig) -> None:
+    _one_of(f"{where}.source", encoder.source, ("embedded", "hub", "tiny"))
+    _one_of(f"{where}.pooling", encoder.pooling, ("auto", "first", "last"))
+    _expect(encoder.source != "hub" or bool(encoder.name), f"{where}.name", "a hub name or a folder", encoder.name)
+    _length(where, encoder.max_length)
+    _positive(where, encoder, ("layers", "width"))
+
+
+def _soft(where: str, loss: str, temperature: float) -> None:
+    _one_of(f"{where}.loss", loss, LOSSES)
+    _expect(0 < temperature < math.inf, f"{where}.temperature", "more than 0", temperature)
+
+
+def _positive(where: str, section: Any, names: Sequence[str]) -> None:
+    for name in names:
+        value = getattr(section, name)
+        _expect(0 < value < math.inf, f"{where}.{name}", "more than 0", value)
+
+
+def _dropout(where: str, value: float | None) -> None:
+    if value is not None:
+        _share(f"{where}.dropout", value)
+
+
+def _length(where: str, value: int | None) -> None:
+    _expect(value is None or value >= 8, f"{where}.max_length", "at least 8 tokens", value)
+
+
+def _share(name: str, value: float) -> None:
+    _expect(0 <= value <= 1, name, "a number from 0 to 1", value)
+
+
+def _one_of(name: str, value: str, allowed: Sequence[str]) -> None:
+    _expect(value in allowed, name, "one of " + ", ".join(allowed), value)
+
+
+def _expect(holds: bool, name: str, expected: str, got: Any) -> None:
+    if not holds:
+        raise ConfigError(f"{name}: expected {expected}, got {got}.")

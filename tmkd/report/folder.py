@@ -1,0 +1,66 @@
+"""The folder of a comparison: JSON, CSV, Markdown and figures, each written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tmkd.metrics import main_metric
+from tmkd.report.figures import accuracy_against_speed, metric_against_teacher_count
+from tmkd.report.rows import BASELINE, Row
+from tmkd.report.tables import to_csv, to_json, to_markdown
+
+
+def write_report(
+    folder: Path,
+    experiment: str,
+    data: str,
+    fingerprint: str,
+    rows: Sequence[Row],
+    ranking: bool,
+    extra: Mapping[str, Any] | None = None,
+    baseline: str = BASELINE,
+) -> None:
+    """Write comparison.json, .csv and .md, and the figures whose numbers there are.
+
+    Each file appears whole or not at all, and equal input gives equal bytes.
+
+    Args:
+        data, fingerprint: name of the data, and checksum of it.
+        extra: further keys of the JSON. ``questions`` and ``pairs`` (how many were evaluated) also go into the
+            caption, and ``teacher_counts`` ({name: [(count, mean, std)]}) makes a second figure.
+    """
+    extra = dict(extra or {})
+    folder.mkdir(parents=True, exist_ok=True)
+    document = to_json(experiment, data, fingerprint, rows, **extra)
+    table = to_markdown(data, fingerprint, rows, ranking, extra.get("questions"), extra.get("pairs"), baseline)
+    metric = main_metric(ranking)
+    figures: dict[str, Callable[[Path], None]] = {}
+    if any(row.pairs_per_second for row in rows):
+        figures[f"{metric}_against_speed.png"] = lambda path: accuracy_against_speed(rows, path, metric)
+    if counts := extra.get("teacher_counts"):
+        figures[f"{metric}_against_teacher_count.png"] = lambda path: metric_against_teacher_count(counts, path, metric)
+    images = "".join(f"\n![{Path(name).stem.replace('_', ' ')}]({name})\n" for name in figures)
+
+    _publish(folder / "comparison.json", _text(json.dumps(document, indent=2, ensure_ascii=False) + "\n"))
+    _publish(folder / "comparison.csv", _text(to_csv(rows, baseline)))
+    _publish(folder / "comparison.md", _text(f"# {experiment}\n\n{table}{images}"))
+    for name, draw in figures.items():
+        _publish(folder / name, draw)
+
+
+def _text(text: str) -> Callable[[Path], None]:
+    return lambda path: path.write_bytes(text.encode())
+
+
+def _publish(path: Path, write: Callable[[Path], None]) -> None:
+    """Write beside the place, with the same suffix, and rename when whole."""
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        write(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
