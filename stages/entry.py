@@ -1,7 +1,8 @@
-"""What the entry points share: Hydra in front, one sentence and exit code 2 for a user's mistake, a last line at the end."""
+"""What the entry points share: Hydra in front, one sentence and exit code 2 for a mistake, a last line at the end."""
 
 from __future__ import annotations
 
+import errno
 import importlib
 import logging
 import os
@@ -24,6 +25,7 @@ log = logging.getLogger("tmkd")
 
 def launch(stage: str, then: str) -> None:
     """Run ``tmkd.pipelines.<stage>`` on the command line's settings; ``then`` is the command that comes next."""
+    os.environ["TMKD_STAGE"] = stage  # names the log's folder, in conf/config.yaml
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands errors over instead of printing them
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")  # the bars here are the stages' own
@@ -37,13 +39,19 @@ def launch(stage: str, then: str) -> None:
             made = importlib.import_module(f"tmkd.pipelines.{stage}").run(config)
         except TmkdError as error:
             _stop(str(error))
-        what = f"{len(made)} results in {config.paths.artifacts}/" if isinstance(made, list) else f"{made}/comparison.md"
+        what = (
+            f"{len(made)} results in {config.paths.artifacts}/" if isinstance(made, list) else f"{made}/comparison.md"
+        )
         log.info("%s done: %s, in %.0f s. Next: %s", stage, what, time.monotonic() - started, then)
 
     try:
         job()
     except (HydraException, OmegaConfBaseException) as error:
         _stop(explain(error))
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.ENOTDIR):
+            raise
+        _stop(f"Cannot write {error.filename} ({error.strerror}); choose another folder with paths.runs, or make room.")
     except KeyboardInterrupt:
         _stop("Stopped; what was done is kept, the same command goes on from there.", code=130)
 

@@ -1,4 +1,7 @@
-"""Stage 2: fine-tune the students of every arm with the multi-head loss.  Usage: python -m stages.stage2 [setting=value ...]"""
+"""Stage 2: fine-tune the students of every arm with the multi-head loss.
+
+Usage: python -m stages.stage2 [setting=value ...]
+"""
 
 from stages.entry import launch
 

@@ -1,4 +1,7 @@
-"""Stage 3: evaluate every arm on the test split and write the comparison.  Usage: python -m stages.stage3 [setting=value ...]"""
+"""Stage 3: evaluate every arm on the test split and write the comparison.
+
+Usage: python -m stages.stage3 [setting=value ...]
+"""
 
 from stages.entry import launch
 

@@ -1,4 +1,7 @@
-"""Stage 0: fine-tune the teachers.  Usage: python -m stages.teachers [setting=value ...]"""
+"""Stage 0: fine-tune the teachers.
+
+Usage: python -m stages.teachers [setting=value ...]
+"""
 
 from stages.entry import launch
 

@@ -1,4 +1,7 @@
-"""Check every file of every artifact against its manifest.  Usage: python -m stages.verify [paths.artifacts=FOLDER]"""
+"""Check every file of every artifact against its manifest.
+
+Usage: python -m stages.verify [setting=value ...]
+"""
 
 from stages.entry import launch
 

@@ -31,6 +31,7 @@ from tmkd.provenance import provenance
 
 log = logging.getLogger(__name__)
 SCRATCH = "scratch"
+MANIFEST = "manifest.json"
 ALMOST_FULL = 1 << 20  # bytes
 
 
@@ -80,19 +81,7 @@ class ArtifactStore:
     def find(self, stage: str, spec: Mapping[str, Any]) -> Artifact | None:
         """Return the published result, or None; raise DamagedArtifact if a file is gone or has another size."""
         path = self.root / f"{stage}-{key(stage, spec)}"
-        if not path.exists():
-            return None
-        try:
-            manifest = json.loads((path / "manifest.json").read_text())
-            files = manifest["files"]
-        except (OSError, ValueError, KeyError, TypeError):
-            raise DamagedArtifact(f"{path}/manifest.json is missing or unreadable; {_remove(path)}") from None
-        for name, recorded in files.items():
-            size = (path / name).stat().st_size if (path / name).is_file() else None
-            if size != recorded["size"]:
-                found = "is missing" if size is None else f"has {size} bytes"
-                raise DamagedArtifact(f"{path}/{name} {found}, expected {recorded['size']} bytes; {_remove(path)}")
-        return Artifact(path, manifest)
+        return open_artifact(path) if path.exists() else None
 
     def build(
         self, stage: str, spec: Mapping[str, Any], make: Callable[[Path], Mapping[str, Any]], what: str
@@ -121,29 +110,33 @@ class ArtifactStore:
         resumed = work.exists()
         work.mkdir(parents=True, exist_ok=True)
         log.info("%s %s: %s", "resume " if resumed else "make   ", what, name)
-        started = time.monotonic()
-        details = dict(make(work))
+        if not (work / MANIFEST).exists():  # or it was killed on the very point of being published
+            started = time.monotonic()
+            details = dict(make(work))
+            files = {
+                str(path.relative_to(work)): {"size": path.stat().st_size, "sha256": sha256(path)}
+                for path in sorted(work.rglob("*"))
+                if path.is_file() and path.relative_to(work).parts[0] != SCRATCH
+            }
+            manifest = {
+                "stage": stage,
+                "version": VERSIONS[stage],
+                "key": key(stage, spec),
+                "what": what,
+                "spec": spec,
+                "details": details,
+                "files": files,
+                "seconds": round(time.monotonic() - started, 1),
+                **provenance(),
+            }
+            (work / SCRATCH).mkdir(exist_ok=True)
+            _write(work / SCRATCH / MANIFEST, json.dumps(manifest, indent=1))
+            os.rename(work / SCRATCH / MANIFEST, work / MANIFEST)
         shutil.rmtree(work / SCRATCH, ignore_errors=True)
-        files = {
-            str(path.relative_to(work)): {"size": path.stat().st_size, "sha256": sha256(path)}
-            for path in sorted(work.rglob("*"))
-            if path.is_file() and path.name != "manifest.json"
-        }
-        manifest = {
-            "stage": stage,
-            "version": VERSIONS[stage],
-            "key": key(stage, spec),
-            "what": what,
-            "spec": spec,
-            "details": details,
-            "files": files,
-            "seconds": round(time.monotonic() - started, 1),
-            **provenance(),
-        }
-        _write(work / "manifest.json", json.dumps(manifest, indent=1))
         os.rename(work, self.root / name)
-        log.info("made    %s: %s (%.0f s)", what, name, manifest["seconds"])
-        return Artifact(self.root / name, manifest)
+        made = open_artifact(self.root / name)
+        log.info("made    %s: %s (%.0f s)", what, name, made.manifest["seconds"])
+        return made
 
     @contextmanager
     def _alone(self, name: str, what: str) -> Iterator[None]:
@@ -205,18 +198,29 @@ def _remove(path: Path) -> str:
     return f"remove the folder {path} and run the same command again to make it anew."
 
 
-def verify(root: str | Path) -> list[DamagedArtifact]:
-    """Read every file of every artifact under ``root`` against its manifest; return what is damaged."""
-    store, damaged = ArtifactStore(root), []
-    for path in sorted(Path(root).glob("*/manifest.json")):
+def open_artifact(path: Path) -> Artifact:
+    """Return a published result, its files there and of the right size (DamagedArtifact); see ``Artifact.file``."""
+    try:
+        manifest = json.loads((path / MANIFEST).read_text())
+        files = manifest["files"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise DamagedArtifact(f"{path / MANIFEST} is missing or unreadable; {_remove(path)}") from None
+    for name, recorded in files.items():
+        size = (path / name).stat().st_size if (path / name).is_file() else None
+        if size != recorded["size"]:
+            found = "is missing" if size is None else f"has {size} bytes"
+            raise DamagedArtifact(f"{path / name} {found}, expected {recorded['size']} bytes; {_remove(path)}")
+    return Artifact(path, manifest)
+
+
+def verify(root: str | Path) -> tuple[list[Artifact], list[DamagedArtifact]]:
+    """Read every file of every artifact under ``root``, of whatever version; return the whole ones and the damaged."""
+    whole, damaged = [], []
+    for path in sorted(Path(root).glob("[!.]*")):
         try:
-            manifest = json.loads(path.read_text())
-            found = store.find(manifest["stage"], manifest["spec"])
-            if found is None:
-                raise DamagedArtifact(f"{path} is not the manifest of {path.parent.name}; {_remove(path.parent)}")
-            found.folder()
+            artifact = open_artifact(path)
+            artifact.folder()
+            whole.append(artifact)
         except DamagedArtifact as error:
             damaged.append(error)
-        except (OSError, ValueError, KeyError, TypeError):
-            damaged.append(DamagedArtifact(f"{path} is unreadable; {_remove(path.parent)}"))
-    return damaged
+    return whole, damaged

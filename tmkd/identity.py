@@ -12,10 +12,29 @@ from collections.abc import Mapping
 from typing import Any
 
 # A change in what a stage computes, for the same settings, bumps its version here: older results are then left alone.
-VERSIONS = {"task": 1, "corpus": 1, "tokens": 1, "teacher": 1, "soft_labels": 1, "stage1": 1, "stage2": 1, "speed": 1, "comparison": 1}
+VERSIONS = {
+    "task": 1,
+    "corpus": 1,
+    "tokens": 1,
+    "teacher": 1,
+    "soft_labels": 1,
+    "stage1": 1,
+    "stage2": 1,
+    "speed": 1,
+    "comparison": 1,
+}
+# What else goes into a stage without its key standing in the stage's own spec.
+MADE_WITH = {
+    "teacher": ("tokens",),
+    "soft_labels": ("tokens",),
+    "stage1": ("tokens", "soft_labels"),
+    "stage2": ("tokens", "soft_labels"),
+    "speed": ("tokens",),
+}
 
 
 def key(stage: str, spec: Mapping[str, Any]) -> str:
     """Return 12 hexadecimal digits that name the result of ``stage`` for ``spec`` (JSON-able; order is irrelevant)."""
-    content = json.dumps([stage, VERSIONS[stage], spec], sort_keys=True, separators=(",", ":"), allow_nan=False)
+    versions = [VERSIONS[name] for name in (stage, *MADE_WITH.get(stage, ()))]
+    content = json.dumps([stage, versions, spec], sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(content.encode()).hexdigest()[:12]

@@ -1,6 +1,6 @@
 """The soft-label store: one teacher's logits on one set of pairs, by example id.
 
-    part-00000.safetensors ...   ids [pairs, 16] uint8 (ASCII), logits [pairs, classes] float32
+    part-<first>-<end>.safetensors ...   ids [pairs, 16] uint8 (ASCII), logits [pairs, classes] float32
 
 Logits, never probabilities, so that any temperature and any loss can be had from them. A part is renamed into place
 when it is whole: a kill costs the part under way and nothing else. Parts are joined to examples by id, never by order.
@@ -33,10 +33,12 @@ def write_soft_labels(
     Returns:
         The number of pairs scored now.
     """
+    ranges = [range(start, min(start + shard_size, len(tokens))) for start in range(0, len(tokens), shard_size)]
+    parts = {folder / f"part-{rows.start:09d}-{rows.stop:09d}.safetensors": rows for rows in ranges}
+    for path in set(folder.glob("part-*")) - set(parts):  # half written, or of a run with another shard size
+        path.unlink()
     scored = 0
-    for number, start in enumerate(range(0, len(tokens), shard_size)):
-        path = folder / f"part-{number:05d}.safetensors"
-        rows = range(start, min(start + shard_size, len(tokens)))
+    for path, rows in parts.items():
         if path.exists():
             done(len(rows))
             continue
@@ -50,7 +52,7 @@ def write_soft_labels(
 
 
 def read_soft_labels(folder: Path, ids: Sequence[str]) -> np.ndarray:
-    """Return the logits ``[len(ids), classes]``, float32, in the order of ``ids``; DamagedArtifact if one is missing."""
+    """Return logits ``[len(ids), classes]``, float32, in the order of ``ids``; DamagedArtifact if one is not there."""
     parts = [load_file(path) for path in sorted(folder.glob("part-*.safetensors"))]
     if not parts:
         raise DamagedArtifact(f"{folder} holds no soft labels; remove the folder and run the same command again.")

@@ -63,7 +63,8 @@ def test_nobody_teaches_at_alpha_zero():
 
 def test_what_an_arm_sets_otherwise_is_in_its_name():
     found = arm("heads", alpha=0.5, loss="kl", temperature=4.0)
-    assert found.name == "MKD, α = 0.5, loss = kl, T = 4.0"
+    assert found.name == "MKD, α = 0.5, kl, T = 4"
+    assert arm("heads", temperature=4.0).name == "MKD", "squared error knows no temperature: it is the same run"
     assert found.lessons[0].temperature == 4.0
 
 

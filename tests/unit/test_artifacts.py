@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import subprocess
@@ -7,8 +8,8 @@ import time
 import pytest
 
 from tmkd.artifacts import ArtifactStore, verify
-from tmkd.errors import ConfigError, DamagedArtifact
-from tmkd.identity import key
+from tmkd.errors import ConfigError, DamagedArtifact, TmkdError
+from tmkd.identity import VERSIONS, key
 
 
 def make_file(text="42"):
@@ -77,7 +78,7 @@ def test_edited_file_of_the_same_size_is_noticed_when_it_is_read(tmp_path):
     store.build("task", {}, make_file(), "answer").path.joinpath("answer.txt").write_text("43")
     with pytest.raises(DamagedArtifact, match="was changed after it was published"):
         store.find("task", {}).file("answer.txt")
-    assert [str(problem) for problem in verify(tmp_path)]
+    assert ["was changed" in str(problem) for problem in verify(tmp_path)[1]] == [True]
 
 
 def test_unreadable_manifest_is_named(tmp_path):
@@ -99,6 +100,41 @@ def test_root_that_is_a_file_is_one_sentence(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match=r"choose another paths\.artifacts"):
         ArtifactStore(tmp_path / "file").build("task", {}, make_file(), "answer")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied", "/there"), "No permission to write /there"),
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left under .*what was done is kept"),
+        (RuntimeError("enforce fail: No space left on device"), "No space left under"),
+    ],
+)
+def test_what_a_disk_answers_is_one_sentence(tmp_path, error, said):
+    def fails(work):
+        raise error
+
+    with pytest.raises(TmkdError, match=said):
+        ArtifactStore(tmp_path).build("task", {}, fails, "answer")
+
+
+def test_killed_on_the_point_of_publishing_is_published_and_not_made_again(tmp_path, monkeypatch):
+    store = ArtifactStore(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr("tmkd.artifacts.shutil.rmtree", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            store.build("task", {}, make_file(), "answer")
+    assert store.build("task", {}, never, "answer").file("answer.txt").read_text() == "42"
+
+
+def test_older_version_is_left_alone_and_is_not_damaged(tmp_path, monkeypatch):
+    store = ArtifactStore(tmp_path)
+    store.build("task", {}, make_file("old"), "answer")
+    monkeypatch.setitem(VERSIONS, "task", 99)
+    assert store.build("task", {}, make_file("new"), "answer").file("answer.txt").read_text() == "new"
+    whole, damaged = verify(tmp_path)
+    assert len(whole) == 2
+    assert not damaged
 
 
 SLOW_MAKER = """

@@ -63,7 +63,9 @@ def test_gradient_moves_the_student_towards_the_teacher(loss):
 @pytest.mark.parametrize("loss", LOSSES)
 def test_order_of_the_batch_changes_nothing(loss):
     student, teacher, order = torch.randn(7, 2, 3), torch.randn(7, 2, 3), torch.randperm(7)
-    assert loss(student, teacher, 2.0).item() == pytest.approx(loss(student[order], teacher[order], 2.0).item(), rel=1e-5)
+    assert loss(student, teacher, 2.0).item() == pytest.approx(
+        loss(student[order], teacher[order], 2.0).item(), rel=1e-5
+    )
 
 
 @pytest.mark.parametrize("loss", LOSSES)

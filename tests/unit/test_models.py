@@ -46,6 +46,20 @@ def test_padding_does_not_change_a_score(encoder, pairs, runtime):
     np.testing.assert_allclose(together, alone, atol=1e-5)
 
 
+def test_mean_of_all_tokens_leaves_padding_out(pairs, runtime):
+    model = classifier(load_encoder(source="tiny", layers=2, width=16, dropout=0.0, pooling="mean"))
+    tokens = tokenise(pairs, model.tokenizer, 48)
+    together = predict(model, tokens, runtime)
+    alone = np.concatenate([predict(model, tokens.select([row]), runtime) for row in range(len(tokens))])
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+
+
+def test_frozen_embeddings_are_not_learnt():
+    model = load_encoder(source="tiny", freeze_embeddings=True).model
+    frozen = [name for name, parameter in model.named_parameters() if not parameter.requires_grad]
+    assert frozen == ["embeddings.word_embeddings.weight"]
+
+
 def test_saved_classifier_scores_as_before(encoder, pairs, runtime, tmp_path):
     model = classifier(encoder)
     tokens = tokenise(pairs, model.tokenizer, 48)
@@ -81,7 +95,7 @@ def test_student_deeper_than_its_encoder_is_refused():
 
 
 def test_missing_folder_is_named():
-    with pytest.raises(ModelError, match="there is no folder ./nowhere"):
+    with pytest.raises(ModelError, match=r"there is no folder \./nowhere"):
         load_encoder(source="hub", name="./nowhere")
 
 
@@ -115,8 +129,14 @@ def test_gpt2_is_padded_and_read_at_its_last_token(tmp_path, pairs, runtime):
 def test_roberta_without_token_types_is_cut_and_read_at_its_first_token(tmp_path, pairs, runtime):
     tokenizer = letter_tokenizer()
     tokenizer.model_input_names = ["input_ids", "attention_mask"]
-    config = RobertaConfig(vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=3, num_attention_heads=2,
-                           intermediate_size=32, pad_token_id=0)
+    config = RobertaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=16,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+        intermediate_size=32,
+        pad_token_id=0,
+    )
     RobertaModel(config).save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
     encoder = load_encoder(source="hub", name=str(tmp_path), keep=2)

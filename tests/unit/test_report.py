@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from tmkd.report.folder import write_report
 from tmkd.report.figures import accuracy_against_speed
+from tmkd.report.folder import write_report
 from tmkd.report.rows import BASELINE, Row, add_versus, json_safe, make_row, per_question_by_seed
 from tmkd.report.tables import print_table, to_csv, to_json, to_markdown
 

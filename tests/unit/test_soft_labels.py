@@ -37,7 +37,7 @@ def test_killed_scoring_goes_on_after_the_last_whole_part(tmp_path):
 
 
 def test_half_written_part_is_not_read(tmp_path):
-    (tmp_path / "part-00001.writing").write_bytes(b"half")
+    (tmp_path / "part-000000000-000000010.writing").write_bytes(b"half")
     write_soft_labels(tmp_path, TOKENS, score, shard_size=10, done=lambda count: None)
     assert len(read_soft_labels(tmp_path, IDS)) == 25
 
@@ -46,3 +46,9 @@ def test_missing_pair_is_named(tmp_path):
     write_soft_labels(tmp_path, TOKENS, score, shard_size=10, done=lambda count: None)
     with pytest.raises(DamagedArtifact, match="no soft labels for 1 of 2 pairs"):
         read_soft_labels(tmp_path, [IDS[0], "f" * 16])
+
+
+def test_another_shard_size_after_a_kill_leaves_no_gap(tmp_path):
+    write_soft_labels(tmp_path, TOKENS.select(range(20)), score, shard_size=10, done=lambda count: None)
+    write_soft_labels(tmp_path, TOKENS, score, shard_size=15, done=lambda count: None)
+    assert read_soft_labels(tmp_path, IDS)[:, 0].tolist() == list(range(25))

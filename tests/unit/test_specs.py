@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 
 from tmkd.config import Config, EncoderConfig, TeacherConfig
-from tmkd.identity import key
+from tmkd.identity import VERSIONS, key
 from tmkd.models.encoder import load_encoder
 from tmkd.pipelines.specs import corpus_spec, encoder_spec, soft_spec, student_spec, task_spec, teacher_spec
 
-RAW = {"data": {"python": "3.11"}, "corpus": {"python": "3.11"}}
+RAW = {"python": "3.11"}
 
 
 def config(**changes):
@@ -29,7 +29,8 @@ def test_runtime_and_paths_are_in_no_key():
 
 
 @pytest.mark.parametrize(
-    "change", [{"learning_rate": 1e-3}, {"batch_size": 7}, {"epochs": 9}, {"dropout": 0.3}, {"seed": 5}, {"max_length": 9}]
+    "change",
+    [{"learning_rate": 1e-3}, {"batch_size": 7}, {"epochs": 9}, {"dropout": 0.3}, {"seed": 5}, {"max_length": 9}],
 )
 def test_every_hyperparameter_of_a_teacher_is_in_its_key(change):
     assert teacher_key(TeacherConfig(**change)) != teacher_key()
@@ -54,7 +55,7 @@ def test_corpus_size_is_in_no_tasks_key():
 
 
 def test_versions_of_what_is_read_are_in_the_key():
-    assert task_spec(config(), RAW) != task_spec(config(), {**RAW, "data": {"python": "3.12"}})
+    assert task_spec(config(), RAW) != task_spec(config(), {"python": "3.12"})
 
 
 def test_temperature_is_in_the_key_only_where_the_loss_has_one():
@@ -68,3 +69,20 @@ def test_local_checkpoint_is_known_by_its_content_and_not_by_its_place(tmp_path)
         encoder.model.save_pretrained(tmp_path / name)
     a, b, c = (encoder_spec(EncoderConfig(source="hub", name=str(tmp_path / name))) for name in "abc")
     assert a == b != c
+
+
+def test_columns_and_lengths_that_shape_the_corpus_are_in_its_key():
+    # or another column would be asked for, and the corpus of the first one come back
+    files, renamed = config(), config()
+    files.corpus.reader = renamed.corpus.reader = "files"
+    renamed.data.passage = "answer"
+    assert corpus_spec(files, RAW) != corpus_spec(renamed, RAW)
+    usual, longer = config(), config()
+    longer.data.passage_words = 99
+    assert corpus_spec(usual, RAW) != corpus_spec(longer, RAW)
+
+
+def test_new_version_of_soft_labels_makes_new_students(monkeypatch):
+    before = key("stage2", {"a": 1})
+    monkeypatch.setitem(VERSIONS, "soft_labels", 2)
+    assert key("stage2", {"a": 1}) != before

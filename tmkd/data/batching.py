@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,11 @@ MULTIPLE = 8  # padded lengths are multiples of it: matrix products like them
 MEGABATCH = 50  # batches sorted by length together; the larger, the less padding and the less shuffling
 
 
-def tokenise(rows: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Dataset:
+def tokenise(rows: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int, cache: Path | None = None) -> Dataset:
     """Return ``rows`` with the columns id, input_ids, length, and token_type_ids and label where there are any.
 
     A tokenizer without separators of its own (GPT-2) gets its end-of-text token after the question and the passage.
+    ``cache`` is a folder for what does not fit into memory; without it, the tokens are kept there.
     """
     bare = tokenizer.num_special_tokens_to_add(pair=True) == 0
 
@@ -29,7 +31,7 @@ def tokenise(rows: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int)
             end = tokenizer.eos_token
             texts = [f"{question}{end}{passage}" for question, passage in zip(batch["question"], batch["passage"])]
             encoded = dict(tokenizer(texts, truncation=True, max_length=max_length - 1, return_attention_mask=False))
-            encoded["input_ids"] = [ids + [tokenizer.eos_token_id] for ids in encoded["input_ids"]]
+            encoded["input_ids"] = [[*ids, tokenizer.eos_token_id] for ids in encoded["input_ids"]]
         else:
             encoded = dict(
                 tokenizer(
@@ -43,7 +45,18 @@ def tokenise(rows: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int)
         return {**encoded, "length": [len(ids) for ids in encoded["input_ids"]]}
 
     drop = [name for name in rows.column_names if name not in ("id", "label")]
-    return rows.map(encode, batched=True, remove_columns=drop, desc="tokenise")
+    if cache is not None:
+        cache.mkdir(parents=True, exist_ok=True)
+    return rows.map(
+        encode,
+        batched=True,
+        remove_columns=drop,
+        desc="tokenise",
+        load_from_cache_file=False,
+        # or it would be put beside the rows, into an artifact that was published
+        cache_file_name=str(cache / "tokens.arrow") if cache else None,
+        keep_in_memory=cache is None,
+    )
 
 
 class PairDataset(TorchDataset):

@@ -77,7 +77,9 @@ def read_objects(packages: tuple[str, ...]) -> list[DocObject]:
     files = [(package, parts, path) for package in sorted(set(packages)) for parts, path in _sources(package)]
     gc.disable()  # syntax trees are millions of small objects and no garbage: looking for it costs a third of the time
     try:
-        for package, parts, path in tqdm(files, desc="read documentation", unit="file", mininterval=1, disable=len(files) < 100):
+        for package, parts, path in tqdm(
+            files, desc="read documentation", unit="file", mininterval=1, disable=len(files) < 100
+        ):
             for item in parse_source(path.read_bytes(), parts=parts, package=package):
                 found.setdefault(item.qualified_name, item)
     finally:

@@ -39,29 +39,34 @@ class Reader:
     corpus_identity: Callable[[Settings, Settings], dict[str, Any]]
 
 
-def read(data: Settings, corpus: Settings) -> tuple[Task, Dataset]:
-    """Return the checked labelled task and the unlabelled corpus."""
+def read_task(data: Settings, corpus: Settings) -> Task:
+    """Return the labelled task, checked."""
     task = _reader("data", data).task(data, corpus)
-    named = replace(task, name=data["name"], ranking=data["ranking"])
-    return named.check(), _reader("corpus", corpus).corpus(data, corpus)
+    return replace(task, name=data["name"], ranking=data["ranking"]).check()
 
 
-def raw_identity(data: Settings, corpus: Settings) -> dict[str, Any]:
-    """Return what the raw data is, as JSON: versions of packages, or hashes of files. It takes no reading of rows."""
-    return {
-        "data": _reader("data", data).task_identity(data, corpus),
-        "corpus": _reader("corpus", corpus).corpus_identity(data, corpus),
-    }
+def read_unlabelled(data: Settings, corpus: Settings) -> Dataset:
+    """Return the unlabelled corpus."""
+    return _reader("corpus", corpus).corpus(data, corpus)
 
 
-def fingerprint(task: Task, corpus: Dataset) -> str:
-    """Return 12 hex characters that stand for the classes and the content of all rows, in their order."""
-    digest = hashlib.sha256(json.dumps([task.classes, task.ranking]).encode())
-    for name, rows in (*((split, task.splits[split]) for split in SPLITS), ("corpus", corpus)):
-        digest.update(name.encode())
+def task_identity(data: Settings, corpus: Settings) -> dict[str, Any]:
+    """Return what the task is read from, as JSON: versions of packages, or hashes of files. No row is read for it."""
+    return _reader("data", data).task_identity(data, corpus)
+
+
+def corpus_identity(data: Settings, corpus: Settings) -> dict[str, Any]:
+    """Return what the corpus is read from, in the same way."""
+    return _reader("corpus", corpus).corpus_identity(data, corpus)
+
+
+def content(*parts: Dataset) -> str:
+    """Return the checksum of all rows, in their order, whatever library stores them."""
+    digest = hashlib.sha256()
+    for rows in parts:
         for row in rows:
             digest.update(json.dumps(row, sort_keys=True).encode() + b"\n")
-    return digest.hexdigest()[:12]
+    return digest.hexdigest()
 
 
 def _documentation_task(data: Settings, corpus: Settings) -> Task:

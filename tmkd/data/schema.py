@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from tmkd.errors import DataError
@@ -56,8 +57,25 @@ class Task:
                 )
             if len(set(rows["id"])) != len(rows):
                 raise DataError(f"{self.name}: the {split} split holds the same question-passage pair twice.")
-        for held_out in SPLITS[1:]:
-            shared = set(self.splits["train"]["id"]) & set(self.splits[held_out]["id"])
+            if self.ranking:
+                self._rankable(split)
+        # Ranking: the question itself must be new. Elsewhere one text may stand in many pairs (an NLI premise).
+        unit = "question" if self.ranking else "id"
+        for one, other in combinations(SPLITS, 2):
+            shared = set(self.splits[one][unit]) & set(self.splits[other][unit])
             if shared:
-                raise DataError(f"{self.name}: {len(shared)} pairs of the train split are also in {held_out}.")
+                what = (
+                    f"{len(shared)} questions, for example '{min(shared)}'," if self.ranking else f"{len(shared)} pairs"
+                )
+                raise DataError(f"{self.name}: {what} are in both {one} and {other}; take them out of one of the two.")
         return self
+
+    def _rankable(self, split: str) -> None:
+        labels: dict[str, set[int]] = {}
+        for question, label in zip(self.splits[split]["question_id"], self.splits[split]["label"]):
+            labels.setdefault(question, set()).add(label)
+        if not any(len(found) > 1 for found in labels.values()):
+            raise DataError(
+                f"{self.name}: no question of the {split} split has both a right and a wrong passage; give it some, or "
+                "set data.ranking=false."
+            )

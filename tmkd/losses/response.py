@@ -29,7 +29,7 @@ def kl_divergence(student: Tensor, teacher: Tensor, temperature: float = 1.0) ->
 
 
 def soft_cross_entropy(student: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:
-    """``−T² Σ p_t log p_s``: the same gradient as ``kl_divergence``, its value larger by T² times the entropy of p_t."""
+    """``−T² Σ p_t log p_s``: the gradient of ``kl_divergence``, its value larger by T² times the entropy of p_t."""
     student, teacher = _checked(student, teacher)
     p = F.softmax(teacher / temperature, dim=-1)
     return -(temperature**2) * (p * F.log_softmax(student / temperature, dim=-1)).sum(-1).mean()

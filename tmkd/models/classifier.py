@@ -80,6 +80,9 @@ class PairClassifier(nn.Module):
     def _h1(self, states: Tensor, mask: Tensor) -> Tensor:
         if self.pooling == "first":
             return states[:, 0]
+        if self.pooling == "mean":
+            weight = mask.unsqueeze(-1).to(states.dtype)
+            return (states * weight).sum(dim=1) / weight.sum(dim=1)
         last = mask.sum(dim=1) - 1  # the last real token: padding is on the right
         return states[torch.arange(len(states), device=states.device), last]
 
@@ -87,7 +90,10 @@ class PairClassifier(nn.Module):
         """Write the encoder and tokenizer as transformers does, and beside them the heads and ``classifier.json``."""
         self.encoder.save_pretrained(folder / "encoder")
         self.tokenizer.save_pretrained(folder / "encoder")
-        save_file({name: tensor.contiguous() for name, tensor in self.heads.state_dict().items()}, folder / "heads.safetensors")
+        save_file(
+            {name: tensor.contiguous() for name, tensor in self.heads.state_dict().items()},
+            folder / "heads.safetensors",
+        )
         facts = {
             "classes": list(self.classes),
             "heads": list(self.heads.names),
@@ -105,7 +111,9 @@ class PairClassifier(nn.Module):
             model = cls(encoder, facts["heads"], facts["classes"], facts["max_length"])
             model.heads.load_state_dict(load_file(folder / "heads.safetensors"))
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-            raise DamagedArtifact(f"{folder} does not hold a whole classifier: {' '.join(str(error).split())}") from None
+            raise DamagedArtifact(
+                f"{folder} does not hold a whole classifier: {' '.join(str(error).split())}"
+            ) from None
         return model
 
     @property
@@ -114,7 +122,7 @@ class PairClassifier(nn.Module):
 
 
 def prediction_heads(names: Sequence[str], alpha: float) -> list[int]:
-    """Return which heads predict: all of them, and at α = 1, where the gold head learns nothing, the soft heads only."""
+    """Return which heads predict: all of them; at α = 1, where the gold head learns nothing, the soft heads only."""
     if alpha == 1 and len(names) > 1:
         return [index for index, name in enumerate(names) if name != GOLD]
     return list(range(len(names)))

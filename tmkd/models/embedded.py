@@ -1,4 +1,4 @@
-"""The encoder that comes in a wheel, so that everything runs with no hub: MiniLM, 6 layers, 384 wide (BERT, uncased)."""
+"""The encoder that comes in a wheel, so that no hub is needed: MiniLM, 6 layers, 384 wide (BERT, uncased)."""
 
 from __future__ import annotations
 

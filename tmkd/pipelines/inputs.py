@@ -1,4 +1,4 @@
-"""What every stage reads: the task, the corpus, and their tokens. Read once, tokenised once a tokenizer, kept on disk."""
+"""What every stage reads: task, corpus and their tokens. Read once, tokenised once a tokenizer, kept on disk."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tmkd.artifacts import Artifact, ArtifactStore
+from tmkd.artifacts import SCRATCH, Artifact, ArtifactStore
 from tmkd.config import Config, settings
 from tmkd.data import readers
-from tmkd.data.schema import SPLITS, Task
+from tmkd.data.schema import SPLITS
 from tmkd.identity import key
 from tmkd.pipelines.specs import corpus_spec, task_spec
 
@@ -38,24 +38,33 @@ class Inputs:
         return resolve_runtime(**settings(self.config.runtime))
 
     @functools.cached_property
-    def _raw(self) -> dict[str, Any]:
-        return readers.raw_identity(settings(self.config.data), settings(self.config.corpus))
+    def _sections(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        return settings(self.config.data), settings(self.config.corpus)
 
     @functools.cached_property
     def task(self) -> Artifact:
         """The labelled task: three splits on disk."""
-        spec = task_spec(self.config, self._raw)
-        return self.store.build("task", spec, self._make_task, f"task {self.config.data.name}")
-
-    @property
-    def task_key(self) -> str:
-        """The task's key, known before the task is read."""
-        return key("task", task_spec(self.config, self._raw))
+        return self.store.build("task", self._task_spec, self._make_task, f"task {self.config.data.name}")
 
     @functools.cached_property
     def corpus(self) -> Artifact:
         """The unlabelled corpus on disk."""
-        return self.store.build("corpus", corpus_spec(self.config, self._raw), self._make_corpus, "unlabelled corpus")
+        spec = corpus_spec(self.config, readers.corpus_identity(*self._sections))
+        return self.store.build("corpus", spec, self._make_corpus, "unlabelled corpus")
+
+    @functools.cached_property
+    def _task_spec(self) -> dict[str, Any]:
+        return task_spec(self.config, readers.task_identity(*self._sections))
+
+    @property
+    def task_key(self) -> str:
+        """The task's key, known before the task is read."""
+        return key("task", self._task_spec)
+
+    @property
+    def needs_corpus(self) -> bool:
+        """Whether any arm has a stage 1: without one, no corpus is read."""
+        return any(arm.pretrain for arm in self.config.method.arms.values())
 
     def rows(self, split: str) -> Dataset:
         """Return train, validation, test or corpus as it was read."""
@@ -72,34 +81,32 @@ class Inputs:
         def make(work: Path) -> dict[str, Any]:
             from tmkd.data.batching import tokenise
 
-            tokens = tokenise(self.rows(split), tokenizer, max_length)
+            tokens = tokenise(self.rows(split), tokenizer, max_length, cache=work / SCRATCH)
             tokens.save_to_disk(str(work / "tokens"))
             return {"pairs": len(tokens), "mean_tokens": sum(tokens["length"]) / len(tokens)}
 
         artifact = self.store.build("tokens", spec, make, f"tokens of {split}")
         return _load(artifact.folder("tokens"))
 
-    @functools.cached_property
-    def _read(self) -> tuple[Task, Dataset]:
-        # both at once: the documentation is parsed once for the two
-        return readers.read(settings(self.config.data), settings(self.config.corpus))
-
     def _make_task(self, work: Path) -> dict[str, Any]:
-        task = self._read[0].check()
+        task = readers.read_task(*self._sections)
         for split in SPLITS:
             task.splits[split].save_to_disk(str(work / split))
-        questions = {split: len(set(task.splits[split]["question_id"])) for split in SPLITS}
-        return {"pairs": {split: len(task.splits[split]) for split in SPLITS}, "questions": questions}
+        return {
+            "pairs": {split: len(task.splits[split]) for split in SPLITS},
+            "questions": {split: len(set(task.splits[split]["question_id"])) for split in SPLITS},
+            "content": readers.content(*task.splits.values()),
+        }
 
     def _make_corpus(self, work: Path) -> dict[str, Any]:
-        corpus = self._read[1]
+        corpus = readers.read_unlabelled(*self._sections)
         corpus.save_to_disk(str(work / CORPUS))
-        return {"pairs": len(corpus)}
+        return {"pairs": len(corpus), "content": readers.content(corpus)}
 
     def fingerprint(self) -> str:
-        """Return 12 hexadecimal digits of the content of all rows, task and corpus."""
-        files = {**self.task.manifest["files"], **self.corpus.manifest["files"]}
-        return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()[:12]
+        """Return 12 hexadecimal digits of the content of all rows that the experiment reads."""
+        contents = [self.task.details["content"], *([self.corpus.details["content"]] if self.needs_corpus else [])]
+        return hashlib.sha256("".join(contents).encode()).hexdigest()[:12]
 
 
 def _load(folder: Path) -> Dataset:

@@ -10,28 +10,35 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from tmkd.config import Config, EncoderConfig, TeacherConfig, settings
+from tmkd.config import Config, EncoderConfig, TeacherConfig, encoder_of, settings
 from tmkd.models.embedded import WEIGHTS_SHA256
 
 # What each reader looks at; the paths of files are not part of an identity, their content is.
-DATA_FIELDS = {
+COLUMNS = ("question", "passage", "question_id")
+TASK_FIELDS = {
     "documentation": ("reader", "classes", "ranking", "questions", "negatives", "passage_words", "seed"),
-    "files": ("reader", "classes", "ranking", "question", "passage", "label", "question_id"),
+    "files": ("reader", "classes", "ranking", "label", *COLUMNS),
 }
 CORPUS_FIELDS = {"documentation": ("reader", "questions", "candidates", "random"), "files": ("reader",)}
+SHARED_FIELDS = {
+    "documentation": ("passage_words", "seed"),
+    "files": COLUMNS,
+}  # of ``data``, which shape the corpus too
 
 
 def task_spec(config: Config, raw: dict[str, Any]) -> dict[str, Any]:
-    """The labelled task: how it is read, and the checksum or versions of what it is read from."""
-    return {"data": _pick(settings(config.data), DATA_FIELDS[config.data.reader]), "raw": raw["data"]}
+    """The labelled task: how it is read, and ``raw``, the checksum or versions of what it is read from."""
+    return {"data": _pick(settings(config.data), TASK_FIELDS[config.data.reader]), "raw": raw}
 
 
 def corpus_spec(config: Config, raw: dict[str, Any]) -> dict[str, Any]:
-    """The unlabelled corpus; one made from documentation depends on the task, whose objects it leaves out."""
-    spec = {"corpus": _pick(settings(config.corpus), CORPUS_FIELDS[config.corpus.reader]), "raw": raw["corpus"]}
-    if config.corpus.reader == "documentation":
-        spec["task"] = task_spec(config, raw)
-    return spec
+    """The unlabelled corpus, in the same way."""
+    reader = config.corpus.reader
+    return {
+        "corpus": _pick(settings(config.corpus), CORPUS_FIELDS[reader]),
+        "data": _pick(settings(config.data), SHARED_FIELDS[reader]),
+        "raw": raw,
+    }
 
 
 def encoder_spec(encoder: EncoderConfig) -> dict[str, Any]:
@@ -49,18 +56,19 @@ def encoder_spec(encoder: EncoderConfig) -> dict[str, Any]:
 
 def teacher_spec(config: Config, teacher: TeacherConfig, task: str) -> dict[str, Any]:
     """A teacher: the task's key, its encoder and its hyperparameters."""
-    encoder = teacher.encoder or config.encoder
+    encoder = encoder_of(teacher, config)
     spec = settings(teacher) | {"max_length": teacher.max_length or encoder.max_length}
     return {"task": task, **spec, "encoder": encoder_spec(encoder), "trainer": settings(config.trainer)}
 
 
 def student_spec(config: Config) -> dict[str, Any]:
     """The student's architecture."""
-    encoder = config.student.encoder or config.encoder
+    encoder = encoder_of(config.student, config)
     return {
         "encoder": encoder_spec(encoder),
         "layers": config.student.layers,
         "dropout": config.student.dropout,
+        "freeze_embeddings": config.student.freeze_embeddings,
         "max_length": config.student.max_length or encoder.max_length,
     }
 

@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
+import os
+import platform
 from pathlib import Path
 from typing import Any
 
 from tmkd.artifacts import Artifact
+from tmkd.config import Config, settings
 from tmkd.pipelines.inputs import Inputs
 from tmkd.pipelines.teachers import MODEL
 
 TIMED_PAIRS = 1024
 
 
+def machine(config: Config) -> dict[str, Any]:
+    """Return what a speed holds for: this machine, and the runtime settings that were asked for."""
+    runtime = settings(config.runtime)
+    asked = {name: runtime[name] for name in ("device", "precision", "attention", "threads", "score_batch")}
+    return {"system": platform.platform(), "cpu": _cpu(), "cores": os.cpu_count(), **asked}
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor()
+
+
 def speed(inputs: Inputs, classifier: Artifact) -> float:
     """Return the pairs a second that a classifier scores here, padding and batching included."""
-    import torch
-
     runtime = inputs.runtime
     spec = classifier.manifest["spec"]
-    gpu = runtime.device.type == "cuda"
     how = {
         "architecture": spec["student"] if "student" in spec else {k: spec[k] for k in ("encoder", "max_length")},
         "rows": inputs.source("test"),
-        "machine": torch.cuda.get_device_name() if gpu else torch.cpu.get_capabilities()["cpu_name"],
-        "threads": torch.get_num_threads(),
-        "bf16": runtime.bf16,
-        "attention": runtime.attention,
-        "batch": runtime.score_batch,
+        "machine": machine(inputs.config),
     }
 
     def make(_: Path) -> dict[str, Any]:

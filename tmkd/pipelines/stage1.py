@@ -1,6 +1,6 @@
 """Stage 1: pre-train the student on unlabelled pairs, with the teachers' soft labels alone (``l = l_s``).
 
-The default target is the teachers' average; ``stage1.targets=heads`` gives each teacher its own head, as the paper does.
+The default target is the teachers' average; ``stage1.targets=heads`` gives each teacher a head, as the paper does.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tmkd.artifacts import Artifact
-from tmkd.config import Config, settings
+from tmkd.config import Config, encoder_of, settings
 from tmkd.metrics import main_metric
 from tmkd.pipelines.arms import Lesson, make_arm
 from tmkd.pipelines.inputs import CORPUS, Inputs
@@ -28,7 +28,7 @@ def run(config: Config) -> list[Artifact]:
     for count in config.comparison.teacher_counts or [config.teachers.count]:
         trained = teachers(inputs, count)
         best = best_teacher(trained, main_metric(config.data.ranking))
-        for teacher in trained:
+        for teacher in trained if inputs.needs_corpus else []:
             soft_labels(inputs, teacher, CORPUS)
         for arm in config.method.arms.values():
             for lesson in make_arm(arm, config.method, trained, best).lessons:
@@ -43,7 +43,9 @@ def pretrained_student(inputs: Inputs, lesson: Lesson, all_teachers: list[Artifa
     """Return the stage-1 student for a lesson: taught by its teachers (by all of them where it has none)."""
     config = inputs.config
     chosen = list(lesson.teachers) or all_teachers
-    targets = "one" if len(chosen) == 1 else config.stage1.targets
+    # an arm that learns from the average as one teacher does so in both stages
+    targets = "average" if lesson.targets == "average" else config.stage1.targets
+    targets = "one" if len(chosen) == 1 else targets
     spec = {
         "corpus": inputs.corpus.key,
         "teachers": [teacher.key for teacher in chosen],
@@ -98,10 +100,14 @@ def new_student(inputs: Inputs, heads: list[str]) -> PairClassifier:
     from tmkd.models.encoder import load_encoder
 
     config, runtime = inputs.config, inputs.runtime
-    source = settings(config.student.encoder or config.encoder)
+    source = settings(encoder_of(config.student, config))
     max_length = config.student.max_length or source["max_length"]
     del source["max_length"]
     encoder = load_encoder(
-        **source, keep=config.student.layers, dropout=config.student.dropout, attention=runtime.attention
+        **source,
+        keep=config.student.layers,
+        dropout=config.student.dropout,
+        freeze_embeddings=config.student.freeze_embeddings,
+        attention=runtime.attention,
     )
     return PairClassifier(encoder, heads, config.data.classes, max_length).to(runtime.device)

@@ -36,17 +36,16 @@ def run(config: Config) -> list[Artifact]:
 
 
 def arms(inputs: Inputs) -> list[tuple[Arm, list[Artifact]]]:
-    """Return the arms to compare, each with the teachers there are for it; arms that come to the same stand once."""
+    """Return the arms to compare, each with the teachers there are for it; some may come to the same."""
     config = inputs.config
     counts = config.comparison.teacher_counts or [config.teachers.count]
-    found: dict[str, tuple[Arm, list[Artifact]]] = {}
+    found: list[tuple[Arm, list[Artifact]]] = []
     for count in counts:
         trained = teachers(inputs, count)
         best = best_teacher(trained, main_metric(config.data.ranking))
         for settled in config.method.arms.values():
-            arm = make_arm(settled, config.method, trained, best, count_in_name=len(counts) > 1)
-            found.setdefault(arm.name, (arm, trained))
-    return list(found.values())
+            found.append((make_arm(settled, config.method, trained, best, count_in_name=len(counts) > 1), trained))
+    return found
 
 
 def students(inputs: Inputs, arm: Arm, trained: list[Artifact], seed: int) -> list[Artifact]:
@@ -71,13 +70,12 @@ def fine_tuned_student(inputs: Inputs, name: str, lesson: Lesson, trained: list[
         spec |= {"alpha": float(lesson.alpha), **soft_spec(lesson.loss, lesson.temperature)}
     if start:
         spec["carry_heads"] = lesson.carry_heads
-    what = f"{name}, seed {seed}"
+    of = f" of {lesson.teachers[0].name}" if lesson.targets == "one" else ""
+    what = f"{name}{of}, seed {seed}"
     return inputs.store.build("stage2", spec, lambda work: _train(inputs, lesson, start, seed, what, work), what)
 
 
-def _train(
-    inputs: Inputs, lesson: Lesson, start: Artifact | None, seed: int, what: str, work: Path
-) -> dict[str, Any]:
+def _train(inputs: Inputs, lesson: Lesson, start: Artifact | None, seed: int, what: str, work: Path) -> dict[str, Any]:
     import torch
 
     from tmkd.data.batching import PairDataset

@@ -15,12 +15,13 @@ from typing import Any
 
 from tmkd.artifacts import Artifact, writing_to
 from tmkd.config import Config, settings
+from tmkd.errors import ConfigError
 from tmkd.metrics import main_metric
 from tmkd.pipelines.inputs import Inputs
-from tmkd.pipelines.speed import speed
+from tmkd.pipelines.speed import machine, speed
 from tmkd.pipelines.stage2 import arms, students
 from tmkd.pipelines.teachers import best_teacher, predictions, teachers
-from tmkd.report.rows import Row
+from tmkd.report.rows import BASELINE, Row
 from tmkd.report.tables import print_table
 
 
@@ -29,7 +30,7 @@ class Entry:
     """A row to be: its arm's name and settings, and for each seed the classifiers whose probabilities are averaged."""
 
     arm: str
-    series: str
+    series: list[str]
     settings: dict[str, Any]
     seeds: list[int]
     members: list[list[Artifact]]
@@ -39,20 +40,24 @@ def run(config: Config) -> Path:
     """Write ``paths.reports/<name>/`` and print the table; return the folder."""
     inputs = Inputs(config)
     entries = [*student_entries(inputs), *teacher_entries(inputs)]
-    baseline = config.comparison.baseline
+    baseline = _baseline(config, [entry.arm for entry in entries])
     spec = {
         "experiment": config.name,
         "data": config.data.name,
         "baseline": baseline,
+        "fingerprint": inputs.fingerprint(),
+        "machine": machine(config),
         "rows": [
             [entry.arm, entry.settings, entry.seeds, [[member.name for member in seed] for seed in entry.members]]
             for entry in entries
         ],
     }
-    made = inputs.store.build("comparison", spec, lambda work: _compare(inputs, entries, work), "comparison")
+    made = inputs.store.build("comparison", spec, lambda work: _compare(inputs, entries, baseline, work), "comparison")
     folder = Path(config.paths.reports) / config.name
     with writing_to(folder, "paths.reports"):
         folder.mkdir(parents=True, exist_ok=True)
+        for stale in set(folder.glob("*_against_*.png")) - {folder / name for name in made.manifest["files"]}:
+            stale.unlink()
         for name in made.manifest["files"]:
             temporary = folder / f".{name}"
             shutil.copyfile(made.file(name), temporary)
@@ -63,19 +68,26 @@ def run(config: Config) -> Path:
     return folder
 
 
+def _baseline(config: Config, names: list[str]) -> str | None:
+    """Return the arm that the others are tested against: the one named, or KD (1-o-1) where it is among them."""
+    wanted = config.comparison.baseline
+    if wanted is None:
+        return BASELINE if BASELINE in names else None
+    if wanted not in names:
+        raise ConfigError(f"comparison.baseline: expected one of {', '.join(names)}; got {wanted}.")
+    return wanted
+
+
 def student_entries(inputs: Inputs) -> list[Entry]:
-    """Return a row for each arm, its students trained if they are not yet."""
+    """Return a row for each arm, its students trained if they are not yet; arms that come to the same are one row."""
     seeds = inputs.config.student.seeds
-    return [
-        Entry(
-            arm.name,
-            arm.series,
-            {**arm.settings, "count": arm.count},
-            seeds,
-            [students(inputs, arm, trained, seed) for seed in seeds],
-        )
-        for arm, trained in arms(inputs)
-    ]
+    entries: dict[str, Entry] = {}
+    for arm, trained in arms(inputs):
+        if arm.name not in entries:
+            members = [students(inputs, arm, trained, seed) for seed in seeds]
+            entries[arm.name] = Entry(arm.name, [], {**arm.settings, "count": arm.count}, seeds, members)
+        entries[arm.name].series.append(arm.series)
+    return list(entries.values())
 
 
 def teacher_entries(inputs: Inputs) -> list[Entry]:
@@ -87,19 +99,16 @@ def teacher_entries(inputs: Inputs) -> list[Entry]:
     entries = []
     for index, (teacher, chosen) in enumerate(zip(trained, config.teachers.roster)):
         facts = {**settings(chosen), "best_on_validation": index == best}
-        entries.append(Entry(f"teacher {index + 1}", "", facts, [chosen.seed], [[teacher]]))
+        entries.append(Entry(f"teacher {index + 1}", [], facts, [chosen.seed], [[teacher]]))
     for count in counts:
         name = "teacher ensemble" + (f", N = {count}" if len(counts) > 1 else "")
-        entries.append(Entry(name, "teacher ensemble", {"count": count}, [trained_seed(config)], [trained[:count]]))
+        entries.append(
+            Entry(name, ["teacher ensemble"], {"count": count}, [config.teachers.roster[0].seed], [trained[:count]])
+        )
     return entries
 
 
-def trained_seed(config: Config) -> int:
-    """The ensemble is one run: it goes by the first teacher's seed."""
-    return config.teachers.roster[0].seed
-
-
-def _compare(inputs: Inputs, entries: list[Entry], work: Path) -> dict[str, Any]:
+def _compare(inputs: Inputs, entries: list[Entry], baseline: str | None, work: Path) -> dict[str, Any]:
     import numpy as np
 
     from tmkd.ensemble import average_probabilities
@@ -133,14 +142,17 @@ def _compare(inputs: Inputs, entries: list[Entry], work: Path) -> dict[str, Any]
         )
         rows.append(row)
         values[entry.arm] = per_question_by_seed(probabilities, labels, question_ids, ranking)
-        if entry.series:
+        for name in entry.series:
             metric = main_metric(ranking)
-            series.setdefault(entry.series, []).append((entry.settings["count"], row.mean(metric), row.std(metric)))
-    add_versus(rows, values, config.comparison.baseline)
-    extra: dict[str, Any] = {"questions": next(iter(values.values())).shape[1], "pairs": len(labels)}
+            series.setdefault(name, []).append((entry.settings["count"], row.mean(metric), row.std(metric)))
+    if baseline is not None:
+        add_versus(rows, values, baseline)
+    extra: dict[str, Any] = {
+        "machine": machine(config),
+        "questions": next(iter(values.values())).shape[1],
+        "pairs": len(labels),
+    }
     if len(config.comparison.teacher_counts) > 1:
         extra["teacher_counts"] = {name: points for name, points in series.items() if len(points) > 1}
-    write_report(
-        work, config.name, config.data.name, inputs.fingerprint(), rows, ranking, extra, config.comparison.baseline
-    )
+    write_report(work, config.name, config.data.name, inputs.fingerprint(), rows, ranking, extra, baseline)
     return {"rows": len(rows)}

@@ -1,4 +1,4 @@
-"""Stage 0: fine-tune the N teachers on the labelled task, each with its own hyperparameters, one in memory at a time."""
+"""Stage 0: fine-tune the N teachers on the labelled task, each with its own settings, one in memory at a time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tmkd.artifacts import Artifact
-from tmkd.config import Config, TeacherConfig, settings
+from tmkd.config import Config, TeacherConfig, encoder_of, settings
 from tmkd.metrics import main_metric
 from tmkd.pipelines.inputs import Inputs
 from tmkd.pipelines.specs import teacher_spec
@@ -23,17 +23,17 @@ MODEL = "model"
 
 def run(config: Config) -> list[Artifact]:
     """Return the first ``teachers.count`` teachers of the roster, trained."""
-    inputs = Inputs(config)
-    roster = config.teachers.roster[: config.teachers.count]
-    if any(inputs.store.find("teacher", teacher_spec(config, teacher, inputs.task_key)) is None for teacher in roster):
-        _check_encoders(config)
-        _ = inputs.corpus  # read now: what is wrong with it should not come out after the teachers have been trained
-    return teachers(inputs)
+    return teachers(Inputs(config))
 
 
 def teachers(inputs: Inputs, count: int | None = None) -> list[Artifact]:
     """Return the first ``count`` teachers (``teachers.count`` without it), building those that are missing."""
-    roster = inputs.config.teachers.roster[: count or inputs.config.teachers.count]
+    config = inputs.config
+    roster = config.teachers.roster[: count or config.teachers.count]
+    if any(inputs.store.find("teacher", teacher_spec(config, teacher, inputs.task_key)) is None for teacher in roster):
+        # Now, and not after the teachers have been trained: what is wrong with the encoders, the task or the corpus.
+        _check_encoders(config)
+        _ = inputs.task, inputs.needs_corpus and inputs.corpus
     return [_teacher(inputs, number, teacher) for number, teacher in enumerate(roster, start=1)]
 
 
@@ -103,11 +103,16 @@ def _train(inputs: Inputs, number: int, teacher: TeacherConfig, work: Path) -> d
     from tmkd.training.fit import fit
 
     config, runtime = inputs.config, inputs.runtime
-    source = settings(teacher.encoder or config.encoder)
+    source = settings(encoder_of(teacher, config))
     max_length = teacher.max_length or source["max_length"]
     del source["max_length"]
     torch.manual_seed(teacher.seed)
-    encoder = load_encoder(**source, dropout=teacher.dropout, attention=runtime.attention)
+    encoder = load_encoder(
+        **source,
+        dropout=teacher.dropout,
+        freeze_embeddings=teacher.freeze_embeddings,
+        attention=runtime.attention,
+    )
     model = PairClassifier(encoder, [GOLD], config.data.classes, max_length).to(runtime.device)
     facts = fit(
         model,
@@ -133,10 +138,9 @@ def _check_encoders(config: Config) -> None:
     """Fail before any training: a student too deep, an encoder that is not there."""
     from tmkd.models.encoder import check_encoder
 
-    student = settings(config.student.encoder or config.encoder)
-    check_encoder(keep=config.student.layers, **student)
-    for teacher in config.teachers.roster[: config.teachers.count]:
-        if teacher.encoder is not None:
-            check_encoder(**settings(teacher.encoder))
-    if config.student.encoder is not None:
-        check_encoder(**settings(config.encoder))
+    student, roster = config.student, config.teachers.roster[: config.teachers.count]
+    own = settings(encoder_of(student, config))
+    check_encoder(keep=student.layers, **own | {"max_length": student.max_length or own["max_length"]})
+    for teacher in roster:
+        own = settings(encoder_of(teacher, config))
+        check_encoder(**own | {"max_length": teacher.max_length or own["max_length"]})

@@ -36,13 +36,18 @@ def accuracy_against_speed(rows: Sequence[Row], path: Path, metric: str) -> None
     """
     from matplotlib.ticker import LogLocator
 
-    drawn = [row for row in rows if row.pairs_per_second and row.mean(metric) is not None]
-    speeds = [row.pairs_per_second for row in drawn]
+    places = {
+        row.arm: (speed, mean)
+        for row in rows
+        if (speed := row.pairs_per_second) and (mean := row.mean(metric)) is not None
+    }
+    drawn = [row for row in rows if row.arm in places]
+    speeds = [speed for speed, _ in places.values()]
     slowest, fastest = min(speeds), max(speeds)
     room = max(fastest / slowest, 2.0)  # the axes' width is a power of it
 
     figure, axes = new_axes(metric)
-    points = _side_by_side({row.arm: (row.pairs_per_second, row.mean(metric)) for row in drawn}, room**0.03)
+    points = _side_by_side(places, room**0.03)
     for row in drawn:
         x, mean = points[row.arm]
         draw(axes, [x], [mean], [row.std(metric)], ls="", **GROUPS[_group(row.arm)])
@@ -54,11 +59,11 @@ def accuracy_against_speed(rows: Sequence[Row], path: Path, metric: str) -> None
     axes.xaxis.set_major_formatter("{x:,.4g}")
     axes.set_xlabel("pairs per second (log scale; arms within 10 % are drawn side by side)")
     middle = (slowest * fastest) ** 0.5
-    slow = [row.arm for row in drawn if row.pairs_per_second < middle]
+    slow = [arm for arm, (speed, _) in places.items() if speed < middle]
     label(axes, {arm: points[arm] for arm in points if arm in slow}, slowest / room**0.15, "right")
     label(axes, {arm: points[arm] for arm in points if arm not in slow}, fastest * room**0.15, "left")
     for name in sorted({_group(arm) for arm in points}, key=list(GROUPS).index):
-        axes.plot([], [], ls="", ms=8, label=name, **GROUPS[name])
+        axes.plot([], [], ls="", ms=8, label=name, **GROUPS[name])  # type: ignore[arg-type]
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.11), ncols=2, frameon=False)
     save(figure, path)
 

@@ -22,7 +22,7 @@ def write_report(
     rows: Sequence[Row],
     ranking: bool,
     extra: Mapping[str, Any] | None = None,
-    baseline: str = BASELINE,
+    baseline: str | None = BASELINE,
 ) -> None:
     """Write comparison.json, .csv and .md, and the figures whose numbers there are.
 
@@ -30,6 +30,7 @@ def write_report(
 
     Args:
         data, fingerprint: name of the data, and checksum of it.
+        baseline: the arm of Δ and p; None where nothing was compared.
         extra: further keys of the JSON. ``questions`` and ``pairs`` (how many were evaluated) also go into the
             caption, and ``teacher_counts`` ({name: [(count, mean, std)]}) makes a second figure.
     """
@@ -52,11 +53,11 @@ def write_report(
         _publish(folder / name, draw)
 
 
-def _text(text: str) -> Callable[[Path], None]:
+def _text(text: str) -> Callable[[Path], object]:
     return lambda path: path.write_bytes(text.encode())
 
 
-def _publish(path: Path, write: Callable[[Path], None]) -> None:
+def _publish(path: Path, write: Callable[[Path], object]) -> None:
     """Write beside the place, with the same suffix, and rename when whole."""
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:

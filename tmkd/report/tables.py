@@ -25,7 +25,7 @@ def to_json(experiment: str, data: str, fingerprint: str, rows: Sequence[Row], *
     return json_safe(head | extra | {"rows": [asdict(row) for row in rows]})
 
 
-def to_csv(rows: Sequence[Row], baseline: str = BASELINE) -> str:
+def to_csv(rows: Sequence[Row], baseline: str | None = BASELINE) -> str:
     """Return one line per arm, full precision; empty cells where a value is undefined."""
     versus = ("difference", "low", "high", "p_value", "p_holm")
     statistics = [(metric, statistic) for metric in _metrics(rows) for statistic in ("mean", "std")]
@@ -35,7 +35,7 @@ def to_csv(rows: Sequence[Row], baseline: str = BASELINE) -> str:
     writer.writerow(["arm", "seeds", *names, "pairs_per_second", "parameters", *versus])
     for row in rows:
         values = [row.metrics.get(metric, {}).get(statistic) for metric, statistic in statistics]
-        compared = [row.versus.get(baseline, {}).get(key) for key in versus]
+        compared = [row.versus.get(baseline or "", {}).get(key) for key in versus]
         writer.writerow(
             [row.arm, " ".join(map(str, row.seeds)), *values, row.pairs_per_second, row.parameters, *compared]
         )
@@ -49,7 +49,7 @@ def to_markdown(
     ranking: bool,
     questions: int | None = None,
     pairs: int | None = None,
-    baseline: str = BASELINE,
+    baseline: str | None = BASELINE,
 ) -> str:
     """Return a caption and a table, one line per arm.
 
@@ -64,20 +64,28 @@ def to_markdown(
 
 
 def caption(
-    data: str, fingerprint: str, ranking: bool, questions: int | None, pairs: int | None, baseline: str = BASELINE
+    data: str,
+    fingerprint: str,
+    ranking: bool,
+    questions: int | None,
+    pairs: int | None,
+    baseline: str | None = BASELINE,
 ) -> str:
     """Say in words what the table holds; arguments as for ``to_markdown``."""
     shown = ["?" if count is None else f"{count:,}" for count in (questions, pairs)]
+    compared = (
+        f" Δ is the {METRIC_NAMES[main_metric(ranking)]} minus that of {baseline}; p is from a two-sided paired "
+        f"permutation test over questions (seeds averaged, {RESAMPLES:,} resamples), and p (Holm) is adjusted for all "
+        "comparisons in the table."
+    )
     return (
         f"Test split of {data} (fingerprint {fingerprint}): {shown[0]} questions, {shown[1]} pairs. Cells are mean ± "
-        f"sample standard deviation over seeds. Δ is {METRIC_NAMES[main_metric(ranking)]} minus that of {baseline}; "
-        f"p is from a two-sided paired permutation test over questions (seeds averaged, {RESAMPLES:,} resamples), and "
-        "p (Holm) is adjusted for all comparisons in the table."
+        "sample standard deviation over seeds." + (compared if baseline else "")
     )
 
 
 def print_table(
-    rows: Sequence[Row], ranking: bool, title: str = "", baseline: str = BASELINE, console: Console | None = None
+    rows: Sequence[Row], ranking: bool, title: str = "", baseline: str | None = BASELINE, console: Console | None = None
 ) -> None:
     """Print the comparison: plain text at full width into a pipe, only the main metric on a narrow terminal."""
     console = console or Console()
@@ -98,12 +106,12 @@ def _metrics(rows: Sequence[Row]) -> list[str]:
     return [metric for metric in METRIC_NAMES if any(metric in row.metrics for row in rows)]
 
 
-def _cells(rows: Sequence[Row], metrics: Sequence[str], baseline: str) -> list[list[str]]:
+def _cells(rows: Sequence[Row], metrics: Sequence[str], baseline: str | None) -> list[list[str]]:
     """Return the header and one line per row, as text."""
     names = [METRIC_NAMES[metric] for metric in metrics]
     lines = [["arm", "seeds", *names, "pairs/s", "params (M)", "Δ", "p", "p (Holm)"]]
     for row in rows:
-        versus = row.versus.get(baseline, {})
+        versus = row.versus.get(baseline or "", {})
         lines.append(
             [
                 row.arm,

@@ -13,7 +13,6 @@ from tqdm import tqdm
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 WHOLE = "whole"  # a checkpoint without this file was cut off while it was written
-BEST = "best.safetensors"
 
 
 class CheckpointByTheClock(TrainerCallback):
@@ -30,7 +29,7 @@ class CheckpointByTheClock(TrainerCallback):
             control.should_save = True
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        (Path(args.output_dir) / f"checkpoint-{state.global_step}" / WHOLE).touch()
+        (Path(str(args.output_dir)) / f"checkpoint-{state.global_step}" / WHOLE).touch()
         self.saved = time.monotonic()
 
 
@@ -50,7 +49,7 @@ class KeepBest(TrainerCallback):
     """
 
     def __init__(self, folder: Path, metric: str, patience: int) -> None:
-        self.path = folder / BEST
+        self.folder = folder
         self.metric = f"eval_{metric}"
         self.patience = patience
 
@@ -58,9 +57,10 @@ class KeepBest(TrainerCallback):
         values = self.values(state)
         best = values.index(max(values))
         if best == len(values) - 1:
-            temporary = self.path.with_suffix(".writing")
-            save_model(kwargs["model"], str(temporary))
-            os.replace(temporary, self.path)
+            # A file an epoch: a run that goes on from before a kill must never find the weights of after it.
+            path = self._path(best)
+            save_model(kwargs["model"], str(path.with_suffix(".writing")))
+            os.replace(path.with_suffix(".writing"), path)
         if self.patience and len(values) - 1 - best >= self.patience:
             control.should_training_stop = True
 
@@ -68,9 +68,15 @@ class KeepBest(TrainerCallback):
         """Return the metric after each epoch so far."""
         return [entry[self.metric] for entry in state.log_history if self.metric in entry]
 
-    def restore(self, model: Any) -> None:
-        """Load the best epoch's weights."""
-        load_model(model, str(self.path))
+    def restore(self, model: Any, state: TrainerState) -> int:
+        """Load the best epoch's weights; return its index."""
+        values = self.values(state)
+        best = values.index(max(values))
+        load_model(model, str(self._path(best)))
+        return best
+
+    def _path(self, epoch: int) -> Path:
+        return self.folder / f"best-{epoch}.safetensors"
 
 
 class Progress(TrainerCallback):
@@ -83,7 +89,12 @@ class Progress(TrainerCallback):
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self.bar = tqdm(
-            total=state.max_steps, initial=state.global_step, desc=self.what, unit="step", dynamic_ncols=True, mininterval=1
+            total=state.max_steps,
+            initial=state.global_step,
+            desc=self.what,
+            unit="step",
+            dynamic_ncols=True,
+            mininterval=1,
         )
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:

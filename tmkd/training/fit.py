@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 from transformers import PrinterCallback, ProgressCallback, TrainingArguments
 
 from tmkd.data.batching import Collator, PairDataset
+from tmkd.errors import TmkdError
 from tmkd.losses.combine import Term
 from tmkd.models.classifier import PairClassifier
 from tmkd.training.callbacks import CheckpointByTheClock, KeepBest, Progress, last_whole_checkpoint
@@ -73,6 +75,7 @@ def fit(
         remove_unused_columns=False,
         dataloader_pin_memory=runtime.device.type != "cpu",
     )
+    arguments._n_gpu = min(arguments.n_gpu, 1)  # several GPUs are torchrun's business, not DataParallel's
     trainer = DistillationTrainer(
         model=model,
         args=arguments,
@@ -85,10 +88,12 @@ def fit(
     )
     trainer.remove_callback(PrinterCallback)
     trainer.remove_callback(ProgressCallback)
-    trainer.train(resume_from_checkpoint=last_whole_checkpoint(scratch))
+    try:
+        trainer.train(resume_from_checkpoint=last_whole_checkpoint(scratch))
+    except torch.OutOfMemoryError:
+        raise TmkdError(f"{what}: the device has no memory for a batch of {batch_size}; lower batch_size.") from None
     facts: dict[str, Any] = {"steps": trainer.state.global_step}
     if best:
-        values = best.values(trainer.state)
-        best.restore(model)
-        facts |= {"validation": values, "best_epoch": values.index(max(values)) + 1}
+        facts["best_epoch"] = best.restore(model, trainer.state) + 1
+        facts["validation"] = best.values(trainer.state)
     return facts

@@ -1,4 +1,4 @@
-"""Where and how numbers are computed: device, precision, attention kernel, threads. Never part of a result's identity."""
+"""Where and how numbers are computed: device, precision, attention kernel, threads. Part of no result's identity."""
 
 from __future__ import annotations
 
@@ -44,9 +44,11 @@ def resolve_runtime(
     try:
         where = torch.empty(0, device=device).device
     except (RuntimeError, AssertionError):
-        raise ConfigError(f"runtime.device: '{device}' is not on this machine; expected cpu, or leave it at auto.") from None
+        raise ConfigError(
+            f"runtime.device: '{device}' is not on this machine; expected cpu, or leave it at auto."
+        ) from None
     if attention == "auto":
-        # On CPUs the backward pass of sdpa's kernel takes a quarter of a step at these lengths; eager's is a tenth of it.
+        # On CPUs the backward pass of sdpa's kernel takes a quarter of a step at these lengths, eager's a few percent.
         attention = "eager" if where.type == "cpu" else "sdpa"
     if where.type == "cpu":
         _keep_freed_memory()

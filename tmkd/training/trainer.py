@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.utils.data import Sampler
 from transformers import Trainer
@@ -30,6 +29,7 @@ class DistillationTrainer(Trainer):
         self, *args: Any, terms: Sequence[Term], validate: Callable[[nn.Module], dict[str, float]] | None, **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
+        self.lengths = kwargs["train_dataset"].lengths
         self.terms = terms
         self.validate = validate
 
@@ -48,11 +48,11 @@ class DistillationTrainer(Trainer):
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         assert self.validate is not None
+        assert isinstance(self.model, nn.Module)
         metrics = {f"eval_{name}": value for name, value in self.validate(self.model).items()}
         self.log(dict(metrics))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
-        dataset = train_dataset or self.train_dataset
-        return LengthBuckets(dataset.lengths, self.args.train_batch_size, self.args.seed)
+        return LengthBuckets(self.lengths, self.args.train_batch_size, self.args.seed)

@@ -1,0 +1,198 @@
+"""All stages on random encoders, as a user runs them: separate processes, real command lines, kill -9."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+STAGES = ("teachers", "stage1", "stage2", "stage3")
+SMALL = ["experiment=smoke", "method=[gold,kd,m_o_m,mkd,tmkd]", "runtime.threads=1", "runtime.precision=fp32"]
+
+
+def command(stage, home, *overrides):
+    paths = [f"paths.{name}={home / name}" for name in ("artifacts", "reports", "runs")]
+    return [sys.executable, "-m", f"stages.{stage}", *SMALL, *paths, *overrides]
+
+
+def run(stage, home, *overrides, code=0):
+    done = subprocess.run(command(stage, home, *overrides), cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def comparison(home, experiment="smoke"):
+    """The comparison without what is a measurement of this moment: speed."""
+    found = json.loads((home / "reports" / experiment / "comparison.json").read_text())
+    for row in found["rows"]:
+        assert row.pop("pairs_per_second") > 0
+    return found
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A home in which the whole pipeline ran without a break, and what each stage said."""
+    home = tmp_path_factory.mktemp("whole")
+    return home, {stage: run(stage, home) for stage in STAGES}
+
+
+def test_comparison_has_every_arm_with_seeds_tests_and_artifacts(whole):
+    home, said = whole
+    found = comparison(home)
+    rows = {row["arm"]: row for row in found["rows"]}
+    assert list(rows) == [
+        "student without distillation", "KD (1-o-1)", "m-o-m", "MKD", "TMKD",
+        "teacher 1", "teacher 2", "teacher 3", "teacher ensemble",
+    ]  # fmt: skip
+    assert found["experiment"] == "smoke"
+    assert re.fullmatch("[0-9a-f]{12}", found["fingerprint"])
+    for name, row in rows.items():
+        assert {"accuracy", "auc", "map", "mrr", "ndcg"} <= set(row["metrics"])
+        assert all(len(metric["values"]) == len(row["seeds"]) for metric in row["metrics"].values())
+        assert all((home / "artifacts" / artifact / "manifest.json").exists() for artifact in row["artifacts"])
+        assert ("KD (1-o-1)" in row["versus"]) == (name != "KD (1-o-1)")
+    assert rows["TMKD"]["seeds"] == [1, 2]
+    assert len(rows["m-o-m"]["artifacts"]) == 6
+    assert rows["m-o-m"]["parameters"] == 3 * rows["KD (1-o-1)"]["parameters"]
+    assert 0 <= rows["TMKD"]["versus"]["KD (1-o-1)"]["p_value"] <= 1
+    assert "TMKD" in said["stage3"]
+    for file in ("comparison.csv", "comparison.md", "map_against_speed.png"):
+        assert (home / "reports" / "smoke" / file).stat().st_size > 0
+
+
+def test_every_stage_ends_with_what_it_made_and_the_next_command(whole):
+    _, said = whole
+    for stage, following in zip(STAGES, ("make stage1", "make stage2", "make stage3", "read the table")):
+        assert re.search(rf"{stage} done: .* in \d+ s\. Next: {following}", said[stage])
+
+
+def test_second_run_computes_nothing(whole):
+    home, _ = whole
+    before = {path: path.stat().st_mtime_ns for path in (home / "artifacts").rglob("*") if path.is_file()}
+    said = [run(stage, home) for stage in STAGES]
+    assert not any("make   " in text or "resume " in text for text in said)
+    assert all("cached" in text for text in said)
+    files = [path for path in (home / "artifacts").rglob("*") if path.is_file()]
+    assert before == {path: path.stat().st_mtime_ns for path in files if path.suffix != ".lock"} | {
+        path: stamp for path, stamp in before.items() if path.suffix == ".lock"
+    }
+
+
+def test_sweep_over_teacher_counts_trains_no_teacher_and_scores_no_corpus_again(whole):
+    home, _ = whole
+    said = run("stage2", home, "--multirun", "teachers.count=1,2,3", "method=mkd,tmkd")
+    assert "make    teacher" not in said
+    assert "make    soft labels" not in said
+    said = run("stage3", home, "sweep=teacher_count", "method=[mkd,tmkd]")
+    assert "make    teacher" not in said
+    found = comparison(home, "teacher_count")
+    assert {"MKD, N = 2", "TMKD, N = 3", "teacher ensemble, N = 3"} <= {row["arm"] for row in found["rows"]}
+    assert {name: [point[0] for point in points] for name, points in found["teacher_counts"].items()} == {
+        "MKD": [1, 2, 3], "TMKD": [1, 2, 3],
+    }  # fmt: skip
+    assert (home / "reports" / "teacher_count" / "map_against_teacher_count.png").exists()
+
+
+def test_one_teacher_is_the_same_run_under_every_name(whole):
+    home, _ = whole
+    run("stage2", home, "method=tkd", "teachers.count=1")
+    assert "make   " not in run("stage2", home, "method=tmkd", "teachers.count=1")
+
+
+def test_pretraining_with_a_head_a_teacher_is_another_student(whole):
+    home, _ = whole
+    said = run("stage1", home, "method=tmkd", "stage1.targets=heads")
+    assert said.count("make    stage-1 student of 3 teachers, a head each") == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", ["teachers", "stage1", "stage2", "stage3"])
+def test_kill_9_anywhere_leaves_the_same_comparison(whole, tmp_path, victim):
+    """Kill a stage again and again, each time a little later, until it gets through."""
+    home, _ = whole
+    resumable = ["runtime.checkpoint_seconds=1", "runtime.shard_size=16"]
+    for stage in STAGES:
+        delay, kills = 4.0, 0
+        while stage == victim:
+            process = subprocess.Popen(
+                command(stage, tmp_path, *resumable), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
+            try:
+                process.wait(delay)
+                break
+            except subprocess.TimeoutExpired:
+                os.kill(process.pid, signal.SIGKILL)
+                process.wait()
+                kills, delay = kills + 1, delay * 1.25
+        assert kills or stage != victim
+        run(stage, tmp_path, *resumable)
+    assert comparison(tmp_path) == comparison(home)
+
+
+def test_kill_9_while_teachers_train_leaves_the_same_teachers(whole, tmp_path):
+    home, _ = whole
+    process = subprocess.Popen(
+        command("teachers", tmp_path), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    until = time.monotonic() + 120
+    while not list((tmp_path / "artifacts").glob(".building/teacher-*")):
+        assert process.poll() is None and time.monotonic() < until, "no teacher was ever begun"
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    run("teachers", tmp_path)
+    for teacher in (tmp_path / "artifacts").glob("teacher-*"):
+        mine, theirs = (
+            json.loads((base / "artifacts" / teacher.name / "manifest.json").read_text()) for base in (tmp_path, home)
+        )
+        assert mine["files"] == theirs["files"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["teachers.count=0"], "teachers.count: expected a number from 1 to 3"),
+        (["teachers.number=3"], "teachers.number"),
+        (["student.layers=4"], "student.layers: expected at most 3"),
+        (["encoder=hub", "encoder.name=./nowhere"], "there is no folder ./nowhere"),
+        (["data.train=nowhere.tsv"], "nowhere.tsv"),
+        (["data.label=verdict"], "verdict"),
+        (
+            ["teachers.roster.0.learning_rate=1e30", "teachers.roster.0.epochs=9", "teachers.roster.0.max_length=8"],
+            "lower learning rate",
+        ),
+        (["runtime.device=tpu"], "runtime.device: expected one of auto, cpu, cuda"),
+    ],
+)
+def test_mistake_is_one_sentence_and_exit_code_2(tmp_path, overrides, said):
+    text = run("teachers", tmp_path, *overrides, code=2)
+    assert "Traceback" not in text
+    lines = [line for line in text.splitlines() if line.startswith("tmkd: ")]
+    assert len(lines) == 1
+    assert said in lines[0]
+
+
+def test_damaged_artifact_is_named(whole, tmp_path):
+    home, _ = whole
+    shutil.copytree(home / "artifacts", tmp_path / "artifacts")
+    student = next((tmp_path / "artifacts").glob("stage2-*"))
+    weights = student / "model" / "encoder" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-7])
+    text = run("stage2", tmp_path, code=2)
+    assert f"{weights} has" in text
+    assert "remove the folder" in text
+    assert str(weights) in run("verify", tmp_path, code=2)
+
+
+def test_help_and_config_are_printed_without_running(tmp_path):
+    assert "teachers" in run("stage2", tmp_path, "--cfg", "job")
+    assert not (tmp_path / "artifacts").exists()
