@@ -12,6 +12,7 @@ from tmkd.errors import ConfigError
 TARGETS = ("none", "one", "average", "heads", "students")
 LOSSES = ("mse", "kl", "ce")
 READERS = ("documentation", "files")
+POOLINGS = ("auto", "first", "last", "mean")
 SCHEDULES = ("linear", "cosine", "constant", "constant_with_warmup")
 
 
@@ -83,6 +84,8 @@ def _student(config: Config) -> None:
     _expect(bool(student.seeds), "student.seeds", "at least one seed", student.seeds)
     _expect(len(set(student.seeds)) == len(student.seeds), "student.seeds", "different seeds", student.seeds)
     _dropout("student", student.dropout)
+    if student.pooling is not None:
+        _one_of("student.pooling", student.pooling, POOLINGS)
     _length("student", student.max_length)
     _encoder("student.encoder", student.encoder, ("same",))
     for where, section in (("stage1", config.stage1), ("stage2", config.stage2)):
@@ -112,7 +115,7 @@ def _methods(config: Config) -> None:
 
 def _encoder(where: str, encoder: EncoderConfig, more: tuple[str, ...] = ()) -> None:
     _one_of(f"{where}.source", encoder.source, ("embedded", "hub", "tiny", *more))
-    _one_of(f"{where}.pooling", encoder.pooling, ("auto", "first", "last", "mean"))
+    _one_of(f"{where}.pooling", encoder.pooling, POOLINGS)
     _expect(encoder.source != "hub" or bool(encoder.name), f"{where}.name", "a hub name or a folder", encoder.name)
     _length(where, encoder.max_length)
     _positive(where, encoder, ("layers", "width"))

@@ -84,6 +84,7 @@ class StudentConfig:
     layers: int = 3  # the bottom layers of its encoder
     dropout: Optional[float] = 0.0  # null: the encoder's own
     freeze_embeddings: bool = False  # leave the word embeddings as they are
+    pooling: Optional[str] = None  # null: the encoder's
     max_length: Optional[int] = None  # null: the encoder's
     encoder: EncoderConfig = field(default_factory=lambda: EncoderConfig(source="same"))
     seeds: list[int] = field(default_factory=lambda: [1, 2])  # every arm is trained once for each
@@ -103,8 +104,8 @@ class Stage1Config:
 class Stage2Config:
     learning_rate: float = 2e-4
     batch_size: int = 16
-    epochs: int = 3  # at most; the best of them by the validation metric is kept
-    patience: int = 0  # stop after so many epochs without a better one; 0: never
+    epochs: int = 5  # at most; the best of them by the validation metric is kept
+    patience: int = 2  # stop after so many epochs without a better one; 0: never
 
 
 @dataclass

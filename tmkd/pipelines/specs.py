@@ -65,7 +65,7 @@ def student_spec(config: Config) -> dict[str, Any]:
     """The student's architecture."""
     encoder = encoder_of(config.student, config)
     return {
-        "encoder": encoder_spec(encoder),
+        "encoder": encoder_spec(encoder) | {"pooling": config.student.pooling or encoder.pooling},
         "layers": config.student.layers,
         "dropout": config.student.dropout,
         "freeze_embeddings": config.student.freeze_embeddings,

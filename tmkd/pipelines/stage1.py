@@ -103,6 +103,7 @@ def new_student(inputs: Inputs, heads: list[str]) -> PairClassifier:
     source = settings(encoder_of(config.student, config))
     max_length = config.student.max_length or source["max_length"]
     del source["max_length"]
+    source["pooling"] = config.student.pooling or source["pooling"]
     encoder = load_encoder(
         **source,
         keep=config.student.layers,
