@@ -143,7 +143,9 @@ class RuntimeConfig:
 
     device: str = "auto"  # auto | cpu | cuda (the first; choose another with CUDA_VISIBLE_DEVICES)
     precision: str = "auto"  # auto (bf16 where the hardware multiplies it fast) | fp32 | bf16
-    attention: str = "auto"  # auto (eager on a CPU, where its backward pass is faster; sdpa elsewhere) | eager | sdpa
+    attention: str = (
+        "auto"  # auto (eager on a CPU, where its backward pass is faster; else the library's choice) | eager | sdpa
+    )
     threads: int = 0  # CPU threads; 0: all
     score_batch: int = 128  # pairs scored at once
     shard_size: int = 4096  # pairs scored between two saves of soft labels

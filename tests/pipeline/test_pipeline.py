@@ -92,13 +92,20 @@ def test_sweep_over_teacher_counts_trains_no_teacher_and_scores_no_corpus_again(
     said = run("stage2", home, "--multirun", "teachers.count=1,2,3", "method=mkd,tmkd")
     assert "make    teacher" not in said
     assert "make    soft labels" not in said
-    said = run("stage3", home, "sweep=teacher_count", "method=[mkd,tmkd]")
+    said = run("stage2", home, "--multirun", "sweep=teacher_count", "method=several_teachers")
     assert "make    teacher" not in said
+    assert "make    soft labels" not in said
+    said = run("stage3", home, "sweep=teacher_count", "method=several_teachers")
+    assert "make    teacher" not in said
+    assert "make    stage-1" not in said
     found = comparison(home, "teacher_count")
-    assert {"MKD, N = 2", "TMKD, N = 3", "teacher ensemble, N = 3"} <= {row["arm"] for row in found["rows"]}
+    rows = {row["arm"]: row for row in found["rows"]}
+    assert {"MKD, N = 2", "TMKD, N = 3", "teacher ensemble, N = 3"} <= set(rows)
+    assert all("KD (1-o-1), N = 1" in row["versus"] for name, row in rows.items() if name != "KD (1-o-1), N = 1")
+    # with one teacher several arms are one row of the table, and still a point on each of their lines
     assert {name: [point[0] for point in points] for name, points in found["teacher_counts"].items()} == {
-        "MKD": [1, 2, 3], "TMKD": [1, 2, 3],
-    }  # fmt: skip
+        name: [1, 2, 3] for name in ("KD (1avg-o-1)", "MKD", "TKD (1avg-o-1)", "TMKD", "teacher ensemble")
+    }
     assert (home / "reports" / "teacher_count" / "map_against_teacher_count.png").exists()
 
 
@@ -179,6 +186,28 @@ def test_mistake_is_one_sentence_and_exit_code_2(tmp_path, overrides, said):
     lines = [line for line in text.splitlines() if line.startswith("tmkd: ")]
     assert len(lines) == 1
     assert said in lines[0]
+
+
+def test_baseline_that_is_no_arm_is_named(whole):
+    home, _ = whole
+    text = run("stage3", home, "comparison.baseline=BERT-3", code=2)
+    assert "comparison.baseline: expected one of student without distillation, " in text
+
+
+def test_task_without_a_stage_1_needs_no_corpus(tmp_path):
+    said = run("stage2", tmp_path, "method=gold", "corpus=files", "student.seeds=[1]", "teachers.count=1")
+    assert "corpus" not in said.replace("corpus=files", "")
+
+
+def test_teachers_of_different_encoders_teach_one_student(tmp_path):
+    """Their tokens differ, and so do their soft labels' rows, if they are not joined by id."""
+    other = [
+        "teachers.roster.1.encoder.source=tiny",
+        "teachers.roster.1.encoder.width=16",
+        "teachers.roster.1.max_length=32",
+    ]
+    said = run("stage2", tmp_path, *other, "method=mkd", "student.seeds=[1]", "teachers.count=2")
+    assert said.count("make    tokens of train") == 2
 
 
 def test_damaged_artifact_is_named(whole, tmp_path):

@@ -1,7 +1,17 @@
 import numpy as np
 import pytest
 import torch
-from transformers import GPT2Config, GPT2Model, GPT2Tokenizer, RobertaConfig, RobertaModel
+from transformers import (
+    DebertaV2Config,
+    DebertaV2Model,
+    GPT2Config,
+    GPT2Model,
+    GPT2Tokenizer,
+    ModernBertConfig,
+    ModernBertModel,
+    RobertaConfig,
+    RobertaModel,
+)
 
 from tmkd.data.batching import Collator, tokenise
 from tmkd.errors import ConfigError, DamagedArtifact, ModelError
@@ -126,23 +136,34 @@ def test_gpt2_is_padded_and_read_at_its_last_token(tmp_path, pairs, runtime):
     np.testing.assert_allclose(together, alone, atol=1e-5)
 
 
-def test_roberta_without_token_types_is_cut_and_read_at_its_first_token(tmp_path, pairs, runtime):
+SIZE = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 32, "pad_token_id": 0}
+FAMILIES = {
+    "roberta": lambda n: RobertaModel(RobertaConfig(vocab_size=n, **SIZE)),
+    "deberta": lambda n: DebertaV2Model(DebertaV2Config(vocab_size=n, relative_attention=True, **SIZE)),
+    "modernbert": lambda n: ModernBertModel(
+        ModernBertConfig(vocab_size=n, bos_token_id=2, eos_token_id=3, cls_token_id=2, sep_token_id=3, **SIZE)
+    ),
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_is_cut_padded_saved_and_loaded_again(family, tmp_path, pairs, runtime):
     tokenizer = letter_tokenizer()
-    tokenizer.model_input_names = ["input_ids", "attention_mask"]
-    config = RobertaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=16,
-        num_hidden_layers=3,
-        num_attention_heads=2,
-        intermediate_size=32,
-        pad_token_id=0,
-    )
-    RobertaModel(config).save_pretrained(tmp_path)
-    tokenizer.save_pretrained(tmp_path)
-    encoder = load_encoder(source="hub", name=str(tmp_path), keep=2)
+    tokenizer.model_input_names = ["input_ids", "attention_mask"]  # none of them knows token types
+    torch.manual_seed(0)
+    FAMILIES[family](len(tokenizer)).save_pretrained(tmp_path / "whole")
+    tokenizer.save_pretrained(tmp_path / "whole")
+    encoder = load_encoder(source="hub", name=str(tmp_path / "whole"), keep=2, attention="eager")
     assert encoder.pooling == "first"
+    assert encoder.model.config.num_hidden_layers == 2
+    model = classifier(encoder, ["gold"])
     tokens = tokenise(pairs, encoder.tokenizer, 48)
-    assert predict(classifier(encoder, ["gold"]), tokens, runtime).shape == (48, 1, 2)
+    together = predict(model, tokens, runtime)
+    alone = np.concatenate([predict(model, tokens.select([row]), runtime) for row in range(len(tokens))])
+    np.testing.assert_allclose(together, alone, atol=1e-4)
+    model.save(tmp_path / "student")
+    again = PairClassifier.load(tmp_path / "student", attention="eager")
+    np.testing.assert_allclose(predict(again, tokens, runtime), together, atol=1e-5)
 
 
 def test_dropout_setting_reaches_every_family(tmp_path):

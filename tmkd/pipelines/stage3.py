@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tmkd.artifacts import Artifact, writing_to
+from tmkd.artifacts import Artifact
 from tmkd.config import Config, settings
+from tmkd.disk import writing_to
 from tmkd.errors import ConfigError
 from tmkd.metrics import main_metric
+from tmkd.pipelines.arms import Arm
 from tmkd.pipelines.inputs import Inputs
 from tmkd.pipelines.speed import machine, speed
 from tmkd.pipelines.stage2 import arms, students
@@ -39,8 +41,9 @@ class Entry:
 def run(config: Config) -> Path:
     """Write ``paths.reports/<name>/`` and print the table; return the folder."""
     inputs = Inputs(config)
-    entries = [*student_entries(inputs), *teacher_entries(inputs)]
-    baseline = _baseline(config, [entry.arm for entry in entries])
+    settled, ready = arms(inputs), teacher_entries(inputs)
+    baseline = _baseline(config, [*(arm.name for arm, _ in settled), *(entry.arm for entry in ready)])
+    entries = [*student_entries(inputs, settled), *ready]
     spec = {
         "experiment": config.name,
         "data": config.data.name,
@@ -78,11 +81,11 @@ def _baseline(config: Config, names: list[str]) -> str | None:
     return wanted
 
 
-def student_entries(inputs: Inputs) -> list[Entry]:
+def student_entries(inputs: Inputs, settled: list[tuple[Arm, list[Artifact]]]) -> list[Entry]:
     """Return a row for each arm, its students trained if they are not yet; arms that come to the same are one row."""
     seeds = inputs.config.student.seeds
     entries: dict[str, Entry] = {}
-    for arm, trained in arms(inputs):
+    for arm, trained in settled:
         if arm.name not in entries:
             members = [students(inputs, arm, trained, seed) for seed in seeds]
             entries[arm.name] = Entry(arm.name, [], {**arm.settings, "count": arm.count}, seeds, members)

@@ -17,7 +17,7 @@ class Runtime:
 
     device: torch.device
     bf16: bool
-    attention: str
+    attention: str | None
     score_batch: int
     shard_size: int
     checkpoint_seconds: int
@@ -30,7 +30,7 @@ def resolve_runtime(
     *,
     device: str = "auto",
     precision: str = "auto",
-    attention: str = "auto",
+    attention: str | None = "auto",
     threads: int = 0,
     score_batch: int = 128,
     shard_size: int = 4096,
@@ -49,7 +49,7 @@ def resolve_runtime(
         ) from None
     if attention == "auto":
         # On CPUs the backward pass of sdpa's kernel takes a quarter of a step at these lengths, eager's a few percent.
-        attention = "eager" if where.type == "cpu" else "sdpa"
+        attention = "eager" if where.type == "cpu" else None
     if where.type == "cpu":
         _keep_freed_memory()
     bf16 = precision == "bf16" or (precision == "auto" and _fast_bf16(where))
