@@ -21,7 +21,16 @@ SMALL = ["experiment=smoke", "method=[gold,kd,m_o_m,mkd,tmkd]", "runtime.threads
 
 def command(stage, home, *overrides):
     paths = [f"paths.{name}={home / name}" for name in ("artifacts", "reports", "runs")]
-    return [sys.executable, "-m", f"stages.{stage}", *SMALL, *paths, *overrides]
+    flags = [word for word in overrides if word == "--multirun"]  # Hydra wants it before the settings
+    return [
+        sys.executable,
+        "-m",
+        f"stages.{stage}",
+        *flags,
+        *SMALL,
+        *paths,
+        *(word for word in overrides if word not in flags),
+    ]
 
 
 def run(stage, home, *overrides, code=0):

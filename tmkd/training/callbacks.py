@@ -109,6 +109,7 @@ class Progress(TrainerCallback):
         if self.bar is not None:
             self.bar.set_postfix(self.shown, refresh=False)
 
-    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+    def close(self) -> None:
+        """End the bar's line, however the training ended: an error must not be written behind it."""
         if self.bar is not None:
             self.bar.close()

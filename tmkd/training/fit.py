@@ -75,6 +75,7 @@ def fit(
         remove_unused_columns=False,
         dataloader_pin_memory=runtime.device.type != "cpu",
     )
+    progress = Progress(what)
     arguments._n_gpu = min(arguments.n_gpu, 1)  # several GPUs are torchrun's business, not DataParallel's
     trainer = DistillationTrainer(
         model=model,
@@ -84,7 +85,7 @@ def fit(
         data_collator=Collator(model.tokenizer.pad_token_id),
         terms=terms,
         validate=validate,
-        callbacks=[CheckpointByTheClock(runtime.checkpoint_seconds), Progress(what), *([best] if best else [])],
+        callbacks=[CheckpointByTheClock(runtime.checkpoint_seconds), progress, *([best] if best else [])],
     )
     trainer.remove_callback(PrinterCallback)
     trainer.remove_callback(ProgressCallback)
@@ -92,6 +93,8 @@ def fit(
         trainer.train(resume_from_checkpoint=last_whole_checkpoint(scratch))
     except torch.OutOfMemoryError:
         raise TmkdError(f"{what}: the device has no memory for a batch of {batch_size}; lower batch_size.") from None
+    finally:
+        progress.close()
     facts: dict[str, Any] = {"steps": trainer.state.global_step}
     if best:
         facts["best_epoch"] = best.restore(model, trainer.state) + 1
