@@ -11,6 +11,9 @@ from typing import Any
 
 from tmkd.artifacts import Artifact
 from tmkd.config import ArmConfig, MethodConfig
+from tmkd.metrics import main_metric
+from tmkd.pipelines.inputs import Inputs
+from tmkd.pipelines.teachers import best_teacher, teachers
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,19 @@ class Arm:
     count: int
     lessons: tuple[Lesson, ...]
     settings: dict[str, Any]
+
+
+def arms(inputs: Inputs) -> list[tuple[Arm, list[Artifact]]]:
+    """Return the arms to compare, each with the teachers there are for it; some may come to the same."""
+    config = inputs.config
+    counts = config.comparison.teacher_counts or [config.teachers.count]
+    found: list[tuple[Arm, list[Artifact]]] = []
+    for count in counts:
+        trained = teachers(inputs, count)
+        best = best_teacher(trained, main_metric(config.data.ranking))
+        for settled in config.method.arms.values():
+            found.append((make_arm(settled, config.method, trained, best, count_in_name=len(counts) > 1), trained))
+    return found
 
 
 def make_arm(

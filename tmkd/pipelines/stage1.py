@@ -8,14 +8,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tmkd.artifacts import Artifact
-from tmkd.config import Config, encoder_of, settings
-from tmkd.metrics import main_metric
-from tmkd.pipelines.arms import Lesson, make_arm
+from tmkd.artifacts import SCRATCH, Artifact
+from tmkd.config import Config, settings
+from tmkd.pipelines.arms import Lesson, arms
 from tmkd.pipelines.inputs import CORPUS, Inputs
 from tmkd.pipelines.scoring import soft_labels, soft_targets
 from tmkd.pipelines.specs import soft_spec, student_spec
-from tmkd.pipelines.teachers import MODEL, best_teacher, teachers, write_predictions
+from tmkd.pipelines.teachers import MODEL, new_classifier, write_predictions
 
 if TYPE_CHECKING:
     from tmkd.models.classifier import PairClassifier
@@ -24,18 +23,17 @@ if TYPE_CHECKING:
 def run(config: Config) -> list[Artifact]:
     """Return the pre-trained students that the arms of ``method`` start from, one a seed."""
     inputs = Inputs(config)
-    made: dict[str, Artifact] = {}
-    for count in config.comparison.teacher_counts or [config.teachers.count]:
-        trained = teachers(inputs, count)
-        best = best_teacher(trained, main_metric(config.data.ranking))
-        for teacher in trained if inputs.needs_corpus else []:
+    settled = arms(inputs)
+    if inputs.needs_corpus:
+        for teacher in {teacher.name: teacher for _, trained in settled for teacher in trained}.values():
             soft_labels(inputs, teacher, CORPUS)
-        for arm in config.method.arms.values():
-            for lesson in make_arm(arm, config.method, trained, best).lessons:
-                for seed in config.student.seeds:
-                    if lesson.pretrain:
-                        student = pretrained_student(inputs, lesson, trained, seed)
-                        made[student.name] = student
+    made: dict[str, Artifact] = {}
+    for arm, trained in settled:
+        for lesson in arm.lessons:
+            for seed in config.student.seeds:
+                if lesson.pretrain:
+                    student = pretrained_student(inputs, lesson, trained, seed)
+                    made[student.name] = student
     return list(made.values())
 
 
@@ -80,7 +78,7 @@ def _train(inputs: Inputs, chosen: list[Artifact], targets: str, seed: int, work
         model,
         pairs,
         [soft_term(1.0, config.stage1.loss, config.stage1.temperature)],
-        scratch=work / "scratch",
+        scratch=work / SCRATCH,
         runtime=runtime,
         what="stage 1",
         seed=seed,
@@ -96,19 +94,5 @@ def _train(inputs: Inputs, chosen: list[Artifact], targets: str, seed: int, work
 
 def new_student(inputs: Inputs, heads: list[str]) -> PairClassifier:
     """Return a student cut from its encoder's bottom layers, with fresh heads, on the runtime's device."""
-    from tmkd.models.classifier import PairClassifier
-    from tmkd.models.encoder import load_encoder
-
-    config, runtime = inputs.config, inputs.runtime
-    source = settings(encoder_of(config.student, config))
-    max_length = config.student.max_length or source["max_length"]
-    del source["max_length"]
-    source["pooling"] = config.student.pooling or source["pooling"]
-    encoder = load_encoder(
-        **source,
-        keep=config.student.layers,
-        dropout=config.student.dropout,
-        freeze_embeddings=config.student.freeze_embeddings,
-        attention=runtime.attention,
-    )
-    return PairClassifier(encoder, heads, config.data.classes, max_length).to(runtime.device)
+    student = inputs.config.student
+    return new_classifier(inputs, student, heads, keep=student.layers, pooling=student.pooling)

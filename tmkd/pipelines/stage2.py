@@ -9,15 +9,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tmkd.artifacts import Artifact
+from tmkd.artifacts import SCRATCH, Artifact
 from tmkd.config import Config, settings
 from tmkd.metrics import main_metric
-from tmkd.pipelines.arms import Arm, Lesson, make_arm
+from tmkd.pipelines.arms import Arm, Lesson, arms
 from tmkd.pipelines.inputs import Inputs
 from tmkd.pipelines.scoring import soft_targets
 from tmkd.pipelines.specs import soft_spec, student_spec
 from tmkd.pipelines.stage1 import new_student, pretrained_student
-from tmkd.pipelines.teachers import MODEL, best_teacher, teachers, validator, write_predictions
+from tmkd.pipelines.teachers import MODEL, validator, write_predictions
 
 if TYPE_CHECKING:
     from tmkd.losses.combine import Term
@@ -33,19 +33,6 @@ def run(config: Config) -> list[Artifact]:
             for student in students(inputs, arm, trained, seed):
                 made[student.name] = student
     return list(made.values())
-
-
-def arms(inputs: Inputs) -> list[tuple[Arm, list[Artifact]]]:
-    """Return the arms to compare, each with the teachers there are for it; some may come to the same."""
-    config = inputs.config
-    counts = config.comparison.teacher_counts or [config.teachers.count]
-    found: list[tuple[Arm, list[Artifact]]] = []
-    for count in counts:
-        trained = teachers(inputs, count)
-        best = best_teacher(trained, main_metric(config.data.ranking))
-        for settled in config.method.arms.values():
-            found.append((make_arm(settled, config.method, trained, best, count_in_name=len(counts) > 1), trained))
-    return found
 
 
 def students(inputs: Inputs, arm: Arm, trained: list[Artifact], seed: int) -> list[Artifact]:
@@ -95,7 +82,7 @@ def _train(inputs: Inputs, lesson: Lesson, start: Artifact | None, seed: int, wh
         model,
         PairDataset(tokens, targets),
         _loss(lesson),
-        scratch=work / "scratch",
+        scratch=work / SCRATCH,
         runtime=inputs.runtime,
         what=what,
         seed=seed,

@@ -18,10 +18,10 @@ from tmkd.config import Config, settings
 from tmkd.disk import writing_to
 from tmkd.errors import ConfigError
 from tmkd.metrics import main_metric
-from tmkd.pipelines.arms import Arm
+from tmkd.pipelines.arms import Arm, arms
 from tmkd.pipelines.inputs import Inputs
 from tmkd.pipelines.speed import machine, speed
-from tmkd.pipelines.stage2 import arms, students
+from tmkd.pipelines.stage2 import students
 from tmkd.pipelines.teachers import best_teacher, predictions, teachers
 from tmkd.report.rows import BASELINE, Row
 from tmkd.report.tables import print_table

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tmkd.artifacts import Artifact
-from tmkd.config import Config, TeacherConfig, encoder_of, settings
+from tmkd.artifacts import SCRATCH, Artifact
+from tmkd.config import Config, StudentConfig, TeacherConfig, encoder_of, settings
 from tmkd.metrics import main_metric
 from tmkd.pipelines.inputs import Inputs
 from tmkd.pipelines.specs import teacher_spec
@@ -97,28 +97,17 @@ def _train(inputs: Inputs, number: int, teacher: TeacherConfig, work: Path) -> d
 
     from tmkd.data.batching import PairDataset
     from tmkd.losses.combine import gold_term
-    from tmkd.models.classifier import PairClassifier
-    from tmkd.models.encoder import load_encoder
     from tmkd.models.heads import GOLD
     from tmkd.training.fit import fit
 
     config, runtime = inputs.config, inputs.runtime
-    source = settings(encoder_of(teacher, config))
-    max_length = teacher.max_length or source["max_length"]
-    del source["max_length"]
     torch.manual_seed(teacher.seed)
-    encoder = load_encoder(
-        **source,
-        dropout=teacher.dropout,
-        freeze_embeddings=teacher.freeze_embeddings,
-        attention=runtime.attention,
-    )
-    model = PairClassifier(encoder, [GOLD], config.data.classes, max_length).to(runtime.device)
+    model = new_classifier(inputs, teacher, [GOLD])
     facts = fit(
         model,
-        PairDataset(inputs.tokens("train", model.tokenizer, max_length)),
+        PairDataset(inputs.tokens("train", model.tokenizer, model.max_length)),
         [gold_term(1.0)],
-        scratch=work / "scratch",
+        scratch=work / SCRATCH,
         runtime=runtime,
         what=f"teacher {number}",
         seed=teacher.seed,
@@ -132,6 +121,36 @@ def _train(inputs: Inputs, number: int, teacher: TeacherConfig, work: Path) -> d
     validation = write_predictions(work, model, inputs, [0])
     model.save(work / MODEL)
     return {"training": facts, "validation": validation, "parameters": model.parameter_count}
+
+
+def new_classifier(
+    inputs: Inputs,
+    member: TeacherConfig | StudentConfig,
+    heads: list[str],
+    keep: int | None = None,
+    pooling: str | None = None,
+) -> PairClassifier:
+    """Return a teacher or student before training, with fresh heads, on the runtime's device.
+
+    Args:
+        keep: only the bottom so many layers of its encoder.
+        pooling: where its h1 is; None leaves it to the encoder's setting.
+    """
+    from tmkd.models.classifier import PairClassifier
+    from tmkd.models.encoder import load_encoder
+
+    source = settings(encoder_of(member, inputs.config))
+    max_length = member.max_length or source["max_length"]
+    del source["max_length"]
+    source["pooling"] = pooling or source["pooling"]
+    encoder = load_encoder(
+        **source,
+        keep=keep,
+        dropout=member.dropout,
+        freeze_embeddings=member.freeze_embeddings,
+        attention=inputs.runtime.attention,
+    )
+    return PairClassifier(encoder, heads, inputs.config.data.classes, max_length).to(inputs.runtime.device)
 
 
 def _check_encoders(config: Config) -> None:
