@@ -11,7 +11,7 @@ from tmkd.errors import ConfigError
 
 TARGETS = ("none", "one", "average", "heads", "students")
 LOSSES = ("mse", "kl", "ce")
-READERS = ("documentation", "files")
+READERS = ("documentation", "files", "hub")
 POOLINGS = ("auto", "first", "last", "mean")
 SCHEDULES = ("linear", "cosine", "constant", "constant_with_warmup")
 
@@ -39,7 +39,14 @@ def check(config: Config) -> Config:
 def _data(config: Config) -> None:
     data = config.data
     _one_of("data.reader", data.reader, READERS)
-    _one_of("corpus.reader", config.corpus.reader, READERS)
+    _one_of("corpus.reader", config.corpus.reader, (*READERS, "mined"))
+    _one_of("data.on_bad_row", data.on_bad_row, ("raise", "skip"))
+    _expect(
+        0 < data.validation_share < 1, "data.validation_share", "more than 0 and less than 1", data.validation_share
+    )
+    _expect(set(data.labels.values()) <= set(data.classes), "data.labels", f"classes ({data.classes})", data.labels)
+    _expect(not data.rankable_only or data.ranking, "data.rankable_only", "false where data.ranking is false", True)
+    _expect(config.corpus.pairs is None or config.corpus.pairs > 0, "corpus.pairs", "more than 0", config.corpus.pairs)
     _expect(
         len(data.questions) == 3 and min(data.questions) > 0, "data.questions", "three numbers above 0", data.questions
     )
@@ -95,6 +102,7 @@ def _student(config: Config) -> None:
 
 def _methods(config: Config) -> None:
     method = config.method
+    _expect(0 < config.stage1.share <= 1, "stage1.share", "more than 0, at most 1", config.stage1.share)
     _one_of("stage1.targets", config.stage1.targets, ("average", "heads"))
     _soft("stage1", config.stage1.loss, config.stage1.temperature)
     _soft("method", method.loss, method.temperature)

@@ -13,35 +13,56 @@ from typing import Any, Optional
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from tmkd.errors import ConfigError
 
 
 @dataclass
 class DataConfig:
     name: str = MISSING  # what tables call the task
-    reader: str = "documentation"  # documentation (of what is installed) | files
+    reader: str = "documentation"  # documentation (of what is installed) | files | hub (data sets of `datasets`)
     classes: list[str] = field(default_factory=lambda: ["wrong", "right"])  # a label is an index into these, or a name
+    labels: dict[str, str] = field(default_factory=dict)  # the source's own label names, each with the class it means
     ranking: bool = True  # questions have several passages to order: adds MAP, MRR and nDCG
-    train: Optional[str] = None  # files: path of the training pairs
-    validation: Optional[str] = None  # files: path of the validation pairs
-    test: Optional[str] = None  # files: path of the test pairs
-    question: str = "question"  # files: column names
+    train: Optional[str] = None  # files: path of the training pairs; hub: name of the split
+    validation: Optional[str] = None  # the same; null: validation_share of the training questions
+    test: Optional[str] = None  # the same; hub: several splits joined by + count alike in every metric (MNLI)
+    question: str = "question"  # column names
     passage: str = "passage"
     label: str = "label"
-    question_id: str = "question_id"  # files: optional column; without it, a question is known by its text
+    question_id: str = "question_id"  # optional column; without it, a question is known by its text
+    validation_share: float = 0.1  # where no validation is named: drawn by question, never by row
+    rankable_only: bool = False  # leave out questions without both a right and a wrong passage; no ranking sees them
+    on_bad_row: str = "raise"  # raise | skip (and say how many, and where); the corpus too
+    column: Optional[str] = None  # the paper's data set that this is, or stands in for: DeepQA, MNLI, SNLI, QNLI, RTE
+    stands_in: bool = True  # it is not that data set itself, but something like it
+    path: Optional[str] = None  # hub: name on the hub, or a folder that `datasets` saved
+    subset: Optional[str] = None  # hub: name of the configuration (glue: rte)
+    revision: Optional[str] = None  # hub: branch, tag or commit
     packages: list[str] = field(default_factory=list)  # documentation: distributions read beside the standard library
     questions: list[int] = field(default_factory=lambda: [600, 150, 400])  # documentation: train, validation, test
     negatives: int = 3  # documentation: wrong passages a question
     passage_words: int = 32  # documentation: longer passages are cut here
-    seed: int = 1  # documentation: draws splits and negatives
+    seed: int = 1  # documentation: draws splits and negatives; else the validation split, where none is named
 
 
 @dataclass
 class CorpusConfig:
-    reader: str = "documentation"  # documentation | files
-    path: Optional[str] = None  # files: a path or a glob
+    reader: str = "documentation"  # documentation | files | hub | mined (a file of questions, a file of passages)
+    path: Optional[str] = None  # files: a path or a glob; mined: the questions; hub: as data.path
+    passages: Optional[str] = None  # mined: a path or a glob of passages
+    pairs: Optional[int] = None  # at most so many, drawn by content; null: all
+    question: str = "question"  # column names
+    passage: str = "passage"
+    question_id: str = "question_id"
+    subset: Optional[str] = None  # hub: as data.subset
+    revision: Optional[str] = None  # hub: as data.revision
+    split: str = "train"  # hub: the split that is read
     questions: int = 2000  # documentation: unlabelled questions
-    candidates: int = 4  # documentation: best passages by BM25 for each question
-    random: int = 0  # documentation: passages drawn at random for each question
+    candidates: int = 4  # documentation, mined: best passages by BM25 for each question
+    random: int = 0  # documentation, mined: passages drawn at random for each question
+    seed: int = 1  # mined: draws the random passages
 
 
 @dataclass
@@ -92,6 +113,7 @@ class StudentConfig:
 
 @dataclass
 class Stage1Config:
+    share: float = 1.0  # of the corpus: for learning curves; a smaller share is part of a larger one
     targets: str = "average"  # average (one soft head on the teachers' mean logits) | heads (one a teacher, the paper)
     loss: str = "mse"  # mse (on logits, the paper) | kl | ce
     temperature: float = 1.0  # kl and ce only
@@ -118,6 +140,7 @@ class ArmConfig:
     alpha: Optional[float] = None  # null: method.alpha; the same for loss and temperature
     loss: Optional[str] = None
     temperature: Optional[float] = None
+    set: dict[str, Any] = field(default_factory=dict)  # other sections' settings, for this arm: {student: {layers: 1}}
 
 
 @dataclass
@@ -159,6 +182,33 @@ class ComparisonConfig:
 
 
 @dataclass
+class RowConfig:
+    """A row of a table: an arm of ours beside the paper's numbers."""
+
+    arm: str = MISSING  # a name in method.arms; or teacher (the best on the validation split), or ensemble (of them)
+    paper: dict[str, float] = field(default_factory=dict)  # by the paper's data set, in %
+    x: Optional[float] = None  # its place on the figure's horizontal axis, where that is a number
+
+
+@dataclass
+class ClaimConfig:
+    """What the paper says, or its tables show: one row's metric is higher than another's."""
+
+    better: str = MISSING  # labels of two rows
+    worse: str = MISSING
+    where: list[str] = field(default_factory=list)  # the paper's data sets that it is said of; empty: all
+
+
+@dataclass
+class TableConfig:
+    title: str = ""
+    source: str = ""  # where the paper's numbers stand
+    axis: Optional[str] = None  # what the rows' x is: makes the figure a line instead of bars
+    rows: dict[str, RowConfig] = field(default_factory=dict)  # by label, in order; empty: no table
+    claims: list[ClaimConfig] = field(default_factory=list)
+
+
+@dataclass
 class PathsConfig:
     artifacts: str = "artifacts"  # what was made
     reports: str = "reports"  # tables and figures, one folder an experiment
@@ -179,6 +229,7 @@ class Config:
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
     comparison: ComparisonConfig = field(default_factory=ComparisonConfig)
+    table: TableConfig = field(default_factory=TableConfig)
     paths: PathsConfig = field(default_factory=PathsConfig)
 
 
@@ -190,6 +241,21 @@ def resolve(composed: DictConfig) -> Config:
     config = OmegaConf.to_object(composed)
     assert isinstance(config, Config)
     return config
+
+
+def vary(config: Config, changes: dict[str, Any]) -> Config:
+    """Return a copy of the config with other settings in some sections: ``{"student": {"layers": 1}}``.
+
+    Raises:
+        ConfigError: a section or field that is not there, or a value of another kind.
+    """
+    try:
+        varied = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(config), changes))
+    except OmegaConfBaseException as error:
+        told = str(error).splitlines()[0]
+        raise ConfigError(f"method.arms, set: expected settings as in tmkd/config.py, got {changes} ({told}).") from None
+    assert isinstance(varied, Config)
+    return varied
 
 
 def encoder_of(member: TeacherConfig | StudentConfig, config: Config) -> EncoderConfig:

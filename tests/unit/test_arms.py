@@ -5,14 +5,16 @@ from pathlib import Path
 import pytest
 
 from tmkd.artifacts import Artifact
-from tmkd.config import ArmConfig, MethodConfig
+from tmkd.config import ArmConfig, Config, MethodConfig
 from tmkd.pipelines.arms import make_arm
+from tmkd.pipelines.inputs import Inputs
 
 TEACHERS = [Artifact(Path(f"teacher-{number}"), {"key": str(number)}) for number in range(3)]
 
 
 def arm(targets, pretrain=False, teachers=TEACHERS, best=1, method=None, **settings):
-    return make_arm(ArmConfig(pretrain=pretrain, targets=targets, **settings), method or MethodConfig(), teachers, best)
+    inputs = Inputs(Config(method=method or MethodConfig()))
+    return make_arm("name", ArmConfig(pretrain=pretrain, targets=targets, **settings), inputs, teachers, best)
 
 
 @pytest.mark.parametrize(

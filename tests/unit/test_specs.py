@@ -75,7 +75,7 @@ def test_columns_and_lengths_that_shape_the_corpus_are_in_its_key():
     # or another column would be asked for, and the corpus of the first one come back
     files, renamed = config(), config()
     files.corpus.reader = renamed.corpus.reader = "files"
-    renamed.data.passage = "answer"
+    renamed.corpus.passage = "answer"
     assert corpus_spec(files, RAW) != corpus_spec(renamed, RAW)
     usual, longer = config(), config()
     longer.data.passage_words = 99

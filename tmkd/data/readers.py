@@ -17,6 +17,7 @@ from tmkd.data.documentation import DocObject, read_objects, source_versions
 from tmkd.data.documentation_task import CLASSES, build_corpus, build_task, divide
 from tmkd.data.files import corpus_files, file_hash, read_corpus, read_pairs
 from tmkd.data.schema import SPLITS, Task
+from tmkd.data.splits import draw_pairs, draw_validation, rankable
 from tmkd.errors import ConfigError
 
 Settings = Mapping[str, Any]
@@ -42,12 +43,16 @@ class Reader:
 def read_task(data: Settings, corpus: Settings) -> Task:
     """Return the labelled task, checked."""
     task = _reader("data", data).task(data, corpus)
+    if data["rankable_only"]:
+        kept = {split: rankable(rows, f"{data['name']}, {split}") for split, rows in task.splits.items()}
+        task = replace(task, splits=kept)
     return replace(task, name=data["name"], ranking=data["ranking"]).check()
 
 
 def read_unlabelled(data: Settings, corpus: Settings) -> Dataset:
     """Return the unlabelled corpus."""
-    return _reader("corpus", corpus).corpus(data, corpus)
+    rows = _reader("corpus", corpus).corpus(data, corpus)
+    return draw_pairs(rows, corpus["pairs"]) if corpus["pairs"] else rows
 
 
 def task_identity(data: Settings, corpus: Settings) -> dict[str, Any]:
@@ -103,18 +108,26 @@ def _objects(data: Settings) -> tuple[list[DocObject], list[DocObject]]:
 def _files_task(data: Settings, corpus: Settings) -> Task:
     classes = tuple(data["classes"])
     splits = {
-        split: read_pairs(_path("data", data, split), classes=classes, label=data["label"], **_columns(data))
-        for split in SPLITS
+        split: read_pairs(path, classes=classes, label=data["label"], **_columns(data))
+        for split, path in _files(data).items()
     }
+    if "validation" not in splits:
+        drawn = draw_validation(splits["train"], data["validation_share"], data["seed"])
+        splits = dict(zip(SPLITS, (*drawn, splits["test"])))
     return Task(data["name"], classes, data["ranking"], splits)
 
 
+def _files(data: Settings) -> dict[str, str]:
+    """Return the path of each split; without one for validation, it is drawn from the training rows."""
+    return {split: _path("data", data, split) for split in SPLITS if data[split] or split != "validation"}
+
+
 def _files_corpus(data: Settings, corpus: Settings) -> Dataset:
-    return read_corpus(_path("corpus", corpus, "path"), **_columns(data))
+    return read_corpus(_path("corpus", corpus, "path"), **_columns(corpus))
 
 
-def _columns(data: Settings) -> dict[str, str]:
-    return {column: data[column] for column in ("question", "passage", "question_id")}
+def _columns(section: Settings) -> dict[str, str]:
+    return {column: section[column] for column in ("question", "passage", "question_id")}
 
 
 def _path(owner: str, settings: Settings, key: str) -> str:
@@ -139,7 +152,7 @@ READERS: dict[str, Reader] = {
     "files": Reader(
         _files_task,
         _files_corpus,
-        lambda data, _: {split: file_hash(_path("data", data, split)) for split in SPLITS},
+        lambda data, _: {split: file_hash(path) for split, path in _files(data).items()},
         lambda _, corpus: {"files": [file_hash(file) for file in corpus_files(_path("corpus", corpus, "path"))]},
     ),
 }

@@ -38,6 +38,9 @@ class Arm:
         series: its line in the figure over teacher counts: the name it would have with several teachers.
         count: how many teachers there are.
         lessons: one a student (several for m-o-m).
+        key: what ``method.arms`` calls it.
+        inputs: the config that it is made with (its own ``set`` included).
+        trained: the teachers that there are for it.
     """
 
     name: str
@@ -45,30 +48,36 @@ class Arm:
     count: int
     lessons: tuple[Lesson, ...]
     settings: dict[str, Any]
+    key: str
+    inputs: Inputs
+    trained: list[Artifact]
 
 
-def arms(inputs: Inputs) -> list[tuple[Arm, list[Artifact]]]:
-    """Return the arms to compare, each with the teachers there are for it; some may come to the same."""
+def arms(inputs: Inputs) -> list[Arm]:
+    """Return the arms to compare, for each number of teachers; some may come to the same."""
     config = inputs.config
     counts = config.comparison.teacher_counts or [config.teachers.count]
-    found: list[tuple[Arm, list[Artifact]]] = []
+    found: list[Arm] = []
     for count in counts:
-        trained = teachers(inputs, count)
-        best = best_teacher(trained, main_metric(config.data.ranking))
-        for settled in config.method.arms.values():
-            found.append((make_arm(settled, config.method, trained, best, count_in_name=len(counts) > 1), trained))
+        for name, arm in config.method.arms.items():
+            own = inputs.varied(arm.set)
+            trained = teachers(own, count)
+            best = best_teacher(trained, main_metric(config.data.ranking))
+            found.append(make_arm(name, arm, own, trained, best, count_in_name=len(counts) > 1))
     return found
 
 
 def make_arm(
-    arm: ArmConfig, method: MethodConfig, teachers: list[Artifact], best: int, count_in_name: bool = False
+    key: str, arm: ArmConfig, inputs: Inputs, teachers: list[Artifact], best: int, count_in_name: bool = False
 ) -> Arm:
     """Settle an arm for the given teachers.
 
     Args:
+        inputs: with the arm's own settings.
         best: index of the best teacher on the validation split, the teacher of a 1-o-1 arm that names none.
         count_in_name: add the number of teachers, where arms with several counts stand in one table.
     """
+    method = inputs.config.method
     alpha = method.alpha if arm.alpha is None else arm.alpha
     loss = arm.loss or method.loss
     temperature = method.temperature if arm.temperature is None else arm.temperature
@@ -84,7 +93,7 @@ def make_arm(
         lessons = (replace(base, targets="one"),)
     else:
         lessons = (base,)
-    told = _told(method, alpha, loss, temperature) if chosen else ""
+    told = (_told(method, alpha, loss, temperature) if chosen else "") + _set(arm.set)
     name = arm_name(arm.pretrain, targets, len(teachers), arm.teacher) + told
     settings = {
         "pretrain": arm.pretrain,
@@ -93,6 +102,7 @@ def make_arm(
         "alpha": alpha if chosen else None,
         "loss": loss if chosen else None,
         "temperature": temperature if chosen and loss != "mse" else None,
+        **({"set": arm.set} if arm.set else {}),
     }
     return Arm(
         name + (f", N = {len(teachers)}" if count_in_name else ""),
@@ -100,7 +110,19 @@ def make_arm(
         len(teachers),
         lessons,
         settings,
+        key,
+        inputs,
+        teachers,
     )
+
+
+def _set(changes: dict[str, Any], path: str = "") -> str:
+    """Return what an arm sets in other sections, as it stands in the arm's name."""
+    parts = []
+    for name, value in changes.items():
+        where = f"{path}.{name}" if path else name
+        parts.append(_set(value, where) if isinstance(value, dict) else f", {where} = {value}")
+    return "".join(parts)
 
 
 def _told(method: MethodConfig, alpha: float, loss: str, temperature: float) -> str:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tmkd.artifacts import SCRATCH, Artifact, ArtifactStore
-from tmkd.config import Config, settings
+from tmkd.checks import check
+from tmkd.config import Config, settings, vary
 from tmkd.data import readers
 from tmkd.data.schema import SPLITS
 from tmkd.identity import key
@@ -30,6 +31,14 @@ class Inputs:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.store = ArtifactStore(config.paths.artifacts)
+        self._varied: dict[str, Inputs] = {}
+
+    def varied(self, changes: dict[str, Any]) -> Inputs:
+        """Return the inputs of the config with other settings; the same object where nothing changes."""
+        told = json.dumps(changes, sort_keys=True)
+        if told not in self._varied:
+            self._varied[told] = Inputs(check(vary(self.config, changes))) if changes else self
+        return self._varied[told]
 
     @functools.cached_property
     def runtime(self) -> Runtime:

@@ -15,30 +15,38 @@ from tmkd.models.embedded import WEIGHTS_SHA256
 
 # What each reader looks at; the paths of files are not part of an identity, their content is.
 COLUMNS = ("question", "passage", "question_id")
+LABELLED = ("reader", "classes", "labels", "ranking", "rankable_only", "on_bad_row", "label", *COLUMNS)
+DRAWN = ("validation_share", "seed")  # where no validation split is named
 TASK_FIELDS = {
     "documentation": ("reader", "classes", "ranking", "questions", "negatives", "passage_words", "seed"),
-    "files": ("reader", "classes", "ranking", "label", *COLUMNS),
+    "files": LABELLED,
+    "hub": (*LABELLED, "train", "validation", "test"),
 }
-CORPUS_FIELDS = {"documentation": ("reader", "questions", "candidates", "random"), "files": ("reader",)}
-SHARED_FIELDS = {
-    "documentation": ("passage_words", "seed"),
-    "files": COLUMNS,
-}  # of ``data``, which shape the corpus too
+CORPUS_FIELDS = {
+    "documentation": ("reader", "questions", "candidates", "random"),
+    "files": ("reader", *COLUMNS),
+    "hub": ("reader", "split", *COLUMNS),
+    "mined": ("reader", "candidates", "random", "seed", *COLUMNS),
+}
 
 
 def task_spec(config: Config, raw: dict[str, Any]) -> dict[str, Any]:
     """The labelled task: how it is read, and ``raw``, the checksum or versions of what it is read from."""
-    return {"data": _pick(settings(config.data), TASK_FIELDS[config.data.reader]), "raw": raw}
+    data = config.data
+    drawn = DRAWN if data.reader != "documentation" and not data.validation else ()
+    return {"data": _pick(settings(data), (*TASK_FIELDS[data.reader], *drawn)), "raw": raw}
 
 
 def corpus_spec(config: Config, raw: dict[str, Any]) -> dict[str, Any]:
     """The unlabelled corpus, in the same way."""
     reader = config.corpus.reader
-    return {
+    shared = ("passage_words", "seed") if reader == "documentation" else ("on_bad_row",)  # of ``data``
+    spec = {
         "corpus": _pick(settings(config.corpus), CORPUS_FIELDS[reader]),
-        "data": _pick(settings(config.data), SHARED_FIELDS[reader]),
+        "data": _pick(settings(config.data), shared),
         "raw": raw,
     }
+    return spec | ({"pairs": config.corpus.pairs} if config.corpus.pairs else {})
 
 
 def encoder_spec(encoder: EncoderConfig) -> dict[str, Any]:

@@ -22,18 +22,16 @@ if TYPE_CHECKING:
 
 def run(config: Config) -> list[Artifact]:
     """Return the pre-trained students that the arms of ``method`` start from, one a seed."""
-    inputs = Inputs(config)
-    settled = arms(inputs)
-    if inputs.needs_corpus:
-        for teacher in {teacher.name: teacher for _, trained in settled for teacher in trained}.values():
-            soft_labels(inputs, teacher, CORPUS)
+    settled = [arm for arm in arms(Inputs(config)) if any(lesson.pretrain for lesson in arm.lessons)]
+    for arm in settled:
+        for teacher in arm.trained:
+            soft_labels(arm.inputs, teacher, CORPUS)
     made: dict[str, Artifact] = {}
-    for arm, trained in settled:
+    for arm in settled:
         for lesson in arm.lessons:
-            for seed in config.student.seeds:
-                if lesson.pretrain:
-                    student = pretrained_student(inputs, lesson, trained, seed)
-                    made[student.name] = student
+            for seed in arm.inputs.config.student.seeds:
+                student = pretrained_student(arm.inputs, lesson, arm.trained, seed)
+                made[student.name] = student
     return list(made.values())
 
 
@@ -55,6 +53,8 @@ def pretrained_student(inputs: Inputs, lesson: Lesson, all_teachers: list[Artifa
         "trainer": settings(config.trainer),
         "seed": seed,
     }
+    if config.stage1.share < 1:
+        spec["share"] = config.stage1.share
     taught = {"one": "one teacher", "average": f"the average of {len(chosen)} teachers"}
     what = f"stage-1 student of {taught.get(targets, f'{len(chosen)} teachers, a head each')}, seed {seed}"
     return inputs.store.build("stage1", spec, lambda work: _train(inputs, chosen, targets, seed, work), what)
@@ -64,6 +64,7 @@ def _train(inputs: Inputs, chosen: list[Artifact], targets: str, seed: int, work
     import torch
 
     from tmkd.data.batching import PairDataset
+    from tmkd.data.splits import draw_pairs
     from tmkd.losses.combine import soft_term
     from tmkd.models.heads import AVERAGE
     from tmkd.training.fit import fit
@@ -73,6 +74,7 @@ def _train(inputs: Inputs, chosen: list[Artifact], targets: str, seed: int, work
     heads = [AVERAGE] if targets == "average" else [teacher.key for teacher in chosen]
     model = new_student(inputs, heads)
     tokens = inputs.tokens(CORPUS, model.tokenizer, model.max_length)
+    tokens = draw_pairs(tokens, round(len(tokens) * config.stage1.share))
     pairs = PairDataset(tokens, soft_targets(inputs, chosen, CORPUS, targets == "average", tokens["id"]))
     facts = fit(
         model,

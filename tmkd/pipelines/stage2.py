@@ -26,18 +26,17 @@ if TYPE_CHECKING:
 
 def run(config: Config) -> list[Artifact]:
     """Return every student of every arm, for every seed and number of teachers that the config names."""
-    inputs = Inputs(config)
     made: dict[str, Artifact] = {}
-    for arm, trained in arms(inputs):
-        for seed in config.student.seeds:
-            for student in students(inputs, arm, trained, seed):
+    for arm in arms(Inputs(config)):
+        for seed in arm.inputs.config.student.seeds:
+            for student in students(arm, seed):
                 made[student.name] = student
     return list(made.values())
 
 
-def students(inputs: Inputs, arm: Arm, trained: list[Artifact], seed: int) -> list[Artifact]:
+def students(arm: Arm, seed: int) -> list[Artifact]:
     """Return an arm's students for one seed: one, or one a teacher for m-o-m."""
-    return [fine_tuned_student(inputs, arm.name, lesson, trained, seed) for lesson in arm.lessons]
+    return [fine_tuned_student(arm.inputs, arm.name, lesson, arm.trained, seed) for lesson in arm.lessons]
 
 
 def fine_tuned_student(inputs: Inputs, name: str, lesson: Lesson, trained: list[Artifact], seed: int) -> Artifact:

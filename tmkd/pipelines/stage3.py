@@ -42,8 +42,8 @@ def run(config: Config) -> Path:
     """Write ``paths.reports/<name>/`` and print the table; return the folder."""
     inputs = Inputs(config)
     settled, ready = arms(inputs), teacher_entries(inputs)
-    baseline = _baseline(config, [*(arm.name for arm, _ in settled), *(entry.arm for entry in ready)])
-    entries = [*student_entries(inputs, settled), *ready]
+    baseline = _baseline(config, [*(arm.name for arm in settled), *(entry.arm for entry in ready)])
+    entries = [*student_entries(settled), *ready]
     spec = {
         "experiment": config.name,
         "data": config.data.name,
@@ -81,13 +81,13 @@ def _baseline(config: Config, names: list[str]) -> str | None:
     return wanted
 
 
-def student_entries(inputs: Inputs, settled: list[tuple[Arm, list[Artifact]]]) -> list[Entry]:
+def student_entries(settled: list[Arm]) -> list[Entry]:
     """Return a row for each arm, its students trained if they are not yet; arms that come to the same are one row."""
-    seeds = inputs.config.student.seeds
     entries: dict[str, Entry] = {}
-    for arm, trained in settled:
+    for arm in settled:
         if arm.name not in entries:
-            members = [students(inputs, arm, trained, seed) for seed in seeds]
+            seeds = arm.inputs.config.student.seeds
+            members = [students(arm, seed) for seed in seeds]
             entries[arm.name] = Entry(arm.name, [], {**arm.settings, "count": arm.count}, seeds, members)
         entries[arm.name].series.append(arm.series)
     return list(entries.values())

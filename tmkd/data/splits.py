@@ -1,0 +1,56 @@
+"""Choosing rows: by question, never by row, and by content, never by position, so that a draw survives a reshuffle."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections import defaultdict
+
+from datasets import Dataset
+
+log = logging.getLogger(__name__)
+
+
+def draw_validation(rows: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset]:
+    """Divide labelled rows into training and validation rows; all rows of a question go the same way.
+
+    Args:
+        share: of the questions, that validate; a draw with a smaller share is part of one with a larger.
+    """
+    drawn = {question: _fraction(f"{seed}\x1f{question}") < share for question in set(rows["question"])}
+    chosen = [drawn[question] for question in rows["question"]]
+    return (
+        rows.select([at for at, validates in enumerate(chosen) if not validates]),
+        rows.select([at for at, validates in enumerate(chosen) if validates]),
+    )
+
+
+def rankable(rows: Dataset, what: str) -> Dataset:
+    """Return the rows of the questions that have both a right and a wrong passage; the log tells how many went."""
+    labels: dict[str, set[int]] = defaultdict(set)
+    for question, label in zip(rows["question_id"], rows["label"]):
+        labels[question].add(label)
+    kept = [at for at, question in enumerate(rows["question_id"]) if len(labels[question]) > 1]
+    left = sum(len(found) < 2 for found in labels.values())
+    if left:
+        log.info(
+            "%s: %d of %d questions (%d rows) lack a right or a wrong passage and are left out",
+            what,
+            left,
+            len(labels),
+            len(rows) - len(kept),
+        )
+    return rows.select(kept)
+
+
+def draw_pairs(rows: Dataset, pairs: int) -> Dataset:
+    """Return ``pairs`` of the rows in their order (all, if there are no more); fewer are always part of more."""
+    ids = rows["id"]  # hashes of the content already: their order is random enough
+    if pairs >= len(rows):
+        return rows
+    last = sorted(ids)[pairs - 1]
+    return rows.select([at for at, name in enumerate(ids) if name <= last])
+
+
+def _fraction(text: str) -> float:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2**64
