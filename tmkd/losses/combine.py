@@ -1,45 +1,96 @@
 """The loss as a list of named, weighted terms.
 
-A term sees the model's output and the batch and returns a scalar; adding a family of distillation means adding a
-term, never a second training loop. ``l = (1 − α) l_g + α l_s`` (Yang et al. 2020, stage 2) is two terms; stage 1 is
-``l_s`` alone.
+A term sees the model's output, the batch and how far the training is, and returns a scalar; adding a family of
+distillation means adding a term, never a second training loop. ``l = (1 − α) l_g + α l_s`` (Yang et al. 2020, stage 2)
+is two terms; stage 1 is ``l_s`` alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tmkd.losses.response import RESPONSE_LOSSES
+from tmkd.losses.response import RESPONSE_LOSSES, per_teacher, weigh
+from tmkd.losses.weighting import weighted
+
+# A number, or what it is when so much of the training is done (0 to 1).
+Amount = float | Callable[[float], float]
 
 
-@dataclass(frozen=True)
-class Term:
-    """A named part of the loss: ``weight * loss(output, batch)``."""
+class Term(nn.Module):
+    """A named part of the loss: ``weight * loss(output, batch, progress)``.
 
-    name: str
-    weight: float
-    loss: Callable[[Any, Mapping[str, Tensor]], Tensor]
+    Args:
+        weight: constant, or a function of progress.
+        loss: a function, or a module where something of its own is learnt (a map between widths).
+        states: which of the student's states the loss reads from ``output.states``, as (kind, layer); see
+            ``tmkd.models.states``.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        weight: Amount,
+        loss: Callable[[Any, Mapping[str, Any], float], Tensor],
+        states: Collection[tuple[str, int]] = (),
+    ) -> None:
+        super().__init__()
+        self.name = name
+        self.weight = weight
+        self.loss = loss
+        self.states = frozenset(states)
+
+    def forward(self, output: Any, batch: Mapping[str, Any], progress: float = 0.0) -> Tensor:
+        return self.loss(output, batch, progress)
 
 
-def combine(terms: Sequence[Term], output: Any, batch: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+def at(amount: Amount, progress: float) -> float:
+    """Return what an amount is when ``progress`` of the training is done."""
+    return amount(progress) if callable(amount) else amount
+
+
+def combine(
+    terms: Iterable[Term], output: Any, batch: Mapping[str, Any], progress: float = 0.0
+) -> tuple[Tensor, dict[str, Tensor]]:
     """Return the weighted sum and every term's own, unweighted value (detached)."""
-    values = {term.name: term.loss(output, batch) for term in terms}
-    total = sum(term.weight * values[term.name] for term in terms)
+    terms = list(terms)
+    values = {term.name: term(output, batch, progress) for term in terms}
+    total = sum(at(term.weight, progress) * values[term.name] for term in terms)
     return total, {name: value.detach() for name, value in values.items()}  # type: ignore[return-value]
 
 
-def gold_term(weight: float) -> Term:
+def gold_term(weight: Amount) -> Term:
     """``l_g``: cross-entropy of the gold head (``output.gold: [batch, classes]``) with ``batch["labels"]: [batch]``."""
-    return Term("gold", weight, lambda output, batch: F.cross_entropy(output.gold.float(), batch["labels"]))
+    return Term("gold", weight, lambda output, batch, _: F.cross_entropy(output.gold.float(), batch["labels"]))
 
 
-def soft_term(weight: float, loss: str, temperature: float) -> Term:
+def soft_term(weight: Amount, loss: str, temperature: Amount, head: str = "soft") -> Term:
     """``l_s``: mean over the soft heads (``output.soft``) of their loss with ``batch["soft_targets"]``,
-    both ``[batch, teachers, classes]``."""
+    both ``[batch, teachers, classes]``.
+
+    With ``batch["teacher_weights"]: [batch, teachers]`` it is the weighted mean. ``head="gold"`` teaches the gold head
+    instead, which with ``gold_term`` is the two losses of one head of Hinton et al. 2015, section 2.
+    """
     function = RESPONSE_LOSSES[loss]
-    return Term("soft", weight, lambda output, batch: function(output.soft, batch["soft_targets"], temperature))
+
+    def value(output: Any, batch: Mapping[str, Any], progress: float) -> Tensor:
+        student = output.gold.unsqueeze(1) if head == "gold" else output.soft
+        degrees = at(temperature, progress)
+        if "teacher_weights" not in batch:
+            return function(student, batch["soft_targets"], degrees)
+        return weighted(per_teacher(function, student, batch["soft_targets"], degrees), batch["teacher_weights"])
+
+    return Term("soft", weight, value)
+
+
+def weighed_term(alpha: Amount, temperature: Amount) -> Term:
+    """Cross-entropy of the gold head with one target, mixed of gold and soft labels (``losses.response.weigh``)."""
+
+    def value(output: Any, batch: Mapping[str, Any], progress: float) -> Tensor:
+        targets = batch["soft_targets"].squeeze(1)
+        return weigh(output.gold, targets, batch["labels"], at(alpha, progress), at(temperature, progress))
+
+    return Term("weighed", 1.0, value)

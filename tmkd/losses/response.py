@@ -35,6 +35,38 @@ def soft_cross_entropy(student: Tensor, teacher: Tensor, temperature: float = 1.
     return -(temperature**2) * (p * F.log_softmax(student / temperature, dim=-1)).sum(-1).mean()
 
 
+def per_teacher(
+    loss: Callable[[Tensor, Tensor, float], Tensor], student: Tensor, teacher: Tensor, temperature: float = 1.0
+) -> Tensor:
+    """What one of the functions above costs for each example and teacher: ``[batch, teachers]``, float32."""
+    student, teacher = _checked(student, teacher)
+    return torch.vmap(torch.vmap(lambda s, t: loss(s[None, None], t[None, None], temperature)))(student, teacher)
+
+
+def blend(student: Tensor, teacher: Tensor, labels: Tensor, alpha: float, temperature: float = 1.0) -> Tensor:
+    """``(1 − α) CE + α T² KL(p_t^T ‖ p_s^T)``: two losses of one head (Hinton et al. 2015, section 2).
+
+    Args:
+        student, teacher: logits, ``[batch, classes]`` or ``[batch, teachers, classes]``.
+        labels: gold classes ``[batch]``, or probabilities of classes ``[batch, classes]``, such as one-hot rows.
+        alpha: weight of the soft target, in [0, 1].
+    """
+    student, teacher, gold = _checked_with_labels(student, teacher, labels, alpha)
+    hard = -(gold * F.log_softmax(student, dim=-1)).sum(-1).mean()
+    return (1 - alpha) * hard + alpha * kl_divergence(student, teacher, temperature)
+
+
+def weigh(student: Tensor, teacher: Tensor, labels: Tensor, alpha: float, temperature: float = 1.0) -> Tensor:
+    """Cross-entropy with one target, ``(1 − α) one-hot + α p_t^T``. Arguments as for ``blend``.
+
+    T softens the target alone: the student's own logits are not divided, and there is no T². At T = 1 the gradient is
+    that of ``blend``. The value is least, not 0, where the student predicts the target: its entropy remains.
+    """
+    student, teacher, gold = _checked_with_labels(student, teacher, labels, alpha)
+    target = (1 - alpha) * gold + alpha * F.softmax(teacher / temperature, dim=-1)
+    return -(target * F.log_softmax(student, dim=-1)).sum(-1).mean()
+
+
 RESPONSE_LOSSES: dict[str, Callable[[Tensor, Tensor, float], Tensor]] = {
     "mse": squared_error,
     "kl": kl_divergence,
@@ -49,3 +81,23 @@ def _checked(student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
             f"{list(student.shape)} and {list(teacher.shape)}"
         )
     return student.to(torch.float32), teacher.to(torch.float32)
+
+
+def _checked_with_labels(
+    student: Tensor, teacher: Tensor, labels: Tensor, alpha: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return logits ``[batch, teachers, classes]`` and gold probabilities ``[batch, 1, classes]``."""
+    if not 0 <= alpha <= 1:
+        raise ValueError(f"expected α in [0, 1], but found {alpha}")
+    if student.dim() == 2 and teacher.dim() == 2:
+        student, teacher = student.unsqueeze(1), teacher.unsqueeze(1)
+    student, teacher = _checked(student, teacher.detach())
+    batch, _, classes = student.shape
+    if labels.shape == (batch,):
+        labels = F.one_hot(labels, classes)
+    if labels.shape != (batch, classes):
+        raise ValueError(
+            f"expected labels [batch] or [batch, classes] for logits {list(student.shape)}, but found "
+            f"{list(labels.shape)}"
+        )
+    return student, teacher, labels.unsqueeze(1).to(torch.float32)
