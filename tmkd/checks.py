@@ -6,13 +6,22 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from tmkd.config import Config, EncoderConfig
+from tmkd.config import Config, EncoderConfig, TermConfig, encoder_of
 from tmkd.errors import ConfigError
 
 TARGETS = ("none", "one", "average", "heads", "students")
 LOSSES = ("mse", "kl", "ce")
 READERS = ("documentation", "files", "hub")
 POOLINGS = ("auto", "first", "last", "mean")
+TERMS = (
+    "hint", "patient", "embeddings", "hidden", "cosine", "scores", "attention", "values", "distances", "angles",
+    "similarity", "self_attention",
+)  # fmt: skip
+WITHOUT_TEACHER = ("self_attention",)  # terms by which a student learns from itself
+LAYER_MAPS = ("last", "skip", "uniform", "top", "middle", "embeddings")
+MIXES = ("heads", "blend", "weigh")
+TEACHER_WEIGHTS = ("mean", "fixed", "confidence", "agreement")
+COURSES = ("linear", "cosine", "step")  # how a number goes from its start to its end
 SCHEDULES = ("linear", "cosine", "constant", "constant_with_warmup")
 
 
@@ -31,7 +40,7 @@ def check(config: Config) -> Config:
     _one_of("runtime.precision", config.runtime.precision, ("auto", "fp32", "bf16"))
     _one_of("runtime.device", config.runtime.device, ("auto", "cpu", "cuda"))
     _one_of("runtime.attention", config.runtime.attention, ("auto", "eager", "sdpa"))
-    _positive("runtime", config.runtime, ("score_batch", "shard_size", "checkpoint_seconds"))
+    _positive("runtime", config.runtime, ("score_batch", "shard_size", "checkpoint_seconds", "state_window"))
     _expect(config.runtime.threads >= 0, "runtime.threads", "0 (all) or more", config.runtime.threads)
     return config
 
@@ -87,14 +96,21 @@ def _teachers(config: Config) -> None:
 
 def _student(config: Config) -> None:
     student = config.student
-    _expect(student.layers >= 1, "student.layers", "at least 1", student.layers)
+    _expect(student.layers is None or student.layers >= 1, "student.layers", "at least 1", student.layers)
+    _one_of("student.keep", student.keep, ("bottom", "every"))
+    _one_of("student.init", student.init, ("encoder", "teacher"))
+    roster = config.teachers.roster[: config.teachers.count]
+    same = all(encoder_of(teacher, config) == encoder_of(student, config) for teacher in roster)
+    _expect(
+        student.init == "encoder" or same, "student.init", "encoder, where a teacher's is not the student's", "teacher"
+    )
     _expect(bool(student.seeds), "student.seeds", "at least one seed", student.seeds)
     _expect(len(set(student.seeds)) == len(student.seeds), "student.seeds", "different seeds", student.seeds)
     _dropout("student", student.dropout)
     if student.pooling is not None:
         _one_of("student.pooling", student.pooling, POOLINGS)
     _length("student", student.max_length)
-    _encoder("student.encoder", student.encoder, ("same",))
+    _encoder("student.encoder", student.encoder, ("same", "bilstm"))
     for where, section in (("stage1", config.stage1), ("stage2", config.stage2)):
         _positive(where, section, ("learning_rate", "batch_size", "epochs"))
     _expect(config.stage2.patience >= 0, "stage2.patience", "0 (never) or more", config.stage2.patience)
@@ -107,6 +123,19 @@ def _methods(config: Config) -> None:
     _soft("stage1", config.stage1.loss, config.stage1.temperature)
     _soft("method", method.loss, method.temperature)
     _share("method.alpha", method.alpha)
+    if method.alpha_end is not None:
+        _share("method.alpha_end", method.alpha_end)
+    _soft("method", method.loss, method.temperature_end or method.temperature)
+    _one_of("method.schedule", method.schedule, COURSES)
+    _one_of("method.mix", method.mix, MIXES)
+    _one_of("method.teacher_weights", method.teacher_weights, TEACHER_WEIGHTS)
+    _one_of("stage1.teacher_weights", config.stage1.teacher_weights, TEACHER_WEIGHTS[:-1])
+    if "fixed" in (method.teacher_weights, config.stage1.teacher_weights):
+        most = max([config.teachers.count, *config.comparison.teacher_counts])
+        good = len(method.weights) == most and min(method.weights, default=0) >= 0 and sum(method.weights) > 0
+        _expect(good, "method.weights", f"{most} numbers, none negative and not all 0", method.weights)
+    for name, term in method.terms.items():
+        _term(f"method.terms.{name}", term)
     _expect(bool(method.arms), "method.arms", "at least one arm (for example method=tmkd)", method.arms)
     fewest = min([config.teachers.count, *config.comparison.teacher_counts])
     for name, arm in method.arms.items():
@@ -119,6 +148,29 @@ def _methods(config: Config) -> None:
             _share(f"{where}.alpha", arm.alpha)
         temperature = method.temperature if arm.temperature is None else arm.temperature
         _soft(where, arm.loss or method.loss, temperature)
+        single = arm.targets != "heads" or config.teachers.count == 1
+        _expect(single or method.mix == "heads", "method.mix", f"heads, where {where}.targets is heads", method.mix)
+        _expect(arm.generations >= 1, f"{where}.generations", "1 or more", arm.generations)
+        alone = arm.generations == 1 or not (arm.pretrain or arm.targets == "students")
+        _expect(alone, f"{where}.generations", "1, where pretrain is true or targets is students", arm.generations)
+        for term in arm.terms or []:
+            known = f"names in method.terms ({', '.join(method.terms) or 'none'})"
+            _expect(term in method.terms, f"{where}.terms", known, term)
+            taught = arm.targets != "none" or method.terms[term].loss in WITHOUT_TEACHER
+            _expect(taught, f"{where}.terms", "terms that need no teacher, where targets is none", term)
+
+
+def _term(where: str, term: TermConfig) -> None:
+    _one_of(f"{where}.loss", term.loss, TERMS)
+    _one_of(f"{where}.schedule", term.schedule, COURSES)
+    _expect(0 <= term.warm_up < 1, f"{where}.warm_up", "at least 0 and less than 1", term.warm_up)
+    for name in ("weight", "end"):
+        value = getattr(term, name)
+        _expect(value is None or 0 <= value < math.inf, f"{where}.{name}", "0 or more", value)
+    if term.layers is not None:
+        _one_of(f"{where}.layers", term.layers, LAYER_MAPS)
+    _expect(term.relation_heads is None or term.relation_heads > 0, f"{where}.relation_heads", "1 or more", 0)
+    _expect(bool(term.stages) and set(term.stages) <= {1, 2}, f"{where}.stages", "1, 2 or both", term.stages)
 
 
 def _encoder(where: str, encoder: EncoderConfig, more: tuple[str, ...] = ()) -> None:
@@ -126,7 +178,9 @@ def _encoder(where: str, encoder: EncoderConfig, more: tuple[str, ...] = ()) -> 
     _one_of(f"{where}.pooling", encoder.pooling, POOLINGS)
     _expect(encoder.source != "hub" or bool(encoder.name), f"{where}.name", "a hub name or a folder", encoder.name)
     _length(where, encoder.max_length)
-    _positive(where, encoder, ("layers", "width"))
+    _positive(where, encoder, ("layers", "width", "words", "dimensions"))
+    unused = encoder.vectors is None or encoder.source == "bilstm"
+    _expect(unused, f"{where}.vectors", "null where source is not bilstm", encoder.vectors)
 
 
 def _soft(where: str, loss: str, temperature: float) -> None:

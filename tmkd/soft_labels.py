@@ -33,22 +33,39 @@ def write_soft_labels(
     Returns:
         The number of pairs scored now.
     """
+    return write_parts(
+        folder, tokens, lambda part: {"logits": np.asarray(score(part), dtype=np.float32)}, shard_size, done
+    )
+
+
+def write_parts(
+    folder: Path,
+    tokens: Dataset,
+    make: Callable[[Dataset], dict[str, np.ndarray]],
+    shard_size: int,
+    done: Callable[[int], None],
+) -> int:
+    """Write what ``make`` makes of each part of ``tokens``, with its ids; parts that are there are not made again.
+
+    ``done`` and the result are as for ``write_soft_labels``.
+    """
     ranges = [range(start, min(start + shard_size, len(tokens))) for start in range(0, len(tokens), shard_size)]
     parts = {folder / f"part-{rows.start:09d}-{rows.stop:09d}.safetensors": rows for rows in ranges}
     for path in set(folder.glob("part-*")) - set(parts):  # half written, or of a run with another shard size
         path.unlink()
-    scored = 0
+    made = 0
     for path, rows in parts.items():
         if path.exists():
             done(len(rows))
             continue
         part = tokens.select(rows)
-        logits = np.asarray(score(part), dtype=np.float32)
         temporary = path.with_suffix(".writing")
-        save_file({"ids": _pack(part["id"]), "logits": logits}, temporary)
+        arrays = {"ids": pack(part["id"]), **make(part)}
+        # safetensors writes memory as it lies, whatever order of axes the array gives it
+        save_file({name: np.ascontiguousarray(values) for name, values in arrays.items()}, temporary)
         os.replace(temporary, path)
-        scored += len(rows)
-    return scored
+        made += len(rows)
+    return made
 
 
 def read_soft_labels(folder: Path, ids: Sequence[str]) -> np.ndarray:
@@ -59,7 +76,7 @@ def read_soft_labels(folder: Path, ids: Sequence[str]) -> np.ndarray:
     known = np.concatenate([part["ids"] for part in parts]).view(f"S{ID_BYTES}").ravel()
     logits = np.concatenate([part["logits"] for part in parts])
     order = np.argsort(known)
-    wanted = _pack(ids).view(f"S{ID_BYTES}").ravel()
+    wanted = pack(ids).view(f"S{ID_BYTES}").ravel()
     at = np.searchsorted(known, wanted, sorter=order).clip(max=len(known) - 1)
     rows = order[at]
     missing = np.flatnonzero(known[rows] != wanted)
@@ -71,6 +88,12 @@ def read_soft_labels(folder: Path, ids: Sequence[str]) -> np.ndarray:
     return logits[rows]
 
 
-def _pack(ids: Sequence[str]) -> np.ndarray:
+def pack(ids: Sequence[str]) -> np.ndarray:
+    """Return ids as ``[ids, 16]`` bytes."""
     packed = np.array([name.encode("ascii") for name in ids], dtype=f"S{ID_BYTES}")
     return np.frombuffer(packed.tobytes(), dtype=np.uint8).reshape(len(ids), ID_BYTES)
+
+
+def unpack(packed: np.ndarray) -> list[str]:
+    """The inverse of ``pack``."""
+    return [name.decode("ascii") for name in np.ascontiguousarray(packed).view(f"S{ID_BYTES}").ravel()]

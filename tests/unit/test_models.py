@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 import torch
 from transformers import (
+    AlbertConfig,
+    AlbertModel,
     DebertaV2Config,
     DebertaV2Model,
     GPT2Config,
@@ -18,6 +20,7 @@ from tmkd.errors import ConfigError, DamagedArtifact, ModelError
 from tmkd.models.classifier import PairClassifier, prediction_heads
 from tmkd.models.encoder import check_encoder, load_encoder
 from tmkd.models.heads import Heads
+from tmkd.models.layers import keep_layers, kept
 from tmkd.models.tiny import letter_tokenizer
 from tmkd.training.predict import predict
 
@@ -38,13 +41,6 @@ def test_model_without_a_gold_head_has_soft_heads_alone(encoder):
     output = classifier(encoder, ["average"])(torch.tensor([[5, 6]]), torch.ones(1, 2, dtype=torch.long))
     assert output.gold is None
     assert output.soft.shape == (1, 1, 2)
-
-
-def test_hidden_states_and_attentions_come_when_asked_for(encoder):
-    mask = torch.ones(1, 3, dtype=torch.long)
-    output = classifier(encoder)(torch.tensor([[5, 6, 7]]), mask, output_hidden_states=True, output_attentions=True)
-    assert len(output.hidden_states) == 4
-    assert len(output.attentions) == 3
 
 
 def test_padding_does_not_change_a_score(encoder, pairs, runtime):
@@ -97,6 +93,38 @@ def test_bottom_layers_are_the_encoders_own(tmp_path):
             assert torch.equal(a, b)
 
 
+def test_every_second_layer_is_spread_from_the_first_on():
+    assert kept(12, 6, "every") == [0, 2, 4, 6, 8, 10]
+    assert kept(6, 3, "every") == [0, 2, 4]
+    assert kept(5, 3, "every") == [0, 1, 3]
+    assert kept(6, 1, "every") == [0]
+    assert kept(6, 3, "bottom") == [0, 1, 2]
+
+
+def test_every_second_layer_is_the_encoders_own():
+    whole = load_encoder(source="tiny", layers=4, width=16)
+    cut = load_encoder(source="tiny", layers=4, width=16, keep=2, keep_which="every")
+    assert cut.model.config.num_hidden_layers == len(cut.model.encoder.layer) == 2
+    for mine, theirs in zip(cut.model.encoder.layer, whole.model.encoder.layer[::2]):
+        for a, b in zip(mine.parameters(), theirs.parameters()):
+            assert torch.equal(a, b)
+
+
+def test_what_the_config_says_of_each_layer_is_cut_as_the_layers_are():
+    # else a saved student would come back with other layers' kinds of attention
+    model = ModernBertModel(ModernBertConfig(vocab_size=9, global_attn_every_n_layers=3, **SIZE))
+    kinds = list(model.config.layer_types)
+    keep_layers(model, 2, "every")
+    assert kinds[0] != kinds[1]
+    assert model.config.layer_types == kinds[::2]
+
+
+def test_encoder_whose_layers_cannot_be_told_is_refused():
+    shared = AlbertModel(AlbertConfig(vocab_size=9, embedding_size=8, **SIZE))  # one set of weights for all layers
+    with pytest.raises(ModelError, match="Cannot tell which layers of AlbertModel to keep"):
+        keep_layers(shared, 2)
+
+
 def test_student_deeper_than_its_encoder_is_refused():
     with pytest.raises(ConfigError, match="expected at most 3"):
         load_encoder(source="tiny", layers=3, keep=4)
@@ -120,12 +148,15 @@ def test_checkpoint_without_safetensors_is_refused(tmp_path):
         load_encoder(source="hub", name=str(tmp_path))
 
 
-def test_gpt2_is_padded_and_read_at_its_last_token(tmp_path, pairs, runtime):
+@pytest.mark.parametrize("keep_which", ["bottom", "every"])
+def test_gpt2_is_padded_and_read_at_its_last_token(tmp_path, pairs, runtime, keep_which):
     letters = [chr(code) for code in range(33, 127)] + ["Ġ", "Ċ", "<|endoftext|>"]
     tokenizer = GPT2Tokenizer(vocab={piece: index for index, piece in enumerate(letters)}, merges=[])
-    GPT2Model(GPT2Config(vocab_size=len(letters), n_embd=16, n_layer=2, n_head=2)).save_pretrained(tmp_path)
+    GPT2Model(GPT2Config(vocab_size=len(letters), n_embd=16, n_layer=4, n_head=2)).save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
-    encoder = load_encoder(source="hub", name=str(tmp_path), keep=1, dropout=0.0, attention="eager")
+    encoder = load_encoder(
+        source="hub", name=str(tmp_path), keep=2, keep_which=keep_which, dropout=0.0, attention="eager"
+    )
     assert encoder.pooling == "last"
     model = classifier(encoder, ["gold"])
     tokens = tokenise(pairs, model.tokenizer, 48)
@@ -136,7 +167,7 @@ def test_gpt2_is_padded_and_read_at_its_last_token(tmp_path, pairs, runtime):
     np.testing.assert_allclose(together, alone, atol=1e-5)
 
 
-SIZE = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 32, "pad_token_id": 0}
+SIZE = {"hidden_size": 16, "num_hidden_layers": 4, "num_attention_heads": 2, "intermediate_size": 32, "pad_token_id": 0}
 FAMILIES = {
     "roberta": lambda n: RobertaModel(RobertaConfig(vocab_size=n, **SIZE)),
     "deberta": lambda n: DebertaV2Model(DebertaV2Config(vocab_size=n, relative_attention=True, **SIZE)),
@@ -146,14 +177,15 @@ FAMILIES = {
 }
 
 
+@pytest.mark.parametrize("keep_which", ["bottom", "every"])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_every_family_is_cut_padded_saved_and_loaded_again(family, tmp_path, pairs, runtime):
+def test_every_family_is_cut_padded_saved_and_loaded_again(family, keep_which, tmp_path, pairs, runtime):
     tokenizer = letter_tokenizer()
     tokenizer.model_input_names = ["input_ids", "attention_mask"]  # none of them knows token types
     torch.manual_seed(0)
     FAMILIES[family](len(tokenizer)).save_pretrained(tmp_path / "whole")
     tokenizer.save_pretrained(tmp_path / "whole")
-    encoder = load_encoder(source="hub", name=str(tmp_path / "whole"), keep=2, attention="eager")
+    encoder = load_encoder(source="hub", name=str(tmp_path / "whole"), keep=2, keep_which=keep_which, attention="eager")
     assert encoder.pooling == "first"
     assert encoder.model.config.num_hidden_layers == 2
     model = classifier(encoder, ["gold"])

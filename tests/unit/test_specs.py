@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tmkd.config import Config, EncoderConfig, TeacherConfig
+from tmkd.config import Config, EncoderConfig, StudentConfig, TeacherConfig
 from tmkd.identity import VERSIONS, key
 from tmkd.models.encoder import load_encoder
 from tmkd.pipelines.specs import corpus_spec, encoder_spec, soft_spec, student_spec, task_spec, teacher_spec
@@ -80,6 +80,46 @@ def test_columns_and_lengths_that_shape_the_corpus_are_in_its_key():
     usual, longer = config(), config()
     longer.data.passage_words = 99
     assert corpus_spec(usual, RAW) != corpus_spec(longer, RAW)
+
+
+def test_students_of_earlier_releases_keep_their_identity():
+    # or a new setting, left at its default, would have every student trained again
+    assert student_spec(config()) == {
+        "encoder": {"pooling": "auto", "tiny": [3, 32, 1]},
+        "layers": 3,
+        "dropout": 0.0,
+        "freeze_embeddings": False,
+        "max_length": 64,
+    }
+
+
+def test_which_layers_a_student_keeps_is_in_its_identity():
+    bottom, every, whole = (
+        student_spec(config(student=StudentConfig(**changes)))
+        for changes in ({}, {"keep": "every"}, {"keep": "every", "layers": None})
+    )
+    assert bottom != every
+    assert whole == student_spec(config(student=StudentConfig(layers=None)))  # all layers are all layers
+
+
+def test_encoder_that_is_made_from_the_data_is_known_by_its_key():
+    student = config(student=StudentConfig(encoder=EncoderConfig(source="bilstm")))
+    assert student_spec(student, "a") != student_spec(student, "b")
+    with pytest.raises(ValueError, match="expected the key of the encoder"):
+        student_spec(student)
+
+
+@pytest.mark.parametrize("change", [{"words": 9}, {"dimensions": 9}, {"layers": 1}, {"width": 9}, {"seed": 2}])
+def test_what_shapes_a_bilstm_is_in_its_identity(change):
+    assert encoder_spec(EncoderConfig(source="bilstm", **change)) != encoder_spec(EncoderConfig(source="bilstm"))
+
+
+def test_word_vectors_are_known_by_their_content_and_not_by_their_place(tmp_path):
+    for name, text in (("a", "the 1 2"), ("b", "the 1 2"), ("c", "the 1 3")):
+        (tmp_path / name).write_text(text)
+    a, b, c = (encoder_spec(EncoderConfig(source="bilstm", vectors=str(tmp_path / name))) for name in "abc")
+    assert a == b != c
+    assert encoder_spec(EncoderConfig(source="bilstm")) not in (a, c)
 
 
 def test_new_version_of_soft_labels_makes_new_students(monkeypatch):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from torch.utils.data import Sampler
 from transformers import PreTrainedTokenizerBase
 
 MULTIPLE = 8  # padded lengths are multiples of it: matrix products like them
+State = tuple[str, int]  # kind and layer, as in tmkd.models.states
 MEGABATCH = 50  # batches sorted by length together; the larger, the less padding and the less shuffling
 
 
@@ -59,14 +60,39 @@ def tokenise(rows: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int,
     )
 
 
-class PairDataset(TorchDataset):
-    """Tokenised pairs, with soft targets ``[pairs, teachers, classes]`` (float32) where something is to be learnt."""
+class StateSource(Protocol):
+    """Where teachers' inner states come from."""
 
-    def __init__(self, tokens: Dataset, soft_targets: np.ndarray | None = None) -> None:
-        if soft_targets is not None and len(soft_targets) != len(tokens):
-            raise ValueError(f"expected soft targets for {len(tokens)} pairs, but found {len(soft_targets)}")
+    def plan(self, order: Sequence[int]) -> None:
+        """Be told the order of the coming epoch."""
+
+    def get(self, index: int) -> list[dict[State, np.ndarray]]:
+        """Return the states of one pair, one dictionary a teacher, without padding."""
+
+
+class PairDataset(TorchDataset):
+    """Tokenised pairs with what is to be learnt of them.
+
+    Args:
+        soft_targets: ``[pairs, teachers, classes]``, float32.
+        teacher_weights: how much each teacher counts, ``[pairs, teachers]``; None: all alike.
+        states: the teachers' inner states.
+    """
+
+    def __init__(
+        self,
+        tokens: Dataset,
+        soft_targets: np.ndarray | None = None,
+        teacher_weights: np.ndarray | None = None,
+        states: StateSource | None = None,
+    ) -> None:
+        for name, values in (("soft targets", soft_targets), ("teacher weights", teacher_weights)):
+            if values is not None and len(values) != len(tokens):
+                raise ValueError(f"expected {name} for {len(tokens)} pairs, but found {len(values)}")
         self.tokens = tokens
         self.soft_targets = soft_targets
+        self.teacher_weights = teacher_weights
+        self.states = states
         self.lengths = np.asarray(tokens["length"])
 
     def __len__(self) -> int:
@@ -76,19 +102,24 @@ class PairDataset(TorchDataset):
         row = self.tokens[int(index)]
         if self.soft_targets is not None:
             row["soft_targets"] = self.soft_targets[index]
+        if self.teacher_weights is not None:
+            row["teacher_weights"] = self.teacher_weights[index]
+        if self.states is not None:
+            row["teacher_states"] = self.states.get(int(index))
         return row
 
 
 class Collator:
-    """Pad a list of rows to a batch of tensors: input_ids, attention_mask, token_type_ids, labels, soft_targets."""
+    """Pad a list of rows to a batch of tensors: input_ids, attention_mask, token_type_ids, labels, soft_targets,
+    teacher_weights, and teacher_states: for each teacher a dictionary of tensors."""
 
     def __init__(self, pad_token_id: int) -> None:
         self.pad_token_id = pad_token_id
 
-    def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
+    def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         longest = max(len(row["input_ids"]) for row in rows)
         width = -(-longest // MULTIPLE) * MULTIPLE
-        batch = {
+        batch: dict[str, Any] = {
             "input_ids": _pad([row["input_ids"] for row in rows], width, self.pad_token_id),
             "attention_mask": _pad([[1] * len(row["input_ids"]) for row in rows], width, 0),
         }
@@ -96,8 +127,15 @@ class Collator:
             batch["token_type_ids"] = _pad([row["token_type_ids"] for row in rows], width, 0)
         if "label" in rows[0]:
             batch["labels"] = torch.tensor([row["label"] for row in rows])
-        if "soft_targets" in rows[0]:
-            batch["soft_targets"] = torch.from_numpy(np.stack([row["soft_targets"] for row in rows]))
+        for name in ("soft_targets", "teacher_weights"):
+            if name in rows[0]:
+                batch[name] = torch.from_numpy(np.stack([row[name] for row in rows]))
+        if "teacher_states" in rows[0]:
+            teachers = zip(*(row["teacher_states"] for row in rows))
+            batch["teacher_states"] = [
+                {state: _pad_state([states[state] for states in teacher], state[0], width) for state in teacher[0]}
+                for teacher in teachers
+            ]
         return batch
 
 
@@ -112,6 +150,7 @@ class LengthBuckets(Sampler[int]):
         self.batch_size = batch_size
         self.seed = seed
         self.epoch = 0
+        self.tell: Callable[[Sequence[int]], None] | None = None  # told the order of each epoch before it begins
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
@@ -132,10 +171,24 @@ class LengthBuckets(Sampler[int]):
                 batch = mega[at : at + self.batch_size]
                 (batches if len(batch) == self.batch_size else short).append(batch)
         # only the very last batch may be short, or every batch after it would straddle two buckets
-        for index in [*random.permutation(len(batches))]:
-            yield from batches[index].tolist()
-        for batch in short:
-            yield from batch.tolist()
+        batches = [batches[index] for index in random.permutation(len(batches))]
+        epoch = [index for batch in (*batches, *short) for index in batch.tolist()]
+        if self.tell is not None:
+            self.tell(epoch)
+        yield from epoch
+
+
+def token_axes(kind: str) -> tuple[int, ...]:
+    """Return which axes of a pair's states are as long as the pair."""
+    return {"h1": (), "hidden": (0,), "values": (1,), "scores": (1, 2)}[kind]
+
+
+def _pad_state(rows: Sequence[np.ndarray], kind: str, width: int) -> Tensor:
+    shape = [width if axis in token_axes(kind) else size for axis, size in enumerate(rows[0].shape)]
+    padded = np.zeros((len(rows), *shape), dtype=rows[0].dtype)
+    for at, row in enumerate(rows):
+        padded[(at, *(slice(size) for size in row.shape))] = row
+    return torch.from_numpy(padded)
 
 
 def _pad(rows: Sequence[Sequence[int]], width: int, value: int) -> Tensor:

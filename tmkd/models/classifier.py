@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from transformers import PreTrainedTokenizerBase
 from tmkd.errors import DamagedArtifact
 from tmkd.models.encoder import Encoder, load_encoder
 from tmkd.models.heads import GOLD, Heads
+from tmkd.models.states import ATTENTION_KINDS, State, attention_maps
 
 
 @dataclass
@@ -30,14 +31,13 @@ class PairOutput:
         logits: every head's, ``[batch, heads, classes]``.
         gold: the gold head's, ``[batch, classes]``, or None where the model has none (stage 1).
         soft: the soft heads', ``[batch, teachers, classes]``.
-        hidden_states, attentions: one tensor a layer, when asked for.
+        states: the states that were asked for, by (kind, layer); see ``tmkd.models.states``.
     """
 
     logits: Tensor
     gold: Tensor | None
     soft: Tensor
-    hidden_states: tuple[Tensor, ...] | None = None
-    attentions: tuple[Tensor, ...] | None = None
+    states: dict[State, Tensor] = field(default_factory=dict)
 
 
 class PairClassifier(nn.Module):
@@ -57,24 +57,30 @@ class PairClassifier(nn.Module):
         input_ids: Tensor,
         attention_mask: Tensor,
         token_type_ids: Tensor | None = None,
-        output_hidden_states: bool = False,
-        output_attentions: bool = False,
+        states: Collection[State] = (),
     ) -> PairOutput:
-        """Score pairs: ``input_ids``, ``attention_mask``, ``token_type_ids`` are ``[batch, tokens]``, padded right."""
+        """Score pairs: ``input_ids``, ``attention_mask``, ``token_type_ids`` are ``[batch, tokens]``, padded right.
+
+        ``states`` are the inner states to return beside the logits.
+        """
         inputs: dict[str, Any] = {"input_ids": input_ids, "attention_mask": attention_mask}
         if token_type_ids is not None:
             inputs["token_type_ids"] = token_type_ids
-        if output_hidden_states or output_attentions:
-            inputs |= {"output_hidden_states": output_hidden_states, "output_attentions": output_attentions}
-        states = self.encoder(**inputs)
-        logits = self.heads(self._h1(states.last_hidden_state, attention_mask))
+        layered = [state for state in states if state[0] not in ATTENTION_KINDS]
+        if layered:
+            inputs["output_hidden_states"] = True
+        with attention_maps(self.encoder, states) as found:
+            seen = self.encoder(**inputs)
+        for kind, layer in layered:
+            hidden = seen.hidden_states[layer]
+            found[kind, layer] = hidden if kind == "hidden" else self._h1(hidden, attention_mask)
+        logits = self.heads(self._h1(seen.last_hidden_state, attention_mask))
         has_gold = self.heads.names[0] == GOLD
         return PairOutput(
             logits=logits,
             gold=logits[:, 0] if has_gold else None,
             soft=logits[:, 1:] if has_gold else logits,
-            hidden_states=states.get("hidden_states"),
-            attentions=states.get("attentions"),
+            states=found,
         )
 
     def _h1(self, states: Tensor, mask: Tensor) -> Tensor:

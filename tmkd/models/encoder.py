@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
-from torch import nn
 from transformers import (
     AutoConfig,
     AutoModel,
@@ -22,8 +22,11 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from tmkd.errors import ConfigError, ModelError
+from tmkd.models import bilstm  # noqa: F401  # makes its checkpoints known to AutoModel
 from tmkd.models.embedded import embedded_folder
+from tmkd.models.layers import check_depth, keep_layers
 from tmkd.models.tiny import tiny_encoder
+from tmkd.models.vectors import check_vectors
 
 transformers_logging.set_verbosity_error()
 transformers_logging.disable_progress_bar()
@@ -49,6 +52,7 @@ def load_encoder(
     width: int = 32,
     seed: int = 1,
     keep: int | None = None,
+    keep_which: str = "bottom",
     dropout: float | None = None,
     freeze_embeddings: bool = False,
     attention: str | None = None,
@@ -58,7 +62,8 @@ def load_encoder(
     Args:
         source: embedded (the wheel's), hub (``name`` there, or a folder) or tiny (random: ``layers``, ``width``,
             ``seed``).
-        keep: only the bottom so many layers; None keeps all.
+        keep: only so many layers; None keeps all.
+        keep_which: which of them, bottom or every (see ``layers.kept``).
         dropout: of hidden states and attention alike; None leaves the checkpoint's.
         freeze_embeddings: the word embeddings do not learn.
         attention: attn_implementation of transformers; None lets it choose.
@@ -77,7 +82,7 @@ def load_encoder(
         # h1 is the hidden state itself: a pooler would only hold weights that never learn
         model.register_module("pooler", None)
     if keep is not None:
-        keep_bottom(model, keep)
+        keep_layers(model, keep, keep_which)
     if freeze_embeddings:
         model.get_input_embeddings().requires_grad_(False)
     if tokenizer.pad_token_id is None:
@@ -97,39 +102,60 @@ def check_encoder(
     revision: str | None = None,
     trust_remote_code: bool = False,
     layers: int = 3,
+    vectors: str | None = None,
+    dimensions: int = 300,
     **_: Any,
 ) -> None:
-    """Raise now what would come later (missing checkpoint, too few layers or positions), reading no weights."""
+    """Raise now what would come later (missing checkpoint, too few layers or positions), reading no weights.
+
+    ``source`` may also be bilstm, which is made from the data (``tmkd.models.bilstm``): of its ``vectors`` the first
+    line is read.
+    """
     positions: int | None
     if source == "tiny":
         depth, positions = layers, 512
+    elif source == "bilstm":
+        depth, positions = layers, None
+        if vectors:
+            check_vectors(vectors, dimensions)
     else:
         config = _config(_place(source, name), revision, trust_remote_code)
         depth, positions = config.num_hidden_layers, getattr(config, "max_position_embeddings", None)
         if positions is not None and config.model_type in ("roberta", "xlm-roberta", "camembert"):
             positions -= 2  # their positions are counted from after the padding token's
-    _check_depth(keep, depth)
+    check_depth(keep, depth)
     if positions is not None and max_length > positions:
         raise ConfigError(f"max_length: expected at most {positions} (the encoder's positions), got {max_length}.")
 
 
-def keep_bottom(model: PreTrainedModel, count: int) -> None:
-    """Keep the bottom ``count`` layers of an encoder, in place: weights, and the config that is saved with them."""
-    depth = model.config.num_hidden_layers
-    _check_depth(count, depth)
-    if count == depth:
-        return
-    stacks = [module for module in model.modules() if isinstance(module, nn.ModuleList) and len(module) == depth]
-    if len(stacks) != 1:
-        kind = type(model).__name__
-        raise ModelError(
-            f"Cannot tell which layers of {kind} to keep; choose a student as deep as it ({depth} layers)."
-        )
-    del stacks[0][count:]
-    model.config.num_hidden_layers = count
-    for attribute in ("layer_types",):  # one entry a layer, in the models that have it
-        if isinstance(per_layer := getattr(model.config, attribute, None), list):
-            setattr(model.config, attribute, per_layer[:count])
+def inspect_encoder(
+    *,
+    source: str = "hub",
+    name: str | None = None,
+    revision: str | None = None,
+    trust_remote_code: bool = False,
+    keep: int | None = None,
+    keep_which: str = "bottom",
+    layers: int = 3,
+    width: int = 32,
+    seed: int = 1,
+    **_: Any,
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Return what ``load_encoder`` would, without its weights, which are on the meta device; ModelError likewise."""
+    if source == "tiny":
+        model, tokenizer = tiny_encoder(layers, width, seed)
+    else:
+        place = _place(source, name)
+        config = _config(place, revision, trust_remote_code)
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(place, revision=revision, trust_remote_code=trust_remote_code)
+            with torch.device("meta"):
+                model = AutoModel.from_config(config, trust_remote_code=trust_remote_code)
+        except (OSError, ValueError, ImportError) as error:
+            raise ModelError(f"encoder {place}: {_first_sentence(error)}") from None
+    if keep is not None:
+        keep_layers(model, keep, keep_which)
+    return model, tokenizer
 
 
 def _pretrained(
@@ -173,11 +199,6 @@ def _config(place: str, revision: str | None, trust: bool) -> PretrainedConfig:
             f"encoder.name: '{place}' is neither a folder with a transformers checkpoint nor reachable on the hub "
             f"({_first_sentence(error)})"
         ) from None
-
-
-def _check_depth(keep: int | None, depth: int) -> None:
-    if keep is not None and keep > depth:
-        raise ConfigError(f"student.layers: expected at most {depth} (the encoder's layers), got {keep}.")
 
 
 def _is_causal(config: PretrainedConfig) -> bool:

@@ -7,13 +7,17 @@ teacher itself are one arm.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from tmkd.artifacts import Artifact
-from tmkd.config import ArmConfig, MethodConfig
+from tmkd.checks import WITHOUT_TEACHER
+from tmkd.config import ArmConfig, Config, MethodConfig, encoder_of
+from tmkd.config import settings as settings_of
 from tmkd.metrics import main_metric
 from tmkd.pipelines.inputs import Inputs
 from tmkd.pipelines.teachers import best_teacher, teachers
+from tmkd.pipelines.terms import check_terms
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,9 @@ class Lesson:
     loss: str
     temperature: float
     carry_heads: bool
+    mix: str = "heads"
+    teacher_weights: str = "mean"
+    terms: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -39,6 +46,7 @@ class Arm:
         count: how many teachers there are.
         lessons: one a student (several for m-o-m).
         key: what ``method.arms`` calls it.
+        generations, continues: whether students teach each other in a row.
         inputs: the config that it is made with (its own ``set`` included).
         trained: the teachers that there are for it.
     """
@@ -51,6 +59,8 @@ class Arm:
     key: str
     inputs: Inputs
     trained: list[Artifact]
+    generations: int = 1
+    continues: bool = False
 
 
 def arms(inputs: Inputs) -> list[Arm]:
@@ -61,6 +71,8 @@ def arms(inputs: Inputs) -> list[Arm]:
     for count in counts:
         for name, arm in config.method.arms.items():
             own = inputs.varied(arm.set)
+            if terms := arm_terms(arm, own.config.method):
+                check_terms(own, name, terms)
             trained = teachers(own, count)
             best = best_teacher(trained, main_metric(config.data.ranking))
             found.append(make_arm(name, arm, own, trained, best, count_in_name=len(counts) > 1))
@@ -86,7 +98,18 @@ def make_arm(
         "none": [],
         "one": [teachers[best if arm.teacher is None else arm.teacher - 1]],
     }.get(targets, teachers)
-    base = Lesson(targets, tuple(chosen), arm.pretrain, alpha, loss, temperature, method.carry_heads)
+    base = Lesson(
+        targets,
+        tuple(chosen),
+        arm.pretrain,
+        alpha,
+        loss,
+        temperature,
+        method.carry_heads,
+        method.mix if chosen else "heads",
+        method.teacher_weights if len(chosen) > 1 and targets in ("average", "heads") else "mean",
+        arm_terms(arm, method) if alpha > 0 else (),
+    )
     if targets == "students":
         lessons = tuple(replace(base, targets="one", teachers=(teacher,)) for teacher in chosen)
     elif len(chosen) == 1:
@@ -94,6 +117,9 @@ def make_arm(
     else:
         lessons = (base,)
     told = (_told(method, alpha, loss, temperature) if chosen else "") + _set(arm.set)
+    told += "".join(f" + {term}" for term in base.terms)
+    if arm.generations > 1:
+        told += f", {arm.generations} " + ("snapshots" if arm.continues else "generations")
     name = arm_name(arm.pretrain, targets, len(teachers), arm.teacher) + told
     settings = {
         "pretrain": arm.pretrain,
@@ -103,6 +129,9 @@ def make_arm(
         "loss": loss if chosen else None,
         "temperature": temperature if chosen and loss != "mse" else None,
         **({"set": arm.set} if arm.set else {}),
+        **({"generations": arm.generations, "continues": arm.continues} if arm.generations > 1 else {}),
+        **word_vectors(inputs.config),
+        **({"terms": {term: settings_of(method.terms[term]) for term in base.terms}} if base.terms else {}),
     }
     return Arm(
         name + (f", N = {len(teachers)}" if count_in_name else ""),
@@ -113,7 +142,26 @@ def make_arm(
         key,
         inputs,
         teachers,
+        arm.generations,
+        arm.continues,
     )
+
+
+def word_vectors(config: Config) -> dict[str, str]:
+    """Return where a Bi-LSTM's word vectors are from; nothing for other students."""
+    encoder = encoder_of(config.student, config)
+    return (
+        {"word_vectors": Path(encoder.vectors).name if encoder.vectors else "random"}
+        if encoder.source == "bilstm"
+        else {}
+    )
+
+
+def arm_terms(arm: ArmConfig, method: MethodConfig) -> tuple[str, ...]:
+    """Return the terms of an arm: those it names, or all; of these, one without teachers has what needs none."""
+    if arm.terms is not None:
+        return tuple(arm.terms)
+    return tuple(name for name, term in method.terms.items() if arm.targets != "none" or term.loss in WITHOUT_TEACHER)
 
 
 def _set(changes: dict[str, Any], path: str = "") -> str:
@@ -121,7 +169,8 @@ def _set(changes: dict[str, Any], path: str = "") -> str:
     parts = []
     for name, value in changes.items():
         where = f"{path}.{name}" if path else name
-        parts.append(_set(value, where) if isinstance(value, dict) else f", {where} = {value}")
+        told = where.removeprefix("method.")
+        parts.append(_set(value, where) if isinstance(value, dict) else f", {told} = {value}")
     return "".join(parts)
 
 

@@ -30,7 +30,8 @@ def soft_labels(inputs: Inputs, teacher: Artifact, split: str) -> Artifact:
         with tqdm(total=len(tokens), desc=f"score {split}", unit="pair", dynamic_ncols=True, mininterval=1) as bar:
 
             def score(part: Dataset) -> np.ndarray:
-                return predict(model, part, inputs.runtime, bar)[:, 0]
+                # a teacher has one head; where a student teaches, its heads' mean does
+                return predict(model, part, inputs.runtime, bar).mean(axis=1)
 
             scored = write_soft_labels(work, tokens, score, inputs.runtime.shard_size, bar.update)
         return {"pairs": len(tokens), "scored_in_the_last_run": scored}
@@ -38,10 +39,26 @@ def soft_labels(inputs: Inputs, teacher: Artifact, split: str) -> Artifact:
     return inputs.store.build("soft_labels", spec, make, f"soft labels of {teacher.manifest['what']} on {split}")
 
 
-def soft_targets(inputs: Inputs, teachers: list[Artifact], split: str, average: bool, ids: list[str]) -> np.ndarray:
-    """Return the teachers' logits ``[pairs, teachers, classes]``, or their mean ``[pairs, 1, classes]``, float32.
+def soft_targets(
+    inputs: Inputs,
+    teachers: list[Artifact],
+    split: str,
+    average: bool,
+    ids: list[str],
+    weights: str = "mean",
+    labels: list[int] | None = None,
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the teachers' logits and, where they do not count alike, how much each of them counts.
 
     The average is of logits: the target that makes one soft head's squared error the heads' mean one, up to a constant.
+
+    Args:
+        weights: mean, fixed (``method.weights``), confidence or agreement; see ``tmkd.losses.weighting``.
+        labels: of the pairs, for agreement.
+
+    Returns:
+        Logits ``[pairs, teachers, classes]``, or their (weighted) mean ``[pairs, 1, classes]``; weights
+        ``[pairs, teachers]``, or None where all are the same or are in the mean already. All float32.
     """
     import numpy as np
 
@@ -50,4 +67,22 @@ def soft_targets(inputs: Inputs, teachers: list[Artifact], split: str, average: 
     stacked = np.stack(
         [read_soft_labels(soft_labels(inputs, teacher, split).folder(), ids) for teacher in teachers], axis=1
     )
-    return stacked.mean(axis=1, keepdims=True) if average else stacked
+    if weights == "mean" or len(teachers) == 1:
+        return (stacked.mean(axis=1, keepdims=True) if average else stacked), None
+    each = _weights(weights, stacked, inputs.config.method.weights, labels)
+    return ((stacked * each[:, :, None]).sum(axis=1, keepdims=True), None) if average else (stacked, each)
+
+
+def _weights(kind: str, logits: np.ndarray, shares: list[float], labels: list[int] | None) -> np.ndarray:
+    import torch
+
+    from tmkd.losses import weighting
+
+    teacher = torch.from_numpy(logits)
+    if kind == "fixed":
+        found = weighting.fixed(teacher, shares[: teacher.shape[1]])
+    elif kind == "confidence":
+        found = weighting.confidence(teacher)
+    else:
+        found = weighting.agreement(teacher, torch.tensor(labels))
+    return found.contiguous().numpy()

@@ -12,6 +12,7 @@ from typing import Any
 
 from tmkd.config import Config, EncoderConfig, TeacherConfig, encoder_of, settings
 from tmkd.models.embedded import WEIGHTS_SHA256
+from tmkd.models.vectors import vectors_digest
 
 # What each reader looks at; the paths of files are not part of an identity, their content is.
 COLUMNS = ("question", "passage", "question_id")
@@ -56,6 +57,9 @@ def encoder_spec(encoder: EncoderConfig) -> dict[str, Any]:
         return {**common, "sha256": WEIGHTS_SHA256}
     if encoder.source == "tiny":
         return {**common, "tiny": [encoder.layers, encoder.width, encoder.seed]}
+    if encoder.source == "bilstm":
+        made = _pick(settings(encoder), ("layers", "width", "seed", "words", "dimensions"))
+        return {**common, "bilstm": made | {"vectors": vectors_digest(encoder.vectors) if encoder.vectors else None}}
     folder = Path(encoder.name or "").expanduser()
     if encoder.name and folder.is_dir():
         return {**common, "files": [_digest(path) for path in sorted(folder.iterdir()) if path.is_file()]}
@@ -69,21 +73,39 @@ def teacher_spec(config: Config, teacher: TeacherConfig, task: str) -> dict[str,
     return {"task": task, **spec, "encoder": encoder_spec(encoder), "trainer": settings(config.trainer)}
 
 
-def student_spec(config: Config) -> dict[str, Any]:
-    """The student's architecture."""
-    encoder = encoder_of(config.student, config)
-    return {
-        "encoder": encoder_spec(encoder) | {"pooling": config.student.pooling or encoder.pooling},
-        "layers": config.student.layers,
-        "dropout": config.student.dropout,
-        "freeze_embeddings": config.student.freeze_embeddings,
-        "max_length": config.student.max_length or encoder.max_length,
+def student_spec(config: Config, made: str | None = None) -> dict[str, Any]:
+    """The student's architecture.
+
+    Args:
+        made: the key of its encoder's artifact, where that is made from the data; without it, ValueError there.
+    """
+    student, encoder = config.student, encoder_of(config.student, config)
+    if encoder.source == "bilstm" and made is None:
+        raise ValueError("expected the key of the encoder that is made from the data")
+    identity = {"made": made} if made else encoder_spec(encoder)
+    spec = {
+        "encoder": identity | {"pooling": student.pooling or encoder.pooling},
+        "layers": student.layers,
+        "dropout": student.dropout,
+        "freeze_embeddings": student.freeze_embeddings,
+        "max_length": student.max_length or encoder.max_length,
     }
+    return spec if student.keep == "bottom" or student.layers is None else spec | {"keep": student.keep}
 
 
 def soft_spec(loss: str, temperature: float) -> dict[str, Any]:
     """The soft loss; squared error on logits knows no temperature."""
     return {"loss": loss} if loss == "mse" else {"loss": loss, "temperature": temperature}
+
+
+def weights_spec(kind: str, shares: list[float]) -> dict[str, Any]:
+    """How much each of several teachers counts."""
+    return {"kind": kind, "shares": shares} if kind == "fixed" else {"kind": kind}
+
+
+def course_spec(**numbers: tuple[float, float | None, str]) -> dict[str, Any]:
+    """Numbers that change while training goes on: (start, end, how); those that stay are not named."""
+    return {name: [float(end), kind] for name, (start, end, kind) in numbers.items() if end not in (None, start)}
 
 
 def _pick(section: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:

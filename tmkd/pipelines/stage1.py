@@ -5,16 +5,20 @@ The default target is the teachers' average; ``stage1.targets=heads`` gives each
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tmkd.artifacts import SCRATCH, Artifact
 from tmkd.config import Config, settings
+from tmkd.metrics import main_metric
 from tmkd.pipelines.arms import Lesson, arms
+from tmkd.pipelines.encoders import student_identity
 from tmkd.pipelines.inputs import CORPUS, Inputs
 from tmkd.pipelines.scoring import soft_labels, soft_targets
-from tmkd.pipelines.specs import soft_spec, student_spec
-from tmkd.pipelines.teachers import MODEL, new_classifier, write_predictions
+from tmkd.pipelines.specs import soft_spec, weights_spec
+from tmkd.pipelines.teachers import MODEL, best_teacher, new_classifier, write_predictions
+from tmkd.pipelines.terms import active_terms, state_terms
 
 if TYPE_CHECKING:
     from tmkd.models.classifier import PairClassifier
@@ -42,25 +46,42 @@ def pretrained_student(inputs: Inputs, lesson: Lesson, all_teachers: list[Artifa
     # an arm that learns from the average as one teacher does so in both stages
     targets = "average" if lesson.targets == "average" else config.stage1.targets
     targets = "one" if len(chosen) == 1 else targets
+    start = starting_teacher(inputs, all_teachers)
     spec = {
         "corpus": inputs.corpus.key,
         "teachers": [teacher.key for teacher in chosen],
         "targets": targets,
         **soft_spec(config.stage1.loss, config.stage1.temperature),
         "classes": config.data.classes,
-        "student": student_spec(config),
+        "student": student_identity(inputs, start),
         "training": {name: getattr(config.stage1, name) for name in ("learning_rate", "batch_size", "epochs")},
         "trainer": settings(config.trainer),
         "seed": seed,
     }
     if config.stage1.share < 1:
         spec["share"] = config.stage1.share
+    if config.stage1.teacher_weights != "mean" and len(chosen) > 1:
+        spec["weights"] = weights_spec(config.stage1.teacher_weights, config.method.weights)
+    if terms := active_terms(inputs, lesson.terms, stage=1):
+        spec["terms"] = {name: settings(term) for name, term in terms.items()}
     taught = {"one": "one teacher", "average": f"the average of {len(chosen)} teachers"}
     what = f"stage-1 student of {taught.get(targets, f'{len(chosen)} teachers, a head each')}, seed {seed}"
-    return inputs.store.build("stage1", spec, lambda work: _train(inputs, chosen, targets, seed, work), what)
+
+    def make(work: Path) -> dict[str, Any]:
+        return _train(inputs, lesson.terms, chosen, targets, seed, start, work)
+
+    return inputs.store.build("stage1", spec, make, what)
 
 
-def _train(inputs: Inputs, chosen: list[Artifact], targets: str, seed: int, work: Path) -> dict[str, Any]:
+def _train(
+    inputs: Inputs,
+    terms: Sequence[str],
+    chosen: list[Artifact],
+    targets: str,
+    seed: int,
+    start: Artifact | None,
+    work: Path,
+) -> dict[str, Any]:
     import torch
 
     from tmkd.data.batching import PairDataset
@@ -72,14 +93,16 @@ def _train(inputs: Inputs, chosen: list[Artifact], targets: str, seed: int, work
     config, runtime = inputs.config, inputs.runtime
     torch.manual_seed(seed)
     heads = [AVERAGE] if targets == "average" else [teacher.key for teacher in chosen]
-    model = new_student(inputs, heads)
+    model = new_student(inputs, heads, start)
     tokens = inputs.tokens(CORPUS, model.tokenizer, model.max_length)
     tokens = draw_pairs(tokens, round(len(tokens) * config.stage1.share))
-    pairs = PairDataset(tokens, soft_targets(inputs, chosen, CORPUS, targets == "average", tokens["id"]))
+    more, states = state_terms(inputs, terms, 1, model, chosen, CORPUS)
+    settled = config.stage1
+    soft, weights = soft_targets(inputs, chosen, CORPUS, targets == "average", tokens["id"], settled.teacher_weights)
     facts = fit(
         model,
-        pairs,
-        [soft_term(1.0, config.stage1.loss, config.stage1.temperature)],
+        PairDataset(tokens, soft, weights, states),
+        [soft_term(1.0, settled.loss, settled.temperature), *more],
         scratch=work / SCRATCH,
         runtime=runtime,
         what="stage 1",
@@ -94,7 +117,17 @@ def _train(inputs: Inputs, chosen: list[Artifact], targets: str, seed: int, work
     return {"training": facts, "validation": validation, "parameters": model.parameter_count}
 
 
-def new_student(inputs: Inputs, heads: list[str]) -> PairClassifier:
-    """Return a student cut from its encoder's bottom layers, with fresh heads, on the runtime's device."""
+def starting_teacher(inputs: Inputs, trained: list[Artifact]) -> Artifact | None:
+    """Return the teacher whose layers the student keeps, the best on the validation split; None: its encoder's."""
+    if inputs.config.student.init == "encoder":
+        return None
+    return trained[best_teacher(trained, main_metric(inputs.config.data.ranking))]
+
+
+def new_student(inputs: Inputs, heads: list[str], start: Artifact | None = None) -> PairClassifier:
+    """Return a student with the layers that it keeps of its encoder, or of the teacher that it starts from, and fresh
+    heads, on the runtime's device."""
     student = inputs.config.student
-    return new_classifier(inputs, student, heads, keep=student.layers, pooling=student.pooling)
+    return new_classifier(
+        inputs, student, heads, keep=student.layers, pooling=student.pooling, keep_which=student.keep, start=start
+    )

@@ -6,21 +6,24 @@ the teachers' average, or over a head each. Its prediction is the mean of the he
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tmkd.artifacts import SCRATCH, Artifact
-from tmkd.config import Config, settings
+from tmkd.config import Config, MethodConfig, settings
 from tmkd.metrics import main_metric
 from tmkd.pipelines.arms import Arm, Lesson, arms
+from tmkd.pipelines.encoders import student_identity
 from tmkd.pipelines.inputs import Inputs
 from tmkd.pipelines.scoring import soft_targets
-from tmkd.pipelines.specs import soft_spec, student_spec
-from tmkd.pipelines.stage1 import new_student, pretrained_student
+from tmkd.pipelines.specs import course_spec, soft_spec, weights_spec
+from tmkd.pipelines.stage1 import new_student, pretrained_student, starting_teacher
 from tmkd.pipelines.teachers import MODEL, validator, write_predictions
+from tmkd.pipelines.terms import active_terms, amount, state_terms
 
 if TYPE_CHECKING:
-    from tmkd.losses.combine import Term
+    from tmkd.losses.combine import Amount, Term
     from tmkd.models.classifier import PairClassifier
 
 
@@ -36,32 +39,80 @@ def run(config: Config) -> list[Artifact]:
 
 def students(arm: Arm, seed: int) -> list[Artifact]:
     """Return an arm's students for one seed: one, or one a teacher for m-o-m."""
+    if arm.generations > 1:
+        return [_last_generation(arm, seed)]
     return [fine_tuned_student(arm.inputs, arm.name, lesson, arm.trained, seed) for lesson in arm.lessons]
 
 
-def fine_tuned_student(inputs: Inputs, name: str, lesson: Lesson, trained: list[Artifact], seed: int) -> Artifact:
-    """Return the student of one lesson and one seed, with its predictions on validation and test."""
+def _last_generation(arm: Arm, seed: int) -> Artifact:
+    """Return the last of several students, each the teacher of the next.
+
+    Each starts afresh (born-again networks, Furlanello et al. 2018), or goes on from the one before in a cycle of the
+    learning rate of its own, all cycles together as long as one training (snapshot distillation, Yang et al. 2019).
+    """
+    inputs, lesson = arm.inputs, arm.lessons[0]
+    if arm.continues:
+        epochs = max(1, round(inputs.config.stage2.epochs / arm.generations))
+        inputs = inputs.varied({"stage2": {"epochs": epochs, "patience": 0}})
+    student = fine_tuned_student(inputs, f"{arm.name}, 1", lesson, arm.trained, seed)
+    for number in range(2, arm.generations + 1):
+        taught = replace(lesson, targets="one", teachers=(student,))
+        before = student if arm.continues else None
+        student = fine_tuned_student(inputs, f"{arm.name}, {number}", taught, arm.trained, seed, before)
+    return student
+
+
+def fine_tuned_student(
+    inputs: Inputs, name: str, lesson: Lesson, trained: list[Artifact], seed: int, before: Artifact | None = None
+) -> Artifact:
+    """Return the student of one lesson and one seed, with its predictions on validation and test.
+
+    ``before`` is an earlier student that it goes on from.
+    """
     config = inputs.config
-    start = pretrained_student(inputs, lesson, trained, seed) if lesson.pretrain else None
+    start = pretrained_student(inputs, lesson, trained, seed) if lesson.pretrain else before
+    teacher = starting_teacher(inputs, trained)
     spec: dict[str, Any] = {
         "task": inputs.task.key,
-        "stage1": start.key if start else None,
-        "student": student_spec(config),
+        "stage1": start.key if lesson.pretrain and start else None,
+        "student": student_identity(inputs, teacher),
         "training": settings(config.stage2),
         "trainer": settings(config.trainer),
         "seed": seed,
     }
     if lesson.teachers:
         spec |= {"teachers": [teacher.key for teacher in lesson.teachers], "targets": lesson.targets}
-        spec |= {"alpha": float(lesson.alpha), **soft_spec(lesson.loss, lesson.temperature)}
+        spec |= {"alpha": float(lesson.alpha), **soft_spec(_loss_name(lesson), lesson.temperature)}
+        if lesson.mix != "heads":
+            spec["mix"] = lesson.mix
+        if lesson.teacher_weights != "mean":
+            spec["weights"] = weights_spec(lesson.teacher_weights, config.method.weights)
+        if course := _course(inputs, lesson):
+            spec["course"] = course
+    if terms := active_terms(inputs, lesson.terms, stage=2):
+        spec["terms"] = {name: settings(term) for name, term in terms.items()}
+    if before:
+        spec["before"] = before.key
     if start:
         spec["carry_heads"] = lesson.carry_heads
     of = f" of {lesson.teachers[0].name}" if lesson.targets == "one" else ""
     what = f"{name}{of}, seed {seed}"
-    return inputs.store.build("stage2", spec, lambda work: _train(inputs, lesson, start, seed, what, work), what)
+
+    def make(work: Path) -> dict[str, Any]:
+        return _train(inputs, lesson, start, teacher, seed, what, work)
+
+    return inputs.store.build("stage2", spec, make, what)
 
 
-def _train(inputs: Inputs, lesson: Lesson, start: Artifact | None, seed: int, what: str, work: Path) -> dict[str, Any]:
+def _train(
+    inputs: Inputs,
+    lesson: Lesson,
+    start: Artifact | None,
+    teacher: Artifact | None,
+    seed: int,
+    what: str,
+    work: Path,
+) -> dict[str, Any]:
     import torch
 
     from tmkd.data.batching import PairDataset
@@ -73,14 +124,18 @@ def _train(inputs: Inputs, lesson: Lesson, start: Artifact | None, seed: int, wh
     average = lesson.targets == "average"
     soft = [AVERAGE] if average else [teacher.key for teacher in lesson.teachers]
     torch.manual_seed(seed)
-    model = _initial(inputs, [GOLD, *soft], lesson, start)
+    model = _initial(inputs, [GOLD, *(soft if lesson.mix == "heads" else [])], lesson, start, teacher)
     tokens = inputs.tokens("train", model.tokenizer, model.max_length)
-    targets = soft_targets(inputs, list(lesson.teachers), "train", average, tokens["id"]) if soft else None
+    targets, weights = None, None
+    if soft:
+        chosen, labels = list(lesson.teachers), tokens["label"]
+        targets, weights = soft_targets(inputs, chosen, "train", average, tokens["id"], lesson.teacher_weights, labels)
+    more, states = state_terms(inputs, lesson.terms, 2, model, lesson.teachers, "train")
     heads = prediction_heads(model.heads.names, lesson.alpha)
     facts = fit(
         model,
-        PairDataset(tokens, targets),
-        _loss(lesson),
+        PairDataset(tokens, targets, weights, states),
+        [*_loss(inputs, lesson), *more],
         scratch=work / SCRATCH,
         runtime=inputs.runtime,
         what=what,
@@ -95,11 +150,13 @@ def _train(inputs: Inputs, lesson: Lesson, start: Artifact | None, seed: int, wh
     return {"training": facts, "validation": validation, "parameters": model.parameter_count}
 
 
-def _initial(inputs: Inputs, heads: list[str], lesson: Lesson, start: Artifact | None) -> PairClassifier:
+def _initial(
+    inputs: Inputs, heads: list[str], lesson: Lesson, start: Artifact | None, teacher: Artifact | None
+) -> PairClassifier:
     """Return the student before stage 2: from its encoder, or with stage 1's encoder and, if asked, its heads."""
     from tmkd.models.classifier import PairClassifier
 
-    model = new_student(inputs, heads)
+    model = new_student(inputs, heads, teacher)
     if start is not None:
         earlier = PairClassifier.load(start.folder(MODEL))
         model.encoder.load_state_dict(earlier.encoder.state_dict())
@@ -108,10 +165,37 @@ def _initial(inputs: Inputs, heads: list[str], lesson: Lesson, start: Artifact |
     return model
 
 
-def _loss(lesson: Lesson) -> list[Term]:
-    from tmkd.losses.combine import gold_term, soft_term
+def _loss(inputs: Inputs, lesson: Lesson) -> list[Term]:
+    """Return the paper's two terms, or their like for a student whose one head learns from both."""
+    from tmkd.losses.combine import gold_term, soft_term, weighed_term
 
+    method = inputs.config.method
     if not lesson.teachers:
         return [gold_term(1.0)]
-    soft = soft_term(lesson.alpha, lesson.loss, lesson.temperature)
-    return [soft] if lesson.alpha == 1 else [gold_term(1.0 - lesson.alpha), soft]
+    if method.alpha_end is None and lesson.alpha == 1 and lesson.mix == "heads":
+        return [soft_term(1.0, lesson.loss, _temperature(method, lesson))]
+    alpha = amount(lesson.alpha, method.alpha_end, method.schedule)
+    if lesson.mix == "weigh":
+        return [weighed_term(alpha, _temperature(method, lesson))]
+    rest = amount(1.0 - lesson.alpha, None if method.alpha_end is None else 1.0 - method.alpha_end, method.schedule)
+    head = "gold" if lesson.mix == "blend" else "soft"
+    return [gold_term(rest), soft_term(alpha, lesson.loss, _temperature(method, lesson), head)]
+
+
+def _loss_name(lesson: Lesson) -> str:
+    """One mixed target is learnt by cross-entropy, whatever ``loss`` says."""
+    return "ce" if lesson.mix == "weigh" else lesson.loss
+
+
+def _temperature(method: MethodConfig, lesson: Lesson) -> Amount:
+    return amount(lesson.temperature, method.temperature_end, method.schedule)
+
+
+def _course(inputs: Inputs, lesson: Lesson) -> dict[str, Any]:
+    """Return what changes while the student learns, for its identity; squared error knows no temperature."""
+    method = inputs.config.method
+    cool = None if _loss_name(lesson) == "mse" else method.temperature_end
+    return course_spec(
+        alpha=(lesson.alpha, method.alpha_end, method.schedule),
+        temperature=(lesson.temperature, cool, method.schedule),
+    )

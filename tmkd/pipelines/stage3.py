@@ -22,6 +22,7 @@ from tmkd.pipelines.arms import Arm, arms
 from tmkd.pipelines.inputs import Inputs
 from tmkd.pipelines.speed import machine, speed
 from tmkd.pipelines.stage2 import students
+from tmkd.pipelines.tables import COLUMN, add_column, column_spec, report_folder, write_column
 from tmkd.pipelines.teachers import best_teacher, predictions, teachers
 from tmkd.report.rows import BASELINE, Row
 from tmkd.report.tables import print_table
@@ -39,7 +40,7 @@ class Entry:
 
 
 def run(config: Config) -> Path:
-    """Write ``paths.reports/<name>/`` and print the table; return the folder."""
+    """Write the comparison and print it, and the paper's table where there is one; return the comparison's folder."""
     inputs = Inputs(config)
     settled, ready = arms(inputs), teacher_entries(inputs)
     baseline = _baseline(config, [*(arm.name for arm in settled), *(entry.arm for entry in ready)])
@@ -54,21 +55,31 @@ def run(config: Config) -> Path:
             [entry.arm, entry.settings, entry.seeds, [[member.name for member in seed] for seed in entry.members]]
             for entry in entries
         ],
+        **column_spec(config, _names(settled, ready)),
     }
-    made = inputs.store.build("comparison", spec, lambda work: _compare(inputs, entries, baseline, work), "comparison")
-    folder = Path(config.paths.reports) / config.name
+    made = inputs.store.build("comparison", spec, lambda work: _compare(inputs, entries, spec, work), "comparison")
+    folder = report_folder(config)
+    files = [name for name in made.manifest["files"] if name != COLUMN]
     with writing_to(folder, "paths.reports"):
         folder.mkdir(parents=True, exist_ok=True)
-        for stale in set(folder.glob("*_against_*.png")) - {folder / name for name in made.manifest["files"]}:
+        for stale in set(folder.glob("*_against_*.png")) - {folder / name for name in files}:
             stale.unlink()
-        for name in made.manifest["files"]:
+        for name in files:
             temporary = folder / f".{name}"
             shutil.copyfile(made.file(name), temporary)
             os.replace(temporary, folder / name)
     found = json.loads((folder / "comparison.json").read_text())
     title = f"{found['data']} (fingerprint {found['fingerprint']})"
     print_table([Row(**row) for row in found["rows"]], config.data.ranking, title, baseline)
+    if config.table.rows:
+        add_column(config, made)
     return folder
+
+
+def _names(settled: list[Arm], ready: list[Entry]) -> dict[str, str]:
+    """Return the comparison's name of each arm, of the best teacher and of the ensemble, by what a table calls them."""
+    best = next(entry.arm for entry in ready if entry.settings.get("best_on_validation"))
+    return {**{arm.key: arm.name for arm in settled}, "teacher": best, "ensemble": ready[-1].arm}
 
 
 def _baseline(config: Config, names: list[str]) -> str | None:
@@ -111,14 +122,14 @@ def teacher_entries(inputs: Inputs) -> list[Entry]:
     return entries
 
 
-def _compare(inputs: Inputs, entries: list[Entry], baseline: str | None, work: Path) -> dict[str, Any]:
+def _compare(inputs: Inputs, entries: list[Entry], spec: dict[str, Any], work: Path) -> dict[str, Any]:
     import numpy as np
 
     from tmkd.ensemble import average_probabilities
     from tmkd.report.folder import write_report
     from tmkd.report.rows import add_versus, make_row, per_question_by_seed
 
-    config = inputs.config
+    config, baseline = inputs.config, spec["baseline"]
     ranking, test = config.data.ranking, inputs.rows("test")
     labels, question_ids = np.asarray(test["label"]), list(test["question_id"])
     rows: list[Row] = []
@@ -158,4 +169,6 @@ def _compare(inputs: Inputs, entries: list[Entry], baseline: str | None, work: P
     if len(config.comparison.teacher_counts) > 1:
         extra["teacher_counts"] = {name: points for name, points in series.items() if len(points) > 1}
     write_report(work, config.name, config.data.name, inputs.fingerprint(), rows, ranking, extra, baseline)
+    if config.table.rows:
+        write_column(work, config, spec, rows, values, len(labels))
     return {"rows": len(rows)}

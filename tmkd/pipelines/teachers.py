@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tmkd.artifacts import SCRATCH, Artifact
 from tmkd.config import Config, StudentConfig, TeacherConfig, encoder_of, settings
 from tmkd.metrics import main_metric
+from tmkd.pipelines.encoders import encoder_source
 from tmkd.pipelines.inputs import Inputs
 from tmkd.pipelines.specs import teacher_spec
 
@@ -129,23 +130,26 @@ def new_classifier(
     heads: list[str],
     keep: int | None = None,
     pooling: str | None = None,
+    keep_which: str = "bottom",
+    start: Artifact | None = None,
 ) -> PairClassifier:
     """Return a teacher or student before training, with fresh heads, on the runtime's device.
 
     Args:
-        keep: only the bottom so many layers of its encoder.
+        keep: only so many layers of its encoder; None keeps all.
         pooling: where its h1 is; None leaves it to the encoder's setting.
+        keep_which: which layers, bottom or every (see ``models.layers.kept``).
+        start: a trained teacher whose encoder it starts from.
     """
     from tmkd.models.classifier import PairClassifier
     from tmkd.models.encoder import load_encoder
 
-    source = settings(encoder_of(member, inputs.config))
-    max_length = member.max_length or source["max_length"]
-    del source["max_length"]
-    source["pooling"] = pooling or source["pooling"]
+    max_length = member.max_length or encoder_of(member, inputs.config).max_length
+    source = encoder_source(inputs, member, start)
     encoder = load_encoder(
-        **source,
+        **source | {"pooling": pooling or source["pooling"]},
         keep=keep,
+        keep_which=keep_which,
         dropout=member.dropout,
         freeze_embeddings=member.freeze_embeddings,
         attention=inputs.runtime.attention,

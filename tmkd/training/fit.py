@@ -15,6 +15,7 @@ from tmkd.errors import TmkdError
 from tmkd.losses.combine import Term
 from tmkd.models.classifier import PairClassifier
 from tmkd.training.callbacks import CheckpointByTheClock, KeepBest, Progress, last_whole_checkpoint
+from tmkd.training.learner import Learner
 from tmkd.training.runtime import Runtime
 from tmkd.training.trainer import DistillationTrainer
 
@@ -52,6 +53,7 @@ def fit(
         TrainingDiverged: the loss is no longer a number.
     """
     scratch.mkdir(parents=True, exist_ok=True)
+    learner = Learner(model, terms).to(runtime.device)
     best = KeepBest(scratch, metric, patience) if validate else None
     arguments = TrainingArguments(
         output_dir=str(scratch),
@@ -78,12 +80,11 @@ def fit(
     progress = Progress(what)
     arguments._n_gpu = min(arguments.n_gpu, 1)  # several GPUs are torchrun's business, not DataParallel's
     trainer = DistillationTrainer(
-        model=model,
+        model=learner,
         args=arguments,
         train_dataset=pairs,
         eval_dataset=pairs if validate else None,  # asked for, never read: ``validate`` brings its own
         data_collator=Collator(model.tokenizer.pad_token_id),
-        terms=terms,
         validate=validate,
         callbacks=[CheckpointByTheClock(runtime.checkpoint_seconds), progress, *([best] if best else [])],
     )
@@ -97,6 +98,6 @@ def fit(
         progress.close()
     facts: dict[str, Any] = {"steps": trainer.state.global_step}
     if best:
-        facts["best_epoch"] = best.restore(model, trainer.state) + 1
+        facts["best_epoch"] = best.restore(learner, trainer.state) + 1
         facts["validation"] = best.values(trainer.state)
     return facts

@@ -28,12 +28,12 @@ def predict(model: PairClassifier, tokens: Dataset, runtime: Runtime, bar: tqdm 
     order = np.argsort(-lengths, kind="stable")
     collate = Collator(model.tokenizer.pad_token_id)
     logits = np.empty((len(tokens), len(model.heads.names), len(model.classes)), dtype=np.float32)
-    inputs = tokens.remove_columns([name for name in ("id", "label", "length") if name in tokens.column_names])
+    inputs = model_inputs(tokens)
     for start in range(0, len(order), runtime.score_batch):
         chosen = order[start : start + runtime.score_batch]
-        batch = collate(_rows(inputs, chosen))
+        batch = to_device(collate(rows_of(inputs, chosen)), runtime.device)
         with runtime.autocast():
-            logits[chosen] = model(**_to(batch, runtime.device)).logits.float().cpu().numpy()
+            logits[chosen] = model(**batch).logits.float().cpu().numpy()
         if bar is not None:
             bar.update(len(chosen))
     model.train(was_training)
@@ -51,10 +51,17 @@ def pairs_per_second(model: PairClassifier, tokens: Dataset, runtime: Runtime, r
     return len(tokens) / float(np.median(times))
 
 
-def _rows(inputs: Dataset, chosen: np.ndarray) -> Sequence[dict[str, list[int]]]:
+def model_inputs(tokens: Dataset) -> Dataset:
+    """Return the columns that a model reads."""
+    return tokens.select_columns([name for name in ("input_ids", "token_type_ids") if name in tokens.column_names])
+
+
+def rows_of(inputs: Dataset, chosen: np.ndarray) -> Sequence[dict[str, list[int]]]:
+    """Return the chosen rows, as a Collator takes them."""
     columns = inputs[chosen.tolist()]
     return [dict(zip(columns, values)) for values in zip(*columns.values())]
 
 
-def _to(batch: dict[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+def to_device(batch: dict[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+    """Return the batch with its tensors on the device."""
     return {name: tensor.to(device) for name, tensor in batch.items()}

@@ -21,6 +21,8 @@ class Runtime:
     score_batch: int
     shard_size: int
     checkpoint_seconds: int
+    store_states: bool = False
+    state_window: int = 2048
 
     def autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
@@ -35,6 +37,8 @@ def resolve_runtime(
     score_batch: int = 128,
     shard_size: int = 4096,
     checkpoint_seconds: int = 60,
+    store_states: bool = False,
+    state_window: int = 2048,
 ) -> Runtime:
     """Look at the machine and settle what was left to it; ConfigError for a device that is not there."""
     if threads:
@@ -53,7 +57,7 @@ def resolve_runtime(
     if where.type == "cpu":
         _keep_freed_memory()
     bf16 = precision == "bf16" or (precision == "auto" and _fast_bf16(where))
-    return Runtime(where, bf16, attention, score_batch, shard_size, checkpoint_seconds)
+    return Runtime(where, bf16, attention, score_batch, shard_size, checkpoint_seconds, store_states, state_window)
 
 
 def _fast_bf16(device: torch.device) -> bool:

@@ -1,9 +1,9 @@
-"""A transformers.Trainer whose loss is a list of terms and whose validation is a function."""
+"""A transformers.Trainer for a learner, whose validation is a function."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor, nn
@@ -12,31 +12,28 @@ from transformers import Trainer
 
 from tmkd.data.batching import LengthBuckets
 from tmkd.errors import TrainingDiverged
-from tmkd.losses.combine import Term, combine
+from tmkd.training.learner import Learner
 
 CHECK_EVERY = 20  # steps between looks at the loss on a GPU, where each look waits for the device
 
 
 class DistillationTrainer(Trainer):
-    """Trainer over a PairDataset.
+    """Trainer of a Learner over a PairDataset.
 
     Args:
-        terms: the loss, see ``losses.combine``.
-        validate: called with the model after each epoch, returns metrics; None where there is nothing to validate on.
+        validate: called with the student after each epoch, returns metrics; None where there is nothing to validate on.
     """
 
-    def __init__(
-        self, *args: Any, terms: Sequence[Term], validate: Callable[[nn.Module], dict[str, float]] | None, **kwargs: Any
-    ) -> None:
+    def __init__(self, *args: Any, validate: Callable[[nn.Module], dict[str, float]] | None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.lengths = kwargs["train_dataset"].lengths
-        self.terms = terms
+        self.pairs = kwargs["train_dataset"]
+        self.learner: Learner = kwargs["model"]
         self.validate = validate
 
-    def compute_loss(self, model: nn.Module, inputs: dict[str, Tensor], *_: Any, **__: Any) -> Tensor:
-        names = ("input_ids", "attention_mask", "token_type_ids")
-        output = model(**{name: inputs[name] for name in names if name in inputs})
-        loss, parts = combine(self.terms, output, inputs)
+    def compute_loss(self, model: nn.Module, inputs: dict[str, Any], *_: Any, **__: Any) -> Tensor:
+        self.learner.progress = self.state.global_step / max(1, self.state.max_steps)
+        output = model(**inputs)
+        loss, parts = output["loss"], output["parts"]
         step = self.state.global_step + 1
         if (loss.device.type == "cpu" or step % CHECK_EVERY == 0) and not math.isfinite(loss.item()):
             values = ", ".join(f"{name} {value.item():g}" for name, value in parts.items())
@@ -48,11 +45,13 @@ class DistillationTrainer(Trainer):
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         assert self.validate is not None
-        assert isinstance(self.model, nn.Module)
-        metrics = {f"eval_{name}": value for name, value in self.validate(self.model).items()}
+        metrics = {f"eval_{name}": value for name, value in self.validate(self.learner.student).items()}
         self.log(dict(metrics))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
-        return LengthBuckets(self.lengths, self.args.train_batch_size, self.args.seed)
+        sampler = LengthBuckets(self.pairs.lengths, self.args.train_batch_size, self.args.seed)
+        if self.pairs.states is not None:
+            sampler.tell = self.pairs.states.plan
+        return sampler

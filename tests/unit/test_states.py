@@ -1,0 +1,71 @@
+"""Inner states: the ones asked for, the same whatever the padding, and a clear no where they cannot be read."""
+
+import pytest
+import torch
+from transformers import GPT2Config, GPT2Model
+
+from tmkd.errors import ModelError
+from tmkd.models.classifier import PairClassifier
+from tmkd.models.encoder import load_encoder
+from tmkd.models.states import attention_maps, check_attention
+
+EVERY = [("hidden", 0), ("hidden", 2), ("h1", 2), ("scores", 1), ("values", 2)]
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    encoder = load_encoder(source="tiny", layers=2, width=16, dropout=0.0, attention="eager")
+    return PairClassifier(encoder, ["gold"], ["wrong", "right"], max_length=48).eval()
+
+
+def forward(model, ids, states):
+    ids = torch.tensor(ids)
+    return model(ids, (ids != 0).long(), states=states)
+
+
+def test_only_the_states_asked_for_come_back_with_their_shapes(model):
+    found = forward(model, [[5, 6, 7], [5, 6, 0]], EVERY).states
+    shapes = {state: tuple(tensor.shape) for state, tensor in found.items()}
+    assert shapes == {
+        ("hidden", 0): (2, 3, 16), ("hidden", 2): (2, 3, 16), ("h1", 2): (2, 16),
+        ("scores", 1): (2, 2, 3, 3), ("values", 2): (2, 2, 3, 8),
+    }  # fmt: skip
+    assert forward(model, [[5, 6, 7]], []).states == {}
+
+
+def test_last_state_is_the_one_that_the_heads_read(model):
+    output = forward(model, [[5, 6, 7]], [("h1", 2), ("hidden", 2)])
+    assert torch.equal(output.states["h1", 2], output.states["hidden", 2][:, 0])
+    assert torch.equal(model.heads(output.states["h1", 2]), output.logits)
+
+
+def test_scores_are_those_that_the_encoder_attends_with(model):
+    # or a loss would pull at numbers that the encoder never uses
+    output = forward(model, [[5, 6, 7, 8]], [("scores", 1)])
+    seen = model.encoder(torch.tensor([[5, 6, 7, 8]]), output_attentions=True).attentions[0]
+    assert torch.allclose(output.states["scores", 1].softmax(-1), seen, atol=1e-6)
+
+
+def test_padding_changes_no_state_of_a_real_token(model):
+    alone, padded = (forward(model, [ids], EVERY).states for ids in ([5, 6, 7], [5, 6, 7, 0, 0]))
+    assert torch.allclose(alone["hidden", 2], padded["hidden", 2][:, :3], atol=1e-6)
+    assert torch.allclose(alone["h1", 2], padded["h1", 2], atol=1e-6)
+    assert torch.allclose(alone["values", 2], padded["values", 2][:, :, :3], atol=1e-6)
+    assert torch.allclose(alone["scores", 1], padded["scores", 1][:, :, :3, :3], atol=1e-6)
+
+
+def test_no_hook_stays_behind_even_after_an_error(model):
+    def broken():
+        with attention_maps(model.encoder, [("values", 1)]):
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        broken()
+    assert not any(module._forward_hooks for module in model.encoder.modules() if isinstance(module, torch.nn.Linear))
+
+
+def test_encoder_with_fused_attention_maps_is_refused_by_name():
+    gpt2 = GPT2Model(GPT2Config(n_layer=2, n_embd=8, n_head=2, vocab_size=11))
+    with pytest.raises(ModelError, match="Cannot read the attention of GPT2Model"):
+        check_attention(gpt2)

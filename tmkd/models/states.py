@@ -1,0 +1,98 @@
+"""What goes on inside an encoder, for losses that look there: hidden states, attention scores, values.
+
+A state is named (kind, layer). Layers count from 1; layer 0 is what the embeddings give out. Kinds:
+
+    h1      [batch, width]                         the hidden state that heads read, at that layer
+    hidden  [batch, tokens, width]
+    scores  [batch, heads, tokens, tokens]         q kᵀ / √d before mask and softmax (queries, then keys)
+    values  [batch, heads, tokens, head width]
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from tmkd.errors import ModelError
+
+State = tuple[str, int]
+TOKEN_KINDS = ("hidden", "scores", "values")  # one for each token: of use only to models with the same tokenizer
+ATTENTION_KINDS = ("scores", "values")
+# What the families of transformers call the three maps of self-attention.
+NAMES = {
+    "query": ("query", "q_lin", "q_proj"),
+    "key": ("key", "k_lin", "k_proj"),
+    "value": ("value", "v_lin", "v_proj"),
+}
+
+
+@contextmanager
+def attention_maps(encoder: PreTrainedModel, wanted: Collection[State]) -> Iterator[dict[State, Tensor]]:
+    """Yield a dictionary that holds the wanted scores and values once the encoder has run inside the context.
+
+    Raises:
+        ModelError: an encoder whose attention has no separate query, key and value maps, such as GPT-2.
+    """
+    layers = {layer for kind, layer in wanted if kind in ATTENTION_KINDS}
+    found: dict[State, Tensor] = {}
+    if not layers:
+        yield found
+        return
+    seen: dict[tuple[str, int], Tensor] = {}
+    maps = _maps(encoder)
+    handles = [
+        maps[role][layer - 1].register_forward_hook(_keep(seen, (role, layer))) for layer in layers for role in NAMES
+    ]
+    try:
+        yield found
+        for kind, layer in wanted:
+            if kind == "values":
+                found[kind, layer] = _split(seen["value", layer], encoder.config)
+            elif kind == "scores":
+                query, key = (_split(seen[role, layer], encoder.config) for role in ("query", "key"))
+                found[kind, layer] = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def check_attention(encoder: PreTrainedModel) -> None:
+    """Raise ModelError where ``attention_maps`` would."""
+    _maps(encoder)
+
+
+def _keep(seen: dict[tuple[str, int], Tensor], name: tuple[str, int]) -> Any:
+    def hook(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
+        seen[name] = output
+
+    return hook
+
+
+def _maps(encoder: PreTrainedModel) -> dict[str, list[nn.Module]]:
+    """Return the query, key and value maps, one of each a layer, from the bottom."""
+    depth = encoder.config.num_hidden_layers
+    maps = {
+        role: [
+            module
+            for name, module in encoder.named_modules()
+            if name.rpartition(".")[2] in names and isinstance(module, nn.Linear)
+        ]
+        for role, names in NAMES.items()
+    }
+    if any(len(found) != depth for found in maps.values()):
+        raise ModelError(
+            f"Cannot read the attention of {type(encoder).__name__}: expected one query, key and value map in each of "
+            f"its {depth} layers; choose terms that do not look at attention."
+        )
+    return maps
+
+
+def _split(states: Tensor, config: Any) -> Tensor:
+    """``[batch, tokens, width]`` to ``[batch, heads, tokens, head width]``."""
+    return torch.unflatten(states, -1, (config.num_attention_heads, -1)).transpose(1, 2)

@@ -1,0 +1,72 @@
+"""Encoders that are made from the data: the Bi-LSTM, whose words are those of the task and the corpus.
+
+One is made once and kept as an ordinary folder of ``save_pretrained``; from there it is loaded as any local checkpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tmkd.artifacts import Artifact
+from tmkd.config import EncoderConfig, StudentConfig, TeacherConfig, encoder_of
+from tmkd.identity import key
+from tmkd.pipelines.inputs import CORPUS, Inputs
+from tmkd.pipelines.specs import encoder_spec, student_spec
+
+ENCODER = "encoder"
+TEACHERS_ENCODER = "model/encoder"  # where a teacher's artifact holds it
+LOADED = ("source", "name", "revision", "trust_remote_code", "pooling", "layers", "width", "seed")
+MADE = ("words", "vectors", "dimensions", "layers", "width", "seed")
+
+
+def encoder_source(
+    inputs: Inputs, member: TeacherConfig | StudentConfig, start: Artifact | None = None
+) -> dict[str, Any]:
+    """Return what ``load_encoder`` is to be told of a member's encoder; make that encoder if it is not there yet.
+
+    ``start`` is a trained teacher whose encoder the member starts from instead.
+    """
+    encoder = encoder_of(member, inputs.config)
+    if start is not None:
+        return {"name": str(start.folder(TEACHERS_ENCODER)), "pooling": encoder.pooling}
+    if encoder.source != "bilstm":
+        return {name: getattr(encoder, name) for name in LOADED}
+    # Neither the first nor the last word has seen the pair from both sides.
+    pooling = "mean" if encoder.pooling == "auto" else encoder.pooling
+    return {"name": str(_made(inputs, encoder).folder(ENCODER)), "pooling": pooling}
+
+
+def student_identity(inputs: Inputs, start: Artifact | None = None) -> dict[str, Any]:
+    """Return what a student's artifacts are known by: ``student_spec``, with the key of an encoder that is made, and of
+    the teacher that it starts from."""
+    encoder = encoder_of(inputs.config.student, inputs.config)
+    made = key("encoder", _spec(inputs, encoder)) if encoder.source == "bilstm" else None
+    return student_spec(inputs.config, made) | ({"init": start.key} if start else {})
+
+
+def _spec(inputs: Inputs, encoder: EncoderConfig) -> dict[str, Any]:
+    # The corpus counts where any arm needs it, so that all students of a comparison know the same words.
+    corpus = inputs.corpus.key if inputs.needs_corpus else None
+    return {"task": inputs.task_key, "corpus": corpus, "bilstm": encoder_spec(encoder)["bilstm"]}
+
+
+def _made(inputs: Inputs, encoder: EncoderConfig) -> Artifact:
+    spec = _spec(inputs, encoder)
+
+    def texts() -> Iterator[list[str]]:
+        for split in ("train", *([CORPUS] if inputs.needs_corpus else [])):
+            for batch in inputs.rows(split).iter(1000):
+                yield batch["question"]
+                yield batch["passage"]
+
+    def make(work: Path) -> dict[str, Any]:
+        from tmkd.models.bilstm import make_bilstm
+
+        model, tokenizer, facts = make_bilstm(texts(), **{name: getattr(encoder, name) for name in MADE})
+        model.save_pretrained(work / ENCODER)
+        tokenizer.save_pretrained(work / ENCODER)
+        return {**facts, "vectors": Path(encoder.vectors).name if encoder.vectors else "random"}
+
+    return inputs.store.build("encoder", spec, make, f"Bi-LSTM over {encoder.words} words")

@@ -1,0 +1,171 @@
+"""A table of the paper, filled up task by task: each run of stage 3 adds the column of its task.
+
+reports/<name>/<task>/                 the task's comparison, as of any experiment
+reports/<name>/columns/<task>.json     what the table takes from it
+reports/<name>/table.*, claims.csv     made again from all columns that are there
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock
+
+from tmkd.artifacts import Artifact
+from tmkd.config import Config, EncoderConfig, encoder_of, settings
+from tmkd.disk import writing_to
+from tmkd.errors import ConfigError, DataError
+from tmkd.metrics import main_metric
+from tmkd.report.columns import Column, claim_tests
+from tmkd.report.paper_table import Claim, PaperRow, PaperTable
+from tmkd.report.rows import Row
+
+if TYPE_CHECKING:
+    import numpy as np
+
+log = logging.getLogger(__name__)
+COLUMN = "column.json"  # in the comparison's artifact
+COLUMNS = "columns"
+
+
+def report_folder(config: Config) -> Path:
+    """Return where the comparison goes: a folder of the experiment, or of the task in it where there is a table."""
+    folder = Path(config.paths.reports) / config.name
+    return folder / _task(config) if config.table.rows else folder
+
+
+def column_spec(config: Config, names: Mapping[str, str]) -> dict[str, Any]:
+    """Return what shapes the column besides the comparison; nothing where there is no table.
+
+    Args:
+        names: for each arm, and for ``teacher`` and ``ensemble``, what the comparison calls it.
+    """
+    table = config.table
+    if not table.rows:
+        return {}
+    return {
+        "table": {
+            "rows": {label: names[row.arm] for label, row in table.rows.items()},
+            "claims": [[claim.better, claim.worse] for claim in table.claims],
+            "column": config.data.column,
+            "stands_in": config.data.stands_in,
+            "encoders": encoders(config),
+        }
+    }
+
+
+def write_column(
+    work: Path,
+    config: Config,
+    spec: Mapping[str, Any],
+    rows: Sequence[Row],
+    values: Mapping[str, np.ndarray],
+    pairs: int,
+) -> None:
+    """Write the column into the comparison's folder.
+
+    Args:
+        spec: of the comparison, with what ``column_spec`` gave.
+        rows: of the comparison; the last is the teacher ensemble.
+        values: the main metric of each question [seeds, questions], by the rows' names.
+        pairs: how many were evaluated.
+    """
+    wanted, where = spec["table"], spec["machine"]
+    metric = main_metric(config.data.ranking)
+    by_name = {row.arm: row for row in rows}
+    shown = {label: by_name[name] for label, name in wanted["rows"].items()}
+    shown_values = {label: values[name] for label, name in wanted["rows"].items()}
+    column = Column(
+        task=config.data.name,
+        fingerprint=spec["fingerprint"],
+        paper=wanted["column"],
+        stands_in=wanted["stands_in"],
+        metric=metric,
+        questions=values[rows[-1].arm].shape[1],
+        pairs=pairs,
+        encoders=wanted["encoders"],
+        machine=f"{where['cpu']}, {where['cores']} cores, device {where['device']}",
+        ensemble=rows[-1].mean(metric) or 0.0,
+        rows=shown,
+        tests=claim_tests(wanted["claims"], shown, shown_values),
+    )
+    (work / COLUMN).write_text(json.dumps(column.to_json(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def add_column(config: Config, comparison: Artifact) -> Path:
+    """Put the comparison's column beside those of other tasks, write the table again from all; return its folder."""
+    from tmkd.report.table_folder import write_table
+
+    folder = Path(config.paths.reports) / config.name
+    place = folder / COLUMNS / f"{_task(config)}.json"
+    with writing_to(folder, "paths.reports"):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        # One at a time: else of two runs that end together, the one that has not seen the other's may write last.
+        with FileLock(folder / ".table.lock"), tempfile.TemporaryDirectory(dir=folder, prefix=".table") as made:
+            if place.exists() and (other := _read(place).task) != config.data.name:
+                raise ConfigError(
+                    f"data.name: expected a name whose folder {place.stem} is its own, got {config.data.name!r} beside "
+                    f"{other!r}; rename one."
+                )
+            work = Path(made)
+            shutil.copyfile(comparison.file(COLUMN), work / COLUMN)
+            os.replace(work / COLUMN, place)
+            columns = [_read(path) for path in sorted(place.parent.glob("*.json"))]
+            write_table(work, config.name, _table(config), columns)
+            for path in sorted(work.iterdir()):
+                os.replace(path, folder / path.name)
+    log.info("table   %s/table.md, of %s", folder, ", ".join(column.task for column in columns))
+    return folder
+
+
+def encoders(config: Config) -> str:
+    """Say what teachers and students are made of."""
+    roster, student = config.teachers.roster[: config.teachers.count], config.student
+    taught = dict.fromkeys(_encoder(encoder_of(teacher, config)) for teacher in roster)
+    kept = "" if student.layers is None else f"{student.layers} layer{'s' * (student.layers != 1)} of "
+    kept = f"the bottom {kept}" if kept and student.keep == "bottom" else kept
+    said = f"Teachers here: {len(roster)} × {' and '.join(taught)}; students, where no row says else: "
+    said += kept + _encoder(encoder_of(student, config))
+    multi = any(arm.pretrain and arm.targets == "heads" for arm in config.method.arms.values())
+    if multi and config.stage1.targets == "average":
+        said += "; TMKD's stage 1, where no row says else, learns the teachers' average, the paper's a head for each"
+    return said
+
+
+def _encoder(encoder: EncoderConfig) -> str:
+    names = {
+        "embedded": "MiniLM",
+        "hub": str(encoder.name),
+        "tiny": f"random weights ({encoder.layers} × {encoder.width})",
+        "bilstm": f"Bi-LSTM ({encoder.layers} × {encoder.width})",
+    }
+    return names[encoder.source]
+
+
+def _table(config: Config) -> PaperTable:
+    table = config.table
+    rows = {label: PaperRow(**settings(row)) for label, row in table.rows.items()}
+    return PaperTable(table.title, table.source, table.axis, rows, [Claim(**settings(c)) for c in table.claims])
+
+
+def _task(config: Config) -> str:
+    """Return the task's name as one of a file."""
+    name = re.sub(r"[^\w-]+", "-", config.data.name).strip("-")
+    if name in ("", COLUMNS):
+        raise ConfigError(f"data.name: expected a name that a folder can have, got {config.data.name!r}.")
+    return name
+
+
+def _read(path: Path) -> Column:
+    try:
+        return Column.from_json(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise DataError(f"{path}: expected a column of the table; remove it and run its task again.") from None

@@ -1,0 +1,205 @@
+"""Further loss terms (``method.terms``): which inner states they need, of whom, and where those come from."""
+
+from __future__ import annotations
+
+import gc
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tmkd.artifacts import Artifact
+from tmkd.config import StudentConfig, TeacherConfig, TermConfig, encoder_of
+from tmkd.errors import ConfigError, ModelError
+from tmkd.losses.schedule import scheduled
+from tmkd.pipelines.encoders import encoder_source
+from tmkd.pipelines.inputs import Inputs, tokenizer_digest
+from tmkd.pipelines.teachers import MODEL
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from tmkd.losses.combine import Amount, Term
+    from tmkd.losses.transfer import Shape
+    from tmkd.models.classifier import PairClassifier
+    from tmkd.models.states import State
+    from tmkd.training.teacher_states import PairStates
+
+log = logging.getLogger(__name__)
+
+
+def amount(start: float, end: float | None, kind: str, warm_up: float = 0.0) -> Amount:
+    """Return a number, or what it becomes over the training where it has an end."""
+    if end is None:
+        return start
+    return lambda progress: scheduled(start, end, kind, progress, warm_up)
+
+
+def active_terms(inputs: Inputs, names: Sequence[str], stage: int) -> dict[str, TermConfig]:
+    """Return those of the named terms that are part of a stage's loss."""
+    terms = inputs.config.method.terms
+    return {name: terms[name] for name in names if stage in terms[name].stages}
+
+
+def state_terms(
+    inputs: Inputs, names: Sequence[str], stage: int, model: PairClassifier, teachers: Sequence[Artifact], rows: str
+) -> tuple[list[Term], Any]:
+    """Return the terms of a stage, and the source of the teachers' states that they read (None where they need none).
+
+    Args:
+        rows: the split that is learnt from: train or corpus.
+    """
+    from tmkd.losses.combine import Term
+    from tmkd.losses.transfer import SELF_ATTENTION, SelfAttention
+
+    student, shapes = _shape(model.encoder.config), [_teacher_shape(teacher) for teacher in teachers]
+    terms: list[Term] = []
+    wanted: list[set[State]] = [set() for _ in teachers]
+    for name, term in active_terms(inputs, names, stage).items():
+        weight = amount(term.weight, term.end, term.schedule, term.warm_up)
+        if term.loss == SELF_ATTENTION:
+            own = SelfAttention(student)
+            terms.append(Term(name, weight, own, own.student_states))
+            continue
+        loss = _loss(inputs, term, student, shapes)
+        terms.append(Term(name, weight, loss, loss.student_states))
+        for states, more in zip(wanted, loss.teacher_states):
+            states |= more
+    return terms, _source(inputs, teachers, wanted, model, rows) if any(wanted) else None
+
+
+def check_terms(inputs: Inputs, arm: str, names: Sequence[str]) -> None:
+    """Raise ConfigError, before any training, for terms that an arm's student and teachers cannot have together."""
+    from tmkd.losses.transfer import SELF_ATTENTION, SelfAttention
+    from tmkd.models.states import ATTENTION_KINDS, TOKEN_KINDS, check_attention
+
+    config = inputs.config
+    student = _facts(inputs, config.student, config.student.layers, config.student.keep)
+    teachers = [_facts(inputs, teacher) for teacher in config.teachers.roster[: config.teachers.count]]
+    for name in names:
+        term = config.method.terms[name]
+        try:
+            if term.loss == SELF_ATTENTION:
+                SelfAttention(student.shape)
+                check_attention(student.model)
+                continue
+            loss = _loss(inputs, term, student.shape, [teacher.shape for teacher in teachers])
+            for facts in (student, *teachers):
+                if loss.transfer.kind in ATTENTION_KINDS:
+                    check_attention(facts.model)
+        except (ValueError, ModelError) as error:
+            raise ConfigError(f"method.terms.{name}, for the arm {arm}: {error}") from None
+        for number, teacher in enumerate(teachers, start=1):
+            if loss.transfer.kind in TOKEN_KINDS and teacher.tokens != student.tokens:
+                raise ConfigError(
+                    f"method.terms.{name}, for the arm {arm}: '{term.loss}' compares token with token, so expected "
+                    f"teacher {number} to have the student's tokenizer and max_length ({student.tokens[1]}), but they "
+                    "differ; choose a term that reads h1 (patient, distances, angles, similarity) or another teacher."
+                )
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What can be known of a teacher or student without its weights; ``tokens`` is what its tokens depend on."""
+
+    model: Any
+    shape: Shape
+    tokens: tuple[str, int]
+
+
+def _facts(
+    inputs: Inputs, member: TeacherConfig | StudentConfig, keep: int | None = None, keep_which: str = "bottom"
+) -> _Facts:
+    from tmkd.models.encoder import inspect_encoder
+
+    model, tokenizer = inspect_encoder(**encoder_source(inputs, member), keep=keep, keep_which=keep_which)
+    max_length = member.max_length or encoder_of(member, inputs.config).max_length
+    return _Facts(model, _shape(model.config), (tokenizer_digest(tokenizer), max_length))
+
+
+def _loss(inputs: Inputs, term: TermConfig, student: Shape, teachers: Sequence[Shape]) -> Any:
+    from tmkd.losses.transfer import StateLoss
+
+    method = inputs.config.method
+    # weights an example are of what teachers predict; of their states, all count alike
+    shares = method.weights[: len(teachers)] if method.teacher_weights == "fixed" else None
+    return StateLoss(term.loss, student, teachers, term.layers, shares, term.relation_heads)
+
+
+def _shape(config: Any) -> Shape:
+    from tmkd.losses.transfer import Shape
+
+    return Shape(config.num_hidden_layers, config.hidden_size, getattr(config, "num_attention_heads", 0))
+
+
+def _teacher_shape(teacher: Artifact) -> Shape:
+    from transformers import AutoConfig
+
+    return _shape(AutoConfig.from_pretrained(teacher.folder(MODEL) / "encoder"))
+
+
+def _source(
+    inputs: Inputs, teachers: Sequence[Artifact], wanted: list[set[State]], model: PairClassifier, rows: str
+) -> Any:
+    from tmkd.state_store import StoredStates
+    from tmkd.training.teacher_states import WindowedStates
+
+    if inputs.runtime.store_states:
+        folders = [_stored(inputs, teacher, states, rows).folder() for teacher, states in zip(teachers, wanted)]
+        return StoredStates(folders, wanted, inputs.tokens(rows, model.tokenizer, model.max_length)["id"])
+    each = [_reader(inputs, teacher, states, rows) for teacher, states in zip(teachers, wanted)]
+    return WindowedStates(each, inputs.runtime.state_window)
+
+
+def _load(inputs: Inputs, teacher: Artifact) -> PairClassifier:
+    from tmkd.models.classifier import PairClassifier
+
+    model = PairClassifier.load(teacher.folder(MODEL), attention=inputs.runtime.attention)
+    return model.to(inputs.runtime.device)
+
+
+def _reader(
+    inputs: Inputs, teacher: Artifact, states: set[State], rows: str
+) -> Callable[[np.ndarray], list[PairStates]]:
+    """Return what loads a teacher, reads its states of some pairs, and lets it go."""
+    from tmkd.training.teacher_states import read_states
+
+    def read(indices: np.ndarray) -> list[PairStates]:
+        model = _load(inputs, teacher)
+        tokens = inputs.tokens(rows, model.tokenizer, model.max_length)
+        found = read_states(model, tokens.select(indices), sorted(states), inputs.runtime)
+        del model
+        gc.collect()
+        return found
+
+    return read
+
+
+def _stored(inputs: Inputs, teacher: Artifact, states: set[State], rows: str) -> Artifact:
+    """Return the artifact of a teacher's states on a split, once its size has been told."""
+    spec = {"teacher": teacher.key, "rows": inputs.source(rows), "states": sorted(map(list, states))}
+
+    def make(work: Path) -> dict[str, Any]:
+        import numpy as np
+        from tqdm import tqdm
+
+        from tmkd.state_store import bytes_needed, write_states
+        from tmkd.training.teacher_states import read_states
+
+        model = _load(inputs, teacher)
+        tokens = inputs.tokens(rows, model.tokenizer, model.max_length)
+        shape = _shape(model.encoder.config)
+        size = bytes_needed(np.asarray(tokens["length"]), states, shape.width, shape.heads)
+        log.info("the states of %s on %s will take %.2f GB of disk", teacher.manifest["what"], rows, size / 1e9)
+        with tqdm(total=len(tokens), desc=f"states of {rows}", unit="pair", dynamic_ncols=True, mininterval=1) as bar:
+            write_states(
+                work,
+                tokens,
+                lambda part: read_states(model, part, sorted(states), inputs.runtime, bar),
+                inputs.runtime.shard_size,
+                bar.update,
+            )
+        return {"pairs": len(tokens), "bytes": size}
+
+    return inputs.store.build("teacher_states", spec, make, f"states of {teacher.manifest['what']} on {rows}")

@@ -1,0 +1,37 @@
+"""What the Trainer trains: a student and the terms of its loss, in one module.
+
+Terms may have parameters of their own (the maps of feature distillation). They are learnt, checkpointed and, under
+data parallelism, synchronised with the student's, and left behind when the student is saved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from torch import Tensor, nn
+
+from tmkd.losses.combine import Term, combine
+from tmkd.models.classifier import PairClassifier
+
+INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+
+
+class Learner(nn.Module):
+    """A student with what it learns from; its output is the loss and the value of every term."""
+
+    accepts_loss_kwargs = False  # or the Trainer takes **batch for a promise to divide by accumulated batches itself
+
+    def __init__(self, student: PairClassifier, terms: Iterable[Term]) -> None:
+        super().__init__()
+        self.student = student
+        self.terms = nn.ModuleList(terms)
+        self.states = frozenset(state for term in terms for state in term.states)
+        self.progress = 0.0  # of the training, from 0 to 1
+
+    def forward(self, **batch: Any) -> dict[str, Any]:
+        """Return ``loss``, a scalar, and ``parts``, every term's own, unweighted value."""
+        inputs: dict[str, Tensor] = {name: batch[name] for name in INPUTS if name in batch}
+        output = self.student(**inputs, states=self.states)
+        loss, parts = combine(self.terms, output, batch, self.progress)  # type: ignore[arg-type]
+        return {"loss": loss, "parts": parts}
