@@ -101,9 +101,7 @@ def _student(config: Config) -> None:
     _one_of("student.init", student.init, ("encoder", "teacher"))
     roster = config.teachers.roster[: config.teachers.count]
     same = all(encoder_of(teacher, config) == encoder_of(student, config) for teacher in roster)
-    _expect(
-        student.init == "encoder" or same, "student.init", "encoder, where a teacher's is not the student's", "teacher"
-    )
+    _expect(student.init == "encoder" or same, "student.init", "encoder, where teachers have others", student.init)
     _expect(bool(student.seeds), "student.seeds", "at least one seed", student.seeds)
     _expect(len(set(student.seeds)) == len(student.seeds), "student.seeds", "different seeds", student.seeds)
     _dropout("student", student.dropout)

@@ -24,12 +24,9 @@ from tmkd.errors import ModelError
 State = tuple[str, int]
 TOKEN_KINDS = ("hidden", "scores", "values")  # one for each token: of use only to models with the same tokenizer
 ATTENTION_KINDS = ("scores", "values")
-# What the families of transformers call the three maps of self-attention.
-NAMES = {
-    "query": ("query", "q_lin", "q_proj"),
-    "key": ("key", "k_lin", "k_proj"),
-    "value": ("value", "v_lin", "v_proj"),
-}
+# What BERT and its kin call the three maps of self-attention. Families with other names (q_proj, ...) turn queries and
+# keys after the map (rotary positions) or share keys among heads, so that the maps' products are not what they attend by.
+NAMES = {"query": ("query", "q_lin"), "key": ("key", "k_lin"), "value": ("value", "v_lin")}
 
 
 @contextmanager

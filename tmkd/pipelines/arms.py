@@ -118,9 +118,8 @@ def make_arm(
         lessons = (base,)
     told = (_told(method, alpha, loss, temperature) if chosen else "") + _set(arm.set)
     told += "".join(f" + {term}" for term in base.terms)
-    if arm.generations > 1:
-        told += f", {arm.generations} " + ("snapshots" if arm.continues else "generations")
-    name = arm_name(arm.pretrain, targets, len(teachers), arm.teacher) + told
+    row = "" if arm.generations == 1 else f", {arm.generations} {'snapshots' if arm.continues else 'generations'}"
+    name = arm_name(arm.pretrain, targets, len(teachers), arm.teacher) + row + told
     settings = {
         "pretrain": arm.pretrain,
         "targets": targets,
@@ -130,12 +129,12 @@ def make_arm(
         "temperature": temperature if chosen and loss != "mse" else None,
         **({"set": arm.set} if arm.set else {}),
         **({"generations": arm.generations, "continues": arm.continues} if arm.generations > 1 else {}),
-        **word_vectors(inputs.config),
+        **_word_vectors(inputs.config),
         **({"terms": {term: settings_of(method.terms[term]) for term in base.terms}} if base.terms else {}),
     }
     return Arm(
         name + (f", N = {len(teachers)}" if count_in_name else ""),
-        arm_name(arm.pretrain, targets, max(2, len(teachers)), arm.teacher) + told,
+        arm_name(arm.pretrain, targets, max(2, len(teachers)), arm.teacher) + row + told,
         len(teachers),
         lessons,
         settings,
@@ -147,14 +146,12 @@ def make_arm(
     )
 
 
-def word_vectors(config: Config) -> dict[str, str]:
+def _word_vectors(config: Config) -> dict[str, str]:
     """Return where a Bi-LSTM's word vectors are from; nothing for other students."""
     encoder = encoder_of(config.student, config)
-    return (
-        {"word_vectors": Path(encoder.vectors).name if encoder.vectors else "random"}
-        if encoder.source == "bilstm"
-        else {}
-    )
+    if encoder.source != "bilstm":
+        return {}
+    return {"word_vectors": Path(encoder.vectors).name if encoder.vectors else "random"}
 
 
 def arm_terms(arm: ArmConfig, method: MethodConfig) -> tuple[str, ...]:
