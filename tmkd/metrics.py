@@ -22,7 +22,11 @@ def main_metric(ranking: bool) -> str:
 
 
 def evaluate(
-    probabilities: np.ndarray, labels: np.ndarray, question_ids: Sequence[str | int] | np.ndarray, ranking: bool
+    probabilities: np.ndarray,
+    labels: np.ndarray,
+    question_ids: Sequence[str | int] | np.ndarray,
+    ranking: bool,
+    parts: Sequence[str] | np.ndarray | None = None,
 ) -> dict[str, float]:
     """Score predictions; every value is a fraction between 0 and 1.
 
@@ -33,6 +37,8 @@ def evaluate(
         ranking: also give map, mrr and ndcg, over the questions with at least one right and one wrong passage, as
             WikiQA's authors do (Yang et al., EMNLP 2015). Among equal scores wrong passages come first, so neither
             the order of the rows nor a constant score is rewarded.
+        parts: [pairs], the part of the split that each pair is in, where there are several (MNLI, matched and
+            mismatched): every metric is then the mean over the parts of the metric within each.
 
     Returns:
         accuracy; auc where there are two classes (NaN if the labels are all one class; ties count one half);
@@ -41,7 +47,10 @@ def evaluate(
     Raises:
         DataError: shapes that disagree, probabilities that are not finite, or no question that can be ranked.
     """
-    probabilities, labels, question_ids = _checked(probabilities, labels, question_ids)
+    probabilities, labels, question_ids = _checked(probabilities, labels, question_ids, parts)
+    if parts is not None:
+        each = [evaluate(probabilities[at], labels[at], question_ids[at], ranking) for at in _members(parts)]
+        return {name: float(np.mean([metrics[name] for metrics in each])) for name in each[0]}
     classes = probabilities.shape[1]
     metrics = {"accuracy": float(np.mean(probabilities.argmax(axis=1) == labels))}
     if classes == 2:
@@ -56,7 +65,11 @@ def evaluate(
 
 
 def per_question(
-    probabilities: np.ndarray, labels: np.ndarray, question_ids: Sequence[str | int] | np.ndarray, ranking: bool
+    probabilities: np.ndarray,
+    labels: np.ndarray,
+    question_ids: Sequence[str | int] | np.ndarray,
+    ranking: bool,
+    parts: Sequence[str] | np.ndarray | None = None,
 ) -> tuple[list[str | int], np.ndarray]:
     """Split the main metric over questions, for paired tests; the mean of the values is the main metric.
 
@@ -65,17 +78,31 @@ def per_question(
     Returns:
         The ids of the questions, and one value each [questions]: average precision where ``ranking`` (sorted by id,
         only questions with a right and a wrong passage); else whether the pair is classified rightly, 1 or 0, with
-        each pair a question of its own, in the order of the rows.
+        each pair a question of its own, in the order of the rows. With ``parts`` they come part by part, and the
+        values of a small part weigh more: times all questions, by the number of parts, by the part's questions.
     """
-    probabilities, labels, question_ids = _checked(probabilities, labels, question_ids)
+    probabilities, labels, question_ids = _checked(probabilities, labels, question_ids, parts)
+    if parts is not None:
+        each = [per_question(probabilities[at], labels[at], question_ids[at], ranking) for at in _members(parts)]
+        total = sum(len(values) for _, values in each)
+        weighted = [values * total / (len(each) * len(values)) for _, values in each]
+        return [question for questions, _ in each for question in questions], np.concatenate(weighted)
     if not ranking:
         return question_ids.tolist(), (probabilities.argmax(axis=1) == labels).astype(float)
     questions, values = _retrieval(probabilities, labels, question_ids, ("map",))
     return questions, values[:, 0]
 
 
+def _members(parts: Sequence[str] | np.ndarray) -> list[np.ndarray]:
+    """Return the pairs of each part, as a mask [pairs]."""
+    return [np.asarray(parts) == part for part in np.unique(parts)]
+
+
 def _checked(
-    probabilities: np.ndarray, labels: np.ndarray, question_ids: Sequence[str | int] | np.ndarray
+    probabilities: np.ndarray,
+    labels: np.ndarray,
+    question_ids: Sequence[str | int] | np.ndarray,
+    parts: Sequence[str] | np.ndarray | None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     probabilities, labels = np.asarray(probabilities, dtype=np.float64), np.asarray(labels)
     question_ids = np.asarray(question_ids)
@@ -83,6 +110,11 @@ def _checked(
         raise DataError(
             "Metrics: expected probabilities [pairs, classes] with a label and a question id for each pair, but found "
             f"shapes {probabilities.shape}, {labels.shape} and {question_ids.shape}; score and label the same pairs."
+        )
+    if parts is not None and len(parts) != len(labels):
+        raise DataError(
+            f"Metrics: expected the part of each of {len(labels)} pairs but found {len(parts)} parts; take both from "
+            "the same rows."
         )
     not_finite = np.flatnonzero(~np.isfinite(probabilities).all(axis=1))
     if len(not_finite):

@@ -1,16 +1,37 @@
+import csv
 import gzip
+import io
 import json
 import logging
 import re
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from tmkd.data.files import read_corpus, read_pairs
+from tmkd.data.bad_rows import BadRows
+from tmkd.data.files import files_of
+from tmkd.data.formats import open_file
+from tmkd.data.labelled import read_labelled
+from tmkd.data.rows import Columns, read_corpus
 from tmkd.data.schema import CORPUS_COLUMNS, PAIR_COLUMNS, pair_id
 from tmkd.errors import DataError
 
 CLASSES = ("wrong", "right")
 HEADER = "question\tpassage\tlabel\n"
+
+
+def read_pairs(path, *, classes=CLASSES, label="label", labels=None, skip=False, cache=None, **columns):
+    bad, names = BadRows(skip), Columns(**columns)
+    source = open_file(path, (names.question, names.passage, label), (names.question_id,))
+    rows = read_labelled(source, names, label=label, classes=classes, labels=labels or {}, bad=bad, file=cache)
+    skipped = bad.settle()
+    return (rows.data, skipped) if skip else rows.data
+
+
+def read_unlabelled(path, skip=False, cache=None):
+    sources = (open_file(file, ("question", "passage"), ("question_id",)) for file in files_of(path))
+    return read_corpus(sources, Columns(), skip=skip, cache=cache)
 
 
 @pytest.fixture
@@ -23,7 +44,7 @@ def tsv(tmp_path):
     return write
 
 
-def rejects(path, *parts, read=lambda path: read_pairs(path, classes=CLASSES)):
+def rejects(path, *parts, read=read_pairs):
     with pytest.raises(DataError) as caught:
         read(path)
     message = str(caught.value)
@@ -34,7 +55,7 @@ def rejects(path, *parts, read=lambda path: read_pairs(path, classes=CLASSES)):
 
 
 def test_pairs_have_the_columns_of_the_schema(tsv):
-    rows = read_pairs(tsv(HEADER + "q1\tp1\tright\nq1\tp2\t0\n"), classes=CLASSES)
+    rows = read_pairs(tsv(HEADER + "q1\tp1\tright\nq1\tp2\t0\n"))
     assert tuple(rows.column_names) == PAIR_COLUMNS
     assert rows["label"][:] == [1, 0]
     assert rows["id"][0] == pair_id("q1", "p1")
@@ -45,7 +66,7 @@ def test_quoted_fields_may_hold_tabs_and_line_ends(tsv):
     content = HEADER + '"q\t1"\t"two\nlines and ""quotes"""\tright\nq2\t\tright\n'
     path = tsv(content)
     rejects(path, "line 4", "'passage'")  # the line of the file, though it is the second row
-    rows = read_pairs(tsv(content.replace("q2\t\t", "q2\tp\t")), classes=CLASSES)
+    rows = read_pairs(tsv(content.replace("q2\t\t", "q2\tp\t")))
     assert rows["question"][0] == "q\t1"
     assert rows["passage"][0] == 'two\nlines and "quotes"'
 
@@ -66,7 +87,7 @@ def test_rejects_missing_file(tmp_path):
 
 
 def test_rejects_unknown_format(tsv):
-    rejects(tsv(HEADER, "pairs.xlsx"), ".tsv, .jsonl")
+    rejects(tsv(HEADER, "pairs.xlsx"), ".tsv, .csv, .jsonl, .json, .parquet")
 
 
 def test_rejects_missing_column_and_lists_those_found(tsv):
@@ -110,11 +131,6 @@ def test_rejects_pair_with_two_labels(tsv):
     rejects(tsv(HEADER + "q\tp\t0\nq\tp2\t0\nq\tp\t1\n"), "line 4", "line 2", "'right'", "'wrong'")
 
 
-def test_rejects_file_without_pairs(tsv):
-    rejects(tsv(HEADER), "none")
-    rejects(tsv(""), "none")
-
-
 @pytest.mark.parametrize("line", ['{"question": ', "[1, 2]", '{"question": "q", "passage": 3, "label": 1}'])
 def test_rejects_broken_json(tsv, line):
     good = '{"question": "q", "passage": "p", "label": 1}\n'
@@ -127,13 +143,13 @@ def test_rejects_half_a_character(tsv):
 
 def test_rejects_broken_gzip(tsv):
     whole = gzip.compress(b'{"question": "q", "passage": "p"}\n' * 50)
-    rejects(tsv(whole[:-9], "corpus.jsonl.gz"), "gzip", read=read_corpus)
-    rejects(tsv(b"plain text", "corpus.jsonl.gz"), "gzip", read=read_corpus)
+    rejects(tsv(whole[:-9], "corpus.jsonl.gz"), "gzip", read=read_unlabelled)
+    rejects(tsv(b"plain text", "corpus.jsonl.gz"), "gzip", read=read_unlabelled)
 
 
 def test_repeated_pairs_count_once_and_are_logged(tsv, caplog):
     with caplog.at_level(logging.WARNING):
-        rows = read_pairs(tsv(HEADER + "q\tp\t0\nq\tp\twrong\nq\tp2\t1\n"), classes=CLASSES)
+        rows = read_pairs(tsv(HEADER + "q\tp\t0\nq\tp\twrong\nq\tp2\t1\n"))
     assert len(rows) == 2
     assert "1 pairs came more than once" in caplog.text
 
@@ -142,7 +158,7 @@ def test_corpus_joins_the_files_of_a_pattern_in_order(tsv, tmp_path, caplog):
     line = '{{"question": "q{0}", "passage": "p", "question_id": {0}, "other": null}}\n'
     tsv(line.format(2) + line.format(1), "part-2.jsonl")
     tsv(gzip.compress(line.format(1).encode()), "part-1.jsonl.gz")
-    rows = read_corpus(tmp_path / "part-*")
+    rows = read_unlabelled(tmp_path / "part-*").rows
     assert tuple(rows.column_names) == CORPUS_COLUMNS
     assert rows["question"][:] == ["q1", "q2"]
     assert rows["question_id"][:] == ["1", "2"]
@@ -150,8 +166,161 @@ def test_corpus_joins_the_files_of_a_pattern_in_order(tsv, tmp_path, caplog):
 
 
 def test_corpus_path_may_hold_brackets(tsv):
-    assert len(read_corpus(tsv('{"question": "q", "passage": "p"}', "a[1].jsonl"))) == 1
+    assert len(read_unlabelled(tsv('{"question": "q", "passage": "p"}', "a[1].jsonl")).rows) == 1
 
 
 def test_rejects_pattern_without_files(tmp_path):
-    rejects(tmp_path / "none-*.jsonl", "cannot be read", read=read_corpus)
+    rejects(tmp_path / "none-*.jsonl", "cannot be read", read=read_unlabelled)
+
+
+ROWS = [("q1", "p, 1", "right"), ('q "2"', "p\t2", "wrong")]
+
+
+def table(kind):
+    if kind == "parquet":
+        sink = io.BytesIO()
+        pq.write_table(pa.table(dict(zip(("question", "passage", "label"), zip(*ROWS)))), sink)
+        return sink.getvalue()
+    if kind.startswith("json"):
+        return "\n".join(json.dumps(dict(zip(("question", "passage", "label"), row))) for row in ROWS).encode()
+    text = io.StringIO()
+    separator = "\t" if kind == "tsv" else ","
+    csv.writer(text, delimiter=separator).writerows([("question", "passage", "label"), *ROWS])
+    return text.getvalue().encode()
+
+
+@pytest.mark.parametrize(
+    "name", ["a.tsv", "a.csv", "a.jsonl", "a.json", "a.parquet", "a.csv.gz", "a.json.gz", "b.tsv.gz"]
+)
+def test_every_format_gives_the_same_rows(tsv, tmp_path, name):
+    content = table(name.split(".")[1])
+    path = tsv(gzip.compress(content) if name.endswith(".gz") else content, name)
+    for cache in (None, tmp_path / "cache" / "rows.arrow"):
+        rows = read_pairs(path, cache=cache)
+        assert list(zip(rows["question"], rows["passage"], rows["label"])) == [("q1", "p, 1", 1), ('q "2"', "p\t2", 0)]
+
+
+def parquet(path, **columns):
+    pq.write_table(pa.table(columns), path)
+    return path
+
+
+def test_parquet_labels_may_be_integers_and_rows_are_named_by_number(tmp_path):
+    good = {"question": ["q", "q"], "passage": ["p1", "p2"], "label": pa.array([0, 1], pa.int8())}
+    path = parquet(tmp_path / "pairs.parquet", **good, embedding=[[0.5], [0.5]])
+    assert read_pairs(path)["label"][:] == [0, 1]
+    assert read_pairs(path, labels={"0": "right", "1": "wrong"})["label"][:] == [1, 0]
+    rejects(parquet(path, **good | {"passage": ["p1", None]}), "row 2", "'passage'")
+    rejects(parquet(path, **good | {"label": [0, 2]}), "row 2", "'label'")
+    rejects(parquet(path, question=["q"], text=["p"], label=[0]), "'passage'", "['question', 'text', 'label']")
+
+
+def test_broken_parquet_always_raises(tsv):
+    rejects(tsv(table("parquet")[:-20], "pairs.parquet"), "Parquet", read=lambda path: read_pairs(path, skip=True))
+
+
+def test_parquet_with_broken_utf8_loses_that_row_alone(tmp_path):
+    broken = pa.StringArray.from_buffers(2, pa.py_buffer(b"\0\0\0\0\1\0\0\0\2\0\0\0"), pa.py_buffer(b"p\xe9"))
+    path = parquet(tmp_path / "pairs.parquet", question=["q", "q"], passage=broken, label=[0, 1])
+    rejects(path, "row 2", "0xe9")
+    assert len(read_pairs(path, skip=True)[0]) == 1
+
+
+def test_source_names_of_labels_are_mapped_and_others_are_classes_or_indices(tsv):
+    path = tsv(HEADER + "q\tp1\tyes\nq\tp2\tno\nq\tp3\tright\nq\tp4\t0\n")
+    assert read_pairs(path, labels={"yes": "right", "no": "wrong"})["label"][:] == [1, 0, 1, 0]
+    rejects(path, "line 3", "'no'", "'yes'", read=lambda path: read_pairs(path, labels={"yes": "right"}))
+
+
+BAD = HEADER.encode() + (
+    b"q1\tp\t1\nq2\tp\nq3\t\t1\nq4\tcaf\xe9\t1\nq5\tp\tmaybe\nq6\tp\t1\nq7\tp\t0\nq6\tp\t1\nq6\tp\t0\n"
+    b'q8\t"p"q\t0\nq9\tp\t0\nq9\tp\t0\n'
+)
+COUNTS = {
+    "wrong field count": 1,
+    "no text": 1,
+    "broken UTF-8": 1,
+    "unknown label": 1,
+    "contradictory labels": 3,
+    "broken quoting": 1,
+}
+
+
+def test_bad_rows_are_told_at_once_the_first_by_its_line_and_all_by_kind(tsv):
+    path = tsv(BAD)
+    rejects(path, "line 3: expected 3 fields", *(f"{count} {kind}" for kind, count in COUNTS.items()))
+
+
+def test_bad_rows_are_skipped_counted_and_logged_with_their_lines(tsv, caplog):
+    path = tsv(BAD)
+    rows, skipped = read_pairs(path, skip=True)
+    assert rows["question"][:] == ["q1", "q7", "q9"]
+    assert skipped == {str(path): COUNTS | {"came before": 1}}
+    assert f"{path}: 3 rows left out (contradictory labels): line 7, 9, 10" in caplog.text
+    assert sum(count for count in skipped[str(path)].values()) + len(rows) == BAD.count(b"\n") - 1
+
+
+@pytest.mark.parametrize("kept", ["q1\tp\t1\n", "q1\tp\t1\r\n", "q1\tp\t1\r"])
+def test_rows_after_broken_quoting_are_still_read(tsv, kept):
+    rows, _ = read_pairs(tsv(HEADER + 'q\t"p"x\t0\n' + kept), skip=True)
+    assert rows["question"][:] == ["q1"]
+
+
+@pytest.mark.parametrize("row", ['q\t"p\t0\n', 'q\t"p\t0\nlost\tp\t0\nq\t"x"\t1\n', 'q\t"p\t0\nlost\tp\t0\nx"\n'])
+def test_open_quote_raises_even_where_bad_rows_are_skipped(tsv, row):
+    # it swallows good rows, and nobody would know how many
+    rejects(tsv(HEADER + row), "begins in line 2", read=lambda path: read_pairs(path, skip=True))
+
+
+def test_header_that_is_no_utf8_always_raises(tsv):
+    rejects(tsv((HEADER + "q\tp\t0\n").encode("utf-16")), "line 1", read=lambda path: read_pairs(path, skip=True))
+
+
+def test_json_rows_are_skipped_one_by_one(tsv):
+    good = '{"question": "q", "passage": "p", "label": 1}\n'
+    rows, skipped = read_pairs(tsv(good + '{"question"\n[1]\n{"question": "q", "label": 1}\n', "a.jsonl"), skip=True)
+    assert len(rows) == 1
+    assert list(skipped.values()) == [{"broken JSON": 2, "missing field": 1}]
+
+
+def test_corpus_skips_and_counts_by_file(tsv, tmp_path):
+    good = '{{"question": "q{}", "passage": "p"}}\n'
+    tsv(good.format(1) + good.format(2), "part-1.jsonl")
+    tsv("question\tpassage\nq2\tp\nq3\t\nq4\tp\n", "part-2.tsv")
+    rejects_at = str(tmp_path / "part-2.tsv")
+    with pytest.raises(DataError, match=re.escape(f"{rejects_at}, line 3")):
+        read_unlabelled(tmp_path / "part-*")
+    for cache in (None, tmp_path / "cache"):
+        found = read_unlabelled(tmp_path / "part-*", skip=True, cache=cache)
+        assert found.rows["question"][:] == ["q1", "q2", "q4"]
+        assert found.skipped == {rejects_at: {"no text": 1, "came before": 1}}
+    assert [file.name for file in (tmp_path / "cache").iterdir()] == ["corpus.arrow"]
+
+
+def test_corpus_without_pairs_is_refused(tsv):
+    with pytest.raises(DataError, match="none"):
+        read_unlabelled(tsv("question\tpassage\n", "a.tsv"))
+
+
+def test_corpus_is_deduplicated_across_batches_and_in_order(tsv, tmp_path, monkeypatch):
+    monkeypatch.setattr("tmkd.data.rows.BATCH", 7)
+    names = [(n * n) % 61 for n in range(200)]
+    tsv("".join(f'{{"question": "q{name}", "passage": "p"}}\n' for name in names), "a.jsonl")
+    found = read_unlabelled(tmp_path / "a.jsonl", cache=tmp_path / "cache").rows
+    assert found["question"][:] == [f"q{name}" for name in dict.fromkeys(names)]
+
+
+def test_corpus_rows_never_stand_in_memory_together(tmp_path, monkeypatch):
+    # a dictionary of all rows would need tens of megabytes here
+    import tracemalloc
+
+    monkeypatch.setattr("tmkd.data.rows.BATCH", 500)
+    passage = "word " * 100
+    with gzip.open(tmp_path / "a.jsonl.gz", "wt", compresslevel=1) as file:
+        file.writelines(f'{{"question": "q{n}", "passage": "{passage}{n}"}}\n' for n in range(20_000))
+    tracemalloc.start()
+    rows = read_unlabelled(tmp_path / "a.jsonl.gz", cache=tmp_path / "cache").rows
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(rows) == 20_000
+    assert peak < 5e6

@@ -99,3 +99,30 @@ def test_a_large_test_split_takes_less_than_two_seconds() -> None:
     start = time.process_time()
     evaluate(scores, labels, questions, ranking=True)
     assert time.process_time() - start < 2
+
+
+PARTS = ["one", "two", "one", "one", "two", "one", "one", "one"]
+
+
+def test_parts_of_a_split_count_alike_whatever_their_size() -> None:
+    # One: rows 0 2 3 5 6 7, right in 5 and 6 -> and two: rows 1 and 4.
+    correct = SCORES.argmax(axis=1) == LABELS
+    inside = np.array(PARTS) == "one"
+    metrics = evaluate(SCORES, LABELS, QUESTIONS, ranking=True, parts=PARTS)
+    assert metrics["accuracy"] == pytest.approx((correct[inside].mean() + correct[~inside].mean()) / 2)
+    assert metrics["accuracy"] != pytest.approx(correct.mean())
+    assert metrics["map"] == pytest.approx((7 / 12 + 1) / 2)  # question a is all in one, b in two
+    assert evaluate(SCORES, LABELS, QUESTIONS, True, ["all"] * 8) == evaluate(SCORES, LABELS, QUESTIONS, True)
+
+
+@pytest.mark.parametrize("ranking", [True, False])
+def test_mean_of_per_question_values_is_the_main_metric_over_parts(ranking: bool) -> None:
+    metrics = evaluate(SCORES, LABELS, QUESTIONS, ranking, PARTS)
+    questions, values = per_question(SCORES, LABELS, QUESTIONS, ranking, PARTS)
+    assert len(questions) == len(values)
+    assert values.mean() == pytest.approx(metrics[main_metric(ranking)])
+
+
+def test_parts_of_other_pairs_are_refused() -> None:
+    with pytest.raises(DataError, match="8 pairs but found 7 parts"):
+        evaluate(SCORES, LABELS, QUESTIONS, ranking=False, parts=PARTS[1:])

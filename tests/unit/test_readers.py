@@ -9,7 +9,7 @@ import pytest
 from tmkd.data import readers
 from tmkd.data.documentation import DocObject
 from tmkd.data.documentation_task import build_corpus, build_task, distinct, divide, module_group, passage
-from tmkd.data.readers import content, corpus_identity, read_task, read_unlabelled, task_identity
+from tmkd.data.readers import content, corpus_identity, read_corpus, read_task, task_identity
 from tmkd.data.schema import SPLITS
 from tmkd.errors import ConfigError, DataError
 
@@ -34,9 +34,10 @@ def invented(packages: int = 3, modules: int = 12, each: int = 8) -> list[DocObj
 
 def data(**changes):
     settings = {
-        "reader": "files", "name": "smoke", "classes": ["wrong", "right"], "ranking": True,
+        "reader": "files", "name": "smoke", "classes": ["wrong", "right"], "labels": {}, "ranking": True,
         **{split: str(SMOKE / f"{split}.tsv") for split in SPLITS},
         "question": "question", "passage": "passage", "label": "label", "question_id": "question_id",
+        "validation_share": 0.3, "rankable_only": False, "on_bad_row": "raise",
         "packages": ["python", "numpy"], "questions": [30, 10, 20],
         "negatives": 3, "passage_words": 20, "seed": 5,
     }  # fmt: skip
@@ -44,7 +45,11 @@ def data(**changes):
 
 
 def corpus(**changes):
-    settings = {"reader": "files", "path": str(SMOKE / "corpus.jsonl"), "questions": 40, "candidates": 4, "random": 2}
+    settings = {
+        "reader": "files", "path": str(SMOKE / "corpus.jsonl"), "pairs": None,
+        "question": "question", "passage": "passage", "question_id": "question_id",
+        "questions": 40, "candidates": 4, "random": 2,
+    }  # fmt: skip
     return settings | changes
 
 
@@ -131,7 +136,7 @@ def test_too_few_objects_are_counted():
 
 
 def read(*settings):
-    return read_task(*settings), read_unlabelled(*settings)
+    return read_task(*settings), read_corpus(*settings).rows
 
 
 def raw_identity(*settings):
@@ -187,7 +192,8 @@ def test_identity_and_fingerprint_follow_the_content_of_files(tmp_path):
     [
         ((data(reader="web"), corpus()), "data.reader is 'web' but must be one of"),
         ((data(), corpus(reader="web")), "corpus.reader is 'web'"),
-        ((data(validation=""), corpus()), "data.validation is empty"),
+        ((data(train=None), corpus()), "data.train is empty"),
+        ((data(test=""), corpus()), "data.test is empty"),
         ((data(), corpus(path=None)), "corpus.path is empty"),
         ((data(reader="documentation", classes=["a", "b"]), corpus()), "data.classes"),
     ],
@@ -195,3 +201,84 @@ def test_identity_and_fingerprint_follow_the_content_of_files(tmp_path):
 def test_senseless_settings_are_named(settings, said):
     with pytest.raises(ConfigError, match=said):
         read(*settings)
+
+
+def test_rows_and_identities_of_files_are_those_that_results_on_disk_were_made_with():
+    # written down, not computed: another value would leave every result without its inputs
+    assert task_identity(data(), corpus())["test"].startswith("c9dc741d1616")
+    assert fingerprint(*read(data(), corpus())).startswith("04560eafacc9")
+
+
+def test_validation_is_drawn_by_question_where_none_is_named():
+    drawn = read_task(data(validation=None), corpus()).splits
+    whole = read_task(data(), corpus()).splits
+    assert set(drawn["train"]["id"]) | set(drawn["validation"]["id"]) == set(whole["train"]["id"])
+    assert not set(drawn["train"]["question"]) & set(drawn["validation"]["question"])
+    assert 0 < len(drawn["validation"]) < len(whole["train"])
+    assert drawn["test"]["id"][:] == whole["test"]["id"][:]
+
+
+def test_share_that_draws_no_question_is_named():
+    with pytest.raises(DataError, match=r"none of the 15 training questions is drawn.*data\.validation_share"):
+        read_task(data(validation=None, validation_share=0.001), corpus())
+
+
+def test_rows_on_disk_are_those_in_memory(tmp_path):
+    for settings in ((data(), corpus()), (data(validation=None), corpus(pairs=30))):
+        task, rows = read_task(*settings, tmp_path), read_corpus(*settings, tmp_path).rows
+        assert fingerprint(task, rows) == fingerprint(*read(*settings))
+    assert {file.name for file in tmp_path.iterdir()} == {*(f"{split}.arrow" for split in SPLITS), "corpus.arrow"}
+
+
+def test_fewer_pairs_of_a_corpus_are_part_of_more():
+    ids = [read_corpus(data(), corpus(pairs=pairs)).rows["id"][:] for pairs in (10, 30, 1000)]
+    assert [len(found) for found in ids] == [10, 30, 80]
+    assert set(ids[0]) < set(ids[1]) < set(ids[2])
+    assert ids[1] == [name for name in ids[2] if name in ids[1]]
+
+
+def leaking(tmp_path, rows):
+    files = {}
+    for split in SPLITS:
+        files[split] = tmp_path / f"{split}.tsv"
+        pairs = [f"{split} {n}\tp{n}{label}\t{label}" for n in range(3) for label in (0, 1)]
+        files[split].write_text("\n".join(["question\tpassage\tlabel", *pairs, *rows.get(split, [])]) + "\n")
+    return {split: str(path) for split, path in files.items()}
+
+
+LEAKS = {"train": ["test 0\tnew\t1", "validation 1\tnew\t1", "test 2\tp20\t0"], "validation": ["test 1\tp10\t0"]}
+
+
+def test_question_in_two_splits_is_told_with_both_places(tmp_path):
+    paths = leaking(tmp_path, LEAKS)
+    said = r"validation\.tsv, line 8: the same question is in the test split \(.*test\.tsv, line [45]\)"
+    with pytest.raises(DataError, match=said) as caught:
+        read_task(data(**paths), corpus())
+    assert "train.tsv: 3 in two splits" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("ranking", "lost"), [(True, {"train": 3, "validation": 1}), (False, {"train": 1, "validation": 1})]
+)
+def test_skipped_leaks_leave_the_training_split_and_never_the_test_split(tmp_path, ranking, lost):
+    paths = leaking(tmp_path, LEAKS)
+    task = read_task(data(**paths, ranking=ranking, on_bad_row="skip"), corpus())
+    assert task.skipped == {paths[split]: {"in two splits": count} for split, count in lost.items()}
+    whole = {split: 6 + len(LEAKS.get(split, [])) for split in SPLITS}
+    assert {split: len(rows) for split, rows in task.splits.items()} == {
+        split: count - lost.get(split, 0) for split, count in whole.items()
+    }
+
+
+def test_split_of_bad_rows_alone_is_refused(tmp_path):
+    paths = leaking(tmp_path, {})
+    Path(paths["test"]).write_text("question\tpassage\tlabel\nq\t\t1\n")
+    with pytest.raises(DataError, match=r"test\.tsv: .* found none \(1 rows were left out\)"):
+        read_task(data(**paths, on_bad_row="skip"), corpus())
+
+
+def test_rankable_only_leaves_out_questions_with_one_label(tmp_path):
+    paths = leaking(tmp_path, {"train": ["lonely\tp\t1"]})
+    task = read_task(data(**paths, rankable_only=True), corpus())
+    assert "lonely" not in task.splits["train"]["question"]
+    assert len(task.splits["train"]) == 6

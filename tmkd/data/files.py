@@ -1,76 +1,25 @@
-"""Strict readers of question-passage pairs from files.
-
-A format is a function that yields (line number, record) of a text; add it to ``FORMATS`` and everything else follows.
-"""
+"""The reader of files: labelled pairs, and corpora of many of them."""
 
 from __future__ import annotations
 
-import csv
 import glob
-import gzip
 import hashlib
-import io
-import json
-import logging
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from datasets import Dataset
+from tqdm.auto import tqdm
 
-from tmkd.data.schema import CORPUS_COLUMNS, PAIR_COLUMNS, pair_id
-from tmkd.errors import DataError
+from tmkd.data.formats import open_file
+from tmkd.data.labelled import make_task
+from tmkd.data.rows import Columns, read_corpus
+from tmkd.data.schema import SPLITS, Corpus, Reader, Settings, Task
+from tmkd.errors import ConfigError, DataError
 
-log = logging.getLogger(__name__)
-Record = Mapping[str, Any]
-
-
-def read_pairs(
-    path: str | Path,
-    *,
-    classes: tuple[str, ...],
-    question: str = "question",
-    passage: str = "passage",
-    label: str = "label",
-    question_id: str = "question_id",
-) -> Dataset:
-    """Return the labelled pairs of a file; the keywords after ``classes`` name its columns.
-
-    A label is a class name or the index of one. Without a column ``question_id`` questions are told apart by their
-    text. A pair that comes twice counts once; with two different labels it is an error.
-    """
-    rows: dict[str, dict[str, Any]] = {}
-    lines: dict[str, int] = {}
-    repeated = 0
-    for line, record in _records(Path(path)):
-        row = _pair(record, question, passage, question_id, f"{path}, line {line}")
-        row["label"] = _label(record, label, classes, f"{path}, line {line}")
-        first = rows.setdefault(row["id"], row)
-        first_line = lines.setdefault(row["id"], line)
-        repeated += first is not row
-        if first["label"] != row["label"]:
-            raise DataError(
-                f"{path}, line {line}: field '{label}' is '{classes[row['label']]}' but the same pair is "
-                f"'{classes[first['label']]}' in line {first_line}; remove one of the two."
-            )
-    return _dataset(rows.values(), PAIR_COLUMNS, str(path), repeated)
+PROGRESS_AFTER = 5  # seconds; what is read sooner needs no progress bar
 
 
-def read_corpus(
-    path: str | Path, *, question: str = "question", passage: str = "passage", question_id: str = "question_id"
-) -> Dataset:
-    """Return the unlabelled pairs of a file, or of all files of a glob pattern; further columns are ignored."""
-    rows: dict[str, dict[str, Any]] = {}
-    repeated = 0
-    for file in corpus_files(path):
-        for line, record in _records(file):
-            row = _pair(record, question, passage, question_id, f"{file}, line {line}")
-            repeated += rows.setdefault(row["id"], row) is not row
-    return _dataset(rows.values(), CORPUS_COLUMNS, str(path), repeated)
-
-
-def corpus_files(path: str | Path) -> list[Path]:
+def files_of(path: str | Path) -> list[Path]:
     """Return the files that a path or a glob pattern stands for, sorted by name."""
     if Path(path).is_file():  # a name may hold the characters of a pattern
         return [Path(path)]
@@ -80,125 +29,71 @@ def corpus_files(path: str | Path) -> list[Path]:
 
 def file_hash(path: str | Path) -> str:
     """Return the SHA-256 of a file's bytes."""
-    return hashlib.sha256(_bytes(Path(path))).hexdigest()
-
-
-def _tsv(text: str, path: Path) -> Iterator[tuple[int, Record]]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter="\t", strict=True)
     try:
-        header = next(reader, [])
-        if len(set(header)) < len(header):
-            raise DataError(f"{path}, line 1: the header {header} names a column twice; rename one of the two.")
-        for fields in reader:
-            if not fields:  # an empty line
-                continue
-            if len(fields) != len(header):
-                raise DataError(
-                    f"{path}, line {reader.line_num}: expected {len(header)} fields as in the header {header} but "
-                    f"found {len(fields)}; put text that holds tabs, quotes or line ends in double quotes."
-                )
-            yield reader.line_num, dict(zip(header, fields, strict=True))
-    except csv.Error as error:
-        raise DataError(
-            f"{path}, line {reader.line_num}: expected tab-separated fields but found broken quoting ({error}); "
-            "put text that holds tabs, quotes or line ends in double quotes and double the quotes inside."
-        ) from None
-
-
-def _jsonl(text: str, path: Path) -> Iterator[tuple[int, Record]]:
-    for line, content in enumerate(text.split("\n"), start=1):  # not splitlines: JSON may hold other line ends
-        if not content.strip():
-            continue
-        try:
-            record = json.loads(content)
-        except json.JSONDecodeError as error:
-            raise DataError(
-                f"{path}, line {line}: expected one JSON object but found broken JSON ({error.msg}, column "
-                f"{error.colno}); write one object a line."
-            ) from None
-        if not isinstance(record, dict):
-            raise DataError(
-                f"{path}, line {line}: expected a JSON object but found {content.strip()[:40]!r}; write one "
-                "object a line."
-            )
-        yield line, record
-
-
-FORMATS: dict[str, Callable[[str, Path], Iterator[tuple[int, Record]]]] = {".tsv": _tsv, ".jsonl": _jsonl}
-
-
-def _records(path: Path) -> Iterator[tuple[int, Record]]:
-    ending = path.name.removesuffix(".gz")
-    known = next((read for suffix, read in FORMATS.items() if ending.endswith(suffix)), None)
-    if known is None:
-        raise DataError(
-            f"{path}: expected a file name that ends in {', '.join(FORMATS)} (or that and .gz) but found "
-            f"'{path.name}'; convert or rename the file."
-        )
-    content = _bytes(path)
-    try:
-        content = gzip.decompress(content) if path.suffix == ".gz" else content
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path}: expected a gzip file but it is broken ({error}); compress it again.") from None
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise DataError(
-            f"{path}, line {line}: expected UTF-8 but found the byte 0x{content[error.start]:02x}; save the file "
-            "as UTF-8."
-        ) from None
-    return known(text, path)
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise DataError(f"{path}: the file cannot be read ({error.strerror}); check the path.") from None
 
 
-def _pair(record: Record, question: str, passage: str, question_id: str, where: str) -> dict[str, Any]:
-    texts = _text(record, question, where), _text(record, passage, where)
-    name = record.get(question_id, pair_id(texts[0], ""))
-    name = str(name) if isinstance(name, int) else _text({question_id: name}, question_id, where)
-    return {"id": pair_id(*texts), "question_id": name, "question": texts[0], "passage": texts[1]}
+def reading(files: Iterable[Path], what: str) -> tqdm:
+    """Return a progress bar for the bytes of all files, which shows itself if they take long."""
+    total = sum(file.stat().st_size for file in files if file.is_file())
+    return tqdm(total=total, desc=f"read {what}", unit="B", unit_scale=True, delay=PROGRESS_AFTER, leave=False)
 
 
-def _text(record: Record, field: str, where: str) -> str:
-    value = _field(record, field, where)
-    # JSON can spell half a character ("\\ud800"), which no encoder takes.
-    if not isinstance(value, str) or not value.strip() or value.encode(errors="ignore").decode() != value:
-        raise DataError(f"{where}: field '{field}' must be text but is {value!r}; fill it in or remove the row.")
-    return value.strip()
+def columns_of(section: Settings) -> Columns:
+    return Columns(section["question"], section["passage"], section["question_id"])
 
 
-def _field(record: Record, field: str, where: str) -> Any:
-    if field not in record:
-        raise DataError(
-            f"{where}: there is no column '{field}' but only {list(record)}; rename the column, or set its name in "
-            "the configuration of the data."
+def setting(owner: str, settings: Settings, key: str) -> str:
+    """Return a setting that the reader cannot do without, or raise ConfigError."""
+    if not settings[key]:
+        raise ConfigError(
+            f"{owner}.{key} is empty but the {settings['reader']} reader needs it; set it as tmkd/config.py says."
         )
-    return record[field]
+    return settings[key]
 
 
-def _label(record: Record, field: str, classes: tuple[str, ...], where: str) -> int:
-    value = _field(record, field, where)
-    if value in classes:
-        return classes.index(value)
-    number = int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
-    if isinstance(number, int) and not isinstance(number, bool) and number in range(len(classes)):
-        return number
-    raise DataError(
-        f"{where}: field '{field}' must be one of {list(classes)} or an index from 0 to {len(classes) - 1} but is "
-        f"{value!r}; mend the label or the list of classes."
-    )
+def split_settings(data: Settings) -> dict[str, str]:
+    """Return where each split comes from; without one for validation, it is drawn from the training rows."""
+    return {split: setting("data", data, split) for split in SPLITS if data[split] or split != "validation"}
 
 
-def _dataset(rows: Iterable[dict[str, Any]], columns: tuple[str, ...], source: str, repeated: int) -> Dataset:
-    kept = list(rows)
-    if not kept:
-        raise DataError(f"{source}: expected at least one pair but found none; add rows below the header.")
-    if repeated:
-        log.warning("%s: %d pairs came more than once and count once", source, repeated)
-    return Dataset.from_dict({column: [row[column] for row in kept] for column in columns})
+def task_options(data: Settings) -> dict[str, Any]:
+    """Return what ``make_task`` takes from the settings, whatever the source."""
+    return {
+        "label": data["label"],
+        "classes": tuple(data["classes"]),
+        "labels": data["labels"],
+        "ranking": data["ranking"],
+        "skip": data["on_bad_row"] == "skip",
+        "validation_share": data["validation_share"],
+        "seed": data["seed"],
+    }
+
+
+def _task(data: Settings, corpus: Settings, cache: Path | None) -> Task:
+    columns = columns_of(data)
+    need, maybe = (columns.question, columns.passage, data["label"]), (columns.question_id,)
+    paths = {split: Path(path) for split, path in split_settings(data).items()}
+    with reading(paths.values(), "task") as bar:
+        sources = {split: open_file(path, need, maybe, advance=bar.update) for split, path in paths.items()}
+        return make_task(data["name"], sources, columns, **task_options(data), cache=cache)
+
+
+def _corpus(data: Settings, corpus: Settings, cache: Path | None) -> Corpus:
+    columns = columns_of(corpus)
+    need, maybe = (columns.question, columns.passage), (columns.question_id,)
+    files = files_of(setting("corpus", corpus, "path"))
+    with reading(files, "corpus") as bar:
+        sources = (open_file(file, need, maybe, advance=bar.update) for file in files)
+        return read_corpus(sources, columns, skip=data["on_bad_row"] == "skip", cache=cache)
+
+
+FILES = Reader(
+    _task,
+    _corpus,
+    lambda data, _: {split: file_hash(path) for split, path in split_settings(data).items()},
+    lambda _, corpus: {"files": [file_hash(file) for file in files_of(setting("corpus", corpus, "path"))]},
+)

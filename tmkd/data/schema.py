@@ -6,9 +6,11 @@ A *pair* is a row with the columns of ``PAIR_COLUMNS``; an unlabelled corpus has
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from itertools import combinations
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from tmkd.errors import DataError
 
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 CORPUS_COLUMNS = ("id", "question_id", "question", "passage")
 PAIR_COLUMNS = (*CORPUS_COLUMNS, "label")
 SPLITS = ("train", "validation", "test")
+PART = "part"  # further column of a split that is made of several, each of which counts alike in every metric
+
+Settings = Mapping[str, Any]
+Skipped = dict[str, dict[str, int]]  # rows that were left out, by file and kind
 
 
 def pair_id(question: str, passage: str) -> str:
@@ -34,13 +40,15 @@ class Task:
         classes: class names; a label is an index into them.
         ranking: whether questions have several passages to order (MAP, MRR, nDCG make sense). The last class is then
             "relevant", and its probability is the score.
-        splits: train, validation and test, each with the columns of ``PAIR_COLUMNS``.
+        splits: train, validation and test, each with the columns of ``PAIR_COLUMNS``, and maybe ``PART``.
+        skipped: rows that were left out.
     """
 
     name: str
     classes: tuple[str, ...]
     ranking: bool
     splits: dict[str, Dataset]
+    skipped: Skipped = field(default_factory=dict)
 
     def check(self) -> Task:
         """Return the task itself, or raise DataError for an empty, one-class or leaking split."""
@@ -79,3 +87,33 @@ class Task:
                 f"{self.name}: no question of the {split} split has both a right and a wrong passage; give it some, or "
                 "set data.ranking=false."
             )
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Unlabelled pairs.
+
+    Attributes:
+        rows: the columns of ``CORPUS_COLUMNS``.
+        skipped: rows that were left out.
+    """
+
+    rows: Dataset
+    skipped: Skipped = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """How one kind of source is read: four functions of the settings of ``data`` and of ``corpus``.
+
+    Attributes:
+        task: the labelled task; the third argument is a folder for what does not fit into memory, or None.
+        corpus: the unlabelled pairs, in the same way.
+        task_identity: what the task's raw data is, known without reading its rows.
+        corpus_identity: the same for the corpus.
+    """
+
+    task: Callable[[Settings, Settings, Path | None], Task]
+    corpus: Callable[[Settings, Settings, Path | None], Corpus]
+    task_identity: Callable[[Settings, Settings], dict[str, Any]]
+    corpus_identity: Callable[[Settings, Settings], dict[str, Any]]

@@ -12,7 +12,7 @@ from tmkd.artifacts import SCRATCH, Artifact, ArtifactStore
 from tmkd.checks import check
 from tmkd.config import Config, settings, vary
 from tmkd.data import readers
-from tmkd.data.schema import SPLITS
+from tmkd.data.schema import PART, SPLITS
 from tmkd.identity import key
 from tmkd.pipelines.specs import corpus_spec, task_spec
 
@@ -98,24 +98,30 @@ class Inputs:
         return _load(artifact.folder("tokens"))
 
     def _make_task(self, work: Path) -> dict[str, Any]:
-        task = readers.read_task(*self._sections)
+        task = readers.read_task(*self._sections, cache=work / SCRATCH)
         for split in SPLITS:
             task.splits[split].save_to_disk(str(work / split))
         return {
             "pairs": {split: len(task.splits[split]) for split in SPLITS},
             "questions": {split: len(set(task.splits[split]["question_id"])) for split in SPLITS},
             "content": readers.content(*task.splits.values()),
+            "skipped": task.skipped,
         }
 
     def _make_corpus(self, work: Path) -> dict[str, Any]:
-        corpus = readers.read_unlabelled(*self._sections)
-        corpus.save_to_disk(str(work / CORPUS))
-        return {"pairs": len(corpus), "content": readers.content(corpus)}
+        corpus = readers.read_corpus(*self._sections, cache=work / SCRATCH)
+        corpus.rows.save_to_disk(str(work / CORPUS))
+        return {"pairs": len(corpus.rows), "content": readers.content(corpus.rows), "skipped": corpus.skipped}
 
     def fingerprint(self) -> str:
         """Return 12 hexadecimal digits of the content of all rows that the experiment reads."""
         contents = [self.task.details["content"], *([self.corpus.details["content"]] if self.needs_corpus else [])]
         return hashlib.sha256("".join(contents).encode()).hexdigest()[:12]
+
+
+def parts_of(rows: Dataset) -> list[str] | None:
+    """Return the part of a split that each row is in, where there are several."""
+    return list(rows[PART]) if PART in rows.column_names else None
 
 
 def _load(folder: Path) -> Dataset:

@@ -10,7 +10,7 @@ from tmkd.artifacts import SCRATCH, Artifact
 from tmkd.config import Config, StudentConfig, TeacherConfig, encoder_of, settings
 from tmkd.metrics import main_metric
 from tmkd.pipelines.encoders import encoder_source
-from tmkd.pipelines.inputs import Inputs
+from tmkd.pipelines.inputs import Inputs, parts_of
 from tmkd.pipelines.specs import teacher_spec
 
 if TYPE_CHECKING:
@@ -84,7 +84,8 @@ def validation_metrics(inputs: Inputs, logits: np.ndarray) -> dict[str, float]:
     from tmkd.metrics import evaluate
 
     rows = inputs.rows("validation")
-    return evaluate(average_probabilities(logits), rows["label"], rows["question_id"], inputs.config.data.ranking)
+    ranking = inputs.config.data.ranking
+    return evaluate(average_probabilities(logits), rows["label"], rows["question_id"], ranking, parts_of(rows))
 
 
 def _teacher(inputs: Inputs, number: int, teacher: TeacherConfig) -> Artifact:

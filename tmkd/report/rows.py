@@ -77,19 +77,21 @@ def make_row(
     pairs_per_second: float | None = None,
     parameters: int | None = None,
     artifacts: Sequence[str] = (),
+    parts: Sequence[str] | None = None,
 ) -> Row:
     """Evaluate an arm at each of its seeds.
 
     Args:
         probabilities_by_seed: one [pairs, classes] per seed.
         labels, question_ids: [pairs].
+        parts: [pairs], as for ``tmkd.metrics.evaluate``.
 
     Raises:
         DataError: as ``tmkd.metrics.evaluate``.
         ValueError: not one array per seed.
     """
     runs = [
-        evaluate(probabilities, labels, question_ids, ranking)
+        evaluate(probabilities, labels, question_ids, ranking, parts)
         for _, probabilities in zip(seeds, probabilities_by_seed, strict=True)
     ]
     metrics = {name: _over_seeds([run[name] for run in runs]) for name in runs[0]}
@@ -110,12 +112,13 @@ def per_question_by_seed(
     labels: np.ndarray,
     question_ids: Sequence[str | int] | np.ndarray,
     ranking: bool,
+    parts: Sequence[str] | None = None,
 ) -> np.ndarray:
     """Return the main metric of each question [seeds, questions], as ``add_versus`` wants it.
 
     Args and Raises: as for ``make_row``.
     """
-    return np.stack([per_question(p, labels, question_ids, ranking)[1] for p in probabilities_by_seed])
+    return np.stack([per_question(p, labels, question_ids, ranking, parts)[1] for p in probabilities_by_seed])
 
 
 def add_versus(

@@ -1,0 +1,196 @@
+"""The reader of data sets that the library ``datasets`` knows: on its hub, in its cache, or in a folder."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from datasets import ClassLabel, Dataset, DatasetBuilder, load_dataset_builder, load_from_disk
+from datasets.exceptions import DatasetsError
+from tqdm.auto import tqdm
+
+from tmkd.data.bad_rows import UNLABELLED, BadRow
+from tmkd.data.files import PROGRESS_AFTER, columns_of, file_hash, setting, split_settings, task_options
+from tmkd.data.formats import Located, Source, missing
+from tmkd.data.labelled import Rows, class_index, make_task
+from tmkd.data.rows import read_corpus
+from tmkd.data.schema import PART, Corpus, Reader, Settings, Task
+from tmkd.errors import ConfigError, DataError
+
+BATCH = 1000  # rows that are in memory at once
+NO_LABEL = (-1, None)  # how data sets say that a row is not labelled
+
+
+def _task(data: Settings, corpus: Settings, cache: Path | None) -> Task:
+    columns, label = columns_of(data), data["label"]
+    there, what = _splits("data", data), _name(data)
+    parts = {split: _parts(there, joined, what) for split, joined in split_settings(data).items()}
+    for split, found in parts.items():
+        for name, rows in found.items():
+            _check_columns(rows, (columns.question, columns.passage, label), f"{what}, {name}")
+            _check_labels(rows, data, f"{what}, {name}", f"data.{split}", there)
+    sources = {
+        split: _source(found, f"{what}, {'+'.join(found)}", (*vars(columns).values(), label), label)
+        for split, found in parts.items()
+    }
+
+    def finish(split: str, rows: Rows) -> Dataset:
+        if len(parts[split]) == 1:
+            return rows.data
+        ends = np.cumsum([len(part) for part in parts[split].values()])
+        names = np.array(list(parts[split]))[np.searchsorted(ends, rows.numbers)]
+        return rows.data.add_column(PART, names.tolist())
+
+    return make_task(data["name"], sources, columns, **task_options(data), cache=cache, finish=finish)
+
+
+def _corpus(data: Settings, corpus: Settings, cache: Path | None) -> Corpus:
+    columns, what = columns_of(corpus), _name(corpus)
+    parts = _parts(_splits("corpus", corpus), corpus["split"], what)
+    for name, rows in parts.items():
+        _check_columns(rows, (columns.question, columns.passage), f"{what}, {name}")
+    source = _source(parts, f"{what}, {'+'.join(parts)}", tuple(vars(columns).values()))
+    return read_corpus([source], columns, skip=data["on_bad_row"] == "skip", cache=cache)
+
+
+def _identity(owner: str, settings: Settings) -> dict[str, Any]:
+    """Return what a data set is: the checksums of a folder, or the commit that the hub or the cache has."""
+    path = _path(owner, settings)
+    if path.is_dir():
+        files = {file.relative_to(path).as_posix(): file for file in sorted(path.rglob("*")) if file.is_file()}
+        # not what `datasets` computes from a folder and keeps there, nor what it never reads
+        own = {name: file_hash(file) for name, file in files.items() if not re.search(r"(^|/)(\.|cache-)", name)}
+        return {"files": own} | ({} if _saved(path) else {"subset": settings["subset"]})
+    builder = _builder(owner, settings)
+    return {"name": settings["path"], "subset": settings["subset"], "commit": builder.hash or builder.config_id}
+
+
+def _splits(owner: str, settings: Settings) -> Mapping[str, Dataset]:
+    path = _path(owner, settings)
+    try:
+        if _saved(path):
+            rows = load_from_disk(str(path))
+            return {str(rows.split or "train"): rows} if isinstance(rows, Dataset) else rows
+        builder = _builder(owner, settings)
+        builder.download_and_prepare()
+        return builder.as_dataset()
+    except (DatasetsError, OSError, ValueError, RuntimeError) as error:
+        raise DataError(f"{owner}.path: {_name(settings)} cannot be read ({_sentence(error)}).") from None
+
+
+def _builder(owner: str, settings: Settings) -> DatasetBuilder:
+    """Return what would read a data set: it knows the commit, and no row is read for it."""
+    path, revision = _path(owner, settings), settings["revision"]
+    name = str(path) if path.is_dir() else settings["path"]
+    try:
+        builder = load_dataset_builder(name, settings["subset"], revision=revision)
+    except (DatasetsError, OSError, ValueError, RuntimeError) as error:
+        raise DataError(
+            f"{owner}.path: {_name(settings)} is neither a folder with a data set nor on the hub or in its cache "
+            f"({_sentence(error)}); check the name, {owner}.subset and the network."
+        ) from None
+    # Without a network `datasets` takes what its cache has, whatever revision was asked for.
+    if revision and type(builder).__module__.endswith(".cache") and builder.hash != revision:
+        raise DataError(
+            f"{owner}.revision: expected {revision} but there is no network and the cache has {builder.hash}; set "
+            "that, or go online."
+        )
+    return builder
+
+
+def _path(owner: str, settings: Settings) -> Path:
+    """Return the folder of a data set, or its name on the hub."""
+    name, subset = setting(owner, settings, "path"), settings["subset"]
+    path = Path(name).expanduser()
+    if subset and _saved(path / subset):
+        return path / subset
+    if subset and _saved(path):
+        raise ConfigError(f"{owner}.subset is {subset} but {path} is one saved data set; set {owner}.subset=null.")
+    if not path.is_dir() and (name.startswith((".", "/", "~")) or name.count("/") > 1):
+        raise DataError(f"{owner}.path: there is no folder {name}; expected one, or the name of a data set on the hub.")
+    return path
+
+
+def _saved(path: Path) -> bool:
+    return (path / "dataset_dict.json").is_file() or (path / "state.json").is_file()
+
+
+def _parts(splits: Mapping[str, Dataset], joined: str, what: str) -> dict[str, Dataset]:
+    """Return the splits that are joined by +, or raise."""
+    names = [name.strip() for name in joined.split("+")]
+    for name in names:
+        if name not in splits or names.count(name) > 1:
+            raise DataError(f"{what}: expected splits out of {list(splits)} but got '{joined}'; set one of those.")
+    return {name: splits[name] for name in names}
+
+
+def _check_columns(rows: Dataset, need: Sequence[str], where: str) -> None:
+    for column in need:
+        if column not in rows.column_names:
+            raise DataError(f"{where}: {missing(column, rows.column_names)}.")
+
+
+def _check_labels(rows: Dataset, data: Settings, where: str, key: str, splits: Mapping[str, Dataset]) -> None:
+    """Raise where no row is labelled, and where the label's names are not the task's classes."""
+    label, classes = data["label"], data["classes"]
+    if len(rows) and set(rows.unique(label)) <= set(NO_LABEL):
+        others = [name for name in splits if not set(splits[name].unique(label)) <= set(NO_LABEL)]
+        raise DataError(f"{where}: the labels of this split are not public; set {key} to another one of {others}.")
+    feature = rows.features[label]
+    if not isinstance(feature, ClassLabel):
+        return
+    try:
+        meant = {classes[class_index(name, label, classes, data["labels"])] for name in feature.names}
+    except BadRow:
+        meant = set()
+    if meant != set(classes):
+        raise ConfigError(
+            f"data.classes is {list(classes)} but {where} has the labels {feature.names}; set data.classes to those, "
+            "or say in data.labels which class each of them means."
+        )
+
+
+def _source(parts: Mapping[str, Dataset], name: str, columns: Sequence[str], label: str | None = None) -> Source:
+    """Return the rows of all parts one after the other, each known by its number among all."""
+
+    def records() -> Iterator[Located]:
+        number = 0
+        total = sum(map(len, parts.values()))
+        with tqdm(total=total, desc=f"read {name}", unit=" rows", delay=PROGRESS_AFTER, leave=False) as bar:
+            for rows in parts.values():
+                feature = rows.features[label] if label else None
+                names = dict(enumerate(feature.names)) if isinstance(feature, ClassLabel) else {}
+                chosen = rows.select_columns([column for column in rows.column_names if column in columns])
+                for batch in chosen.iter(BATCH):
+                    for values in zip(*batch.values()):
+                        number += 1
+                        bar.update()
+                        record = dict(zip(batch, values))
+                        if label and record[label] in NO_LABEL:
+                            yield number, BadRow(UNLABELLED, "no label")
+                            continue
+                        if label:
+                            record[label] = names.get(record[label], record[label])
+                        yield number, record
+
+    return Source(name, "row", records())
+
+
+def _name(settings: Settings) -> str:
+    return " ".join(filter(None, (settings["path"], settings["subset"])))
+
+
+def _sentence(error: Exception) -> str:
+    """Return the first sentence of what a library says."""
+    return re.split(r"\.\s|\n", str(error) or type(error).__name__)[0].rstrip(".")
+
+
+HUB = Reader(
+    _task,
+    _corpus,
+    lambda data, _: _identity("data", data),
+    lambda _, corpus: _identity("corpus", corpus),
+)

@@ -1,0 +1,179 @@
+"""Labelled rows of any source, and the task that is made of them."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from datasets import Dataset
+
+from tmkd.data.bad_rows import CONTRADICTION, LEAK, NO_CLASS, REPEATED, BadRow, BadRows
+from tmkd.data.formats import Record, Source
+from tmkd.data.rows import SCHEMA, Columns, good, in_batches, pair, shown, to_arrow, value_of
+from tmkd.data.schema import SPLITS, Task
+from tmkd.data.splits import draw_validation, id_numbers
+from tmkd.errors import DataError
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Labelled rows, and where in their source each of them stands.
+
+    Attributes:
+        source: file or split.
+        data: columns of ``PAIR_COLUMNS``.
+        numbers: [rows], counted as ``source.unit`` says.
+    """
+
+    source: Source
+    data: Dataset
+    numbers: np.ndarray
+
+    def keep(self, chosen: np.ndarray) -> Rows:
+        """Return the chosen [rows] of the rows."""
+        if chosen.all():
+            return self
+        return replace(self, data=self.data.select(np.flatnonzero(chosen)), numbers=self.numbers[chosen])
+
+
+def make_task(
+    name: str,
+    sources: Mapping[str, Source],
+    columns: Columns,
+    *,
+    label: str,
+    classes: tuple[str, ...],
+    labels: Mapping[str, str],
+    ranking: bool,
+    skip: bool,
+    validation_share: float,
+    seed: int,
+    cache: Path | None = None,
+    finish: Callable[[str, Rows], Dataset] = lambda _, rows: rows.data,
+) -> Task:
+    """Return the task of up to three sources.
+
+    Args:
+        sources: by split; without one for validation, it is drawn from the training questions.
+        label: name of the column.
+        labels: the source's own label names, each with the class it means; others are class names or their indices.
+        skip: leave bad rows out instead of raising.
+        cache: a folder for the rows; without it they are kept in memory.
+        finish: turns the rows of a split into their final form.
+    """
+    bad = BadRows(skip)
+    read: dict[str, Rows] = {}
+    for split in SPLITS:
+        if split in sources:
+            file = cache and cache / f"{split}.arrow"
+            read[split] = read_labelled(
+                sources[split], columns, label=label, classes=classes, labels=labels, bad=bad, file=file
+            )
+    read = without_leaks(read, ranking, bad)
+    skipped = bad.settle()
+    for split, rows in read.items():
+        if not len(rows.data):
+            left = f" ({sum(skipped.get(rows.source.name, {}).values())} rows were left out)"
+            raise DataError(
+                f"{rows.source.name}: expected at least one pair to use for {split} but found none{left}; add rows."
+            )
+    splits = {split: finish(split, rows) for split, rows in read.items()}
+    if "validation" not in splits:
+        splits["train"], splits["validation"] = draw_validation(splits["train"], validation_share, seed)
+        if not len(splits["validation"]):
+            raise DataError(
+                f"{name}: none of the {len(set(splits['train']['question']))} training questions is drawn to validate; "
+                "raise data.validation_share, or name a split in data.validation."
+            )
+    return Task(name, classes, ranking, {split: splits[split] for split in SPLITS}, skipped)
+
+
+def read_labelled(
+    source: Source,
+    columns: Columns,
+    *,
+    label: str,
+    classes: tuple[str, ...],
+    labels: Mapping[str, str],
+    bad: BadRows,
+    file: Path | None = None,
+) -> Rows:
+    """Return the labelled rows of a source; a pair that comes twice counts once, with two labels not at all."""
+    numbers = array("q")
+
+    def make(record: Record) -> dict[str, Any]:
+        return {**pair(record, columns), "label": class_index(value_of(record, label), label, classes, labels)}
+
+    def batches() -> Iterator[list[dict[str, Any]]]:
+        for batch in in_batches(good(source, make, bad)):
+            numbers.extend(number for number, _ in batch)
+            yield [row for _, row in batch]
+
+    data = to_arrow(batches(), SCHEMA.append(pa.field("label", pa.int64())), file)
+    return _once(Rows(source, data, np.asarray(numbers)), label, classes, bad)
+
+
+def class_index(value: Any, column: str, classes: Sequence[str], labels: Mapping[str, str]) -> int:
+    """Return the class that a label means, or raise BadRow."""
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    name = str(value) if whole else value
+    if isinstance(name, str):
+        name = labels.get(name, name)
+        if name in classes:
+            return classes.index(name)
+        if name.isascii() and name.isdigit() and int(name) < len(classes):
+            return int(name)
+    raise BadRow(
+        NO_CLASS,
+        f"field '{column}' must be one of {[*labels, *classes]} or an index from 0 to {len(classes) - 1} but is "
+        f"{shown(value)}; mend the label, or set data.classes or data.labels",
+    )
+
+
+def without_leaks(splits: Mapping[str, Rows], ranking: bool, bad: BadRows) -> dict[str, Rows]:
+    """Take out of train, then of validation, what is in a later split: a question where ranked, else a pair."""
+    what, column = ("question", "question") if ranking else ("pair", "id")
+    held: dict[str, tuple[str, int]] = {}
+    kept: dict[str, Rows] = {}
+    for split in [split for split in reversed(SPLITS) if split in splits]:
+        rows = splits[split]
+        chosen = np.ones(len(rows.data), dtype=bool)
+        for at, value in enumerate(rows.data[column]):
+            if value in held:
+                other, number = held[value]
+                there = splits[other].source
+                told = f"the same {what} is in the {other} split ({there.name}, {there.unit} {number}); remove one"
+                bad.add(rows.source, int(rows.numbers[at]), BadRow(LEAK, told))
+                chosen[at] = False
+        kept[split] = rows.keep(chosen)
+        if split != "train":
+            for value, number in zip(kept[split].data[column], kept[split].numbers.tolist()):
+                held.setdefault(value, (split, number))
+    return {split: kept[split] for split in splits}
+
+
+def _once(rows: Rows, label: str, classes: Sequence[str], bad: BadRows) -> Rows:
+    """Keep the first of equal pairs; none, where their labels contradict each other."""
+    labels = np.asarray(rows.data["label"])
+    _, first, group = np.unique(id_numbers(rows.data), return_index=True, return_inverse=True)
+    first = first[group]  # [rows]: where the same pair stands first
+    disagree = labels != labels[first]
+    contradictory = np.isin(group, group[disagree])
+    repeated = (first < np.arange(len(first))) & ~contradictory
+    opposite = np.zeros(len(first), dtype=np.int64)  # [groups]: the first row that disagrees
+    opposite[group[disagree][::-1]] = np.flatnonzero(disagree)[::-1]
+    for at in np.flatnonzero(repeated).tolist():
+        bad.add(rows.source, int(rows.numbers[at]), BadRow(REPEATED, "the same pair came before"))
+    for at in np.flatnonzero(contradictory).tolist():
+        other = first[at] if disagree[at] else opposite[group[at]]
+        told = (
+            f"field '{label}' is '{classes[labels[at]]}' but the same pair is '{classes[labels[other]]}' in "
+            f"{rows.source.unit} {rows.numbers[other]}; remove one of the two"
+        )
+        bad.add(rows.source, int(rows.numbers[at]), BadRow(CONTRADICTION, told))
+    return rows.keep(~(contradictory | repeated))

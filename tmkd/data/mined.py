@@ -1,0 +1,99 @@
+"""The reader that mines a corpus as the paper's step 1 does: each question with the passages that a search finds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+from random import Random
+from typing import Any, NoReturn
+
+from datasets import Dataset
+
+from tmkd.data.bad_rows import REPEATED, BadRow, BadRows
+from tmkd.data.candidates import top_candidates
+from tmkd.data.files import columns_of, file_hash, files_of, reading, setting
+from tmkd.data.formats import Record, Source, open_file
+from tmkd.data.rows import SCHEMA, good, in_batches, name_of, text, to_arrow
+from tmkd.data.schema import Corpus, Reader, Settings, pair_id
+from tmkd.errors import ConfigError, DataError
+
+
+def mine(
+    questions: Mapping[str, str],
+    passages: Sequence[str],
+    *,
+    candidates: int,
+    random: int,
+    seed: int,
+    cache: Path | None = None,
+) -> Dataset:
+    """Return each question with its best passages by BM25 and with others drawn at random.
+
+    Args:
+        questions: their texts, each with its id.
+        passages: different texts.
+        candidates, random: passages a question, as far as there are so many.
+        seed: of the draw, which is each question's own: other questions do not change it.
+        cache: a folder for the rows; without it they are kept in memory.
+    """
+    best = top_candidates(list(questions), passages, candidates)
+
+    def rows() -> Iterator[dict[str, Any]]:
+        for (question, name), found in zip(questions.items(), best.tolist(), strict=True):
+            rng = Random(f"{seed}\x1f{question}")
+            drawn = rng.sample(range(len(passages)), min(candidates + random, len(passages)))  # some may be found ones
+            for at in found + [at for at in drawn if at not in found][:random]:
+                passage = passages[at]
+                yield {"id": pair_id(question, passage), "question_id": name, "question": question, "passage": passage}
+
+    return to_arrow(in_batches(rows()), SCHEMA, cache and cache / "corpus.arrow")
+
+
+def _corpus(data: Settings, corpus: Settings, cache: Path | None) -> Corpus:
+    columns, bad = columns_of(corpus), BadRows(data["on_bad_row"] == "skip")
+    files = {key: files_of(setting("corpus", corpus, key)) for key in ("path", "passages")}
+    with reading(chain(*files.values()), "questions and passages") as bar:
+
+        def texts(key: str, column: str, id_column: str) -> dict[str, str]:
+            opened = (open_file(file, [column], [id_column], plain=True, advance=bar.update) for file in files[key])
+            return _distinct(opened, column, id_column, bad)
+
+        questions = texts("path", columns.question, columns.question_id)
+        passages = texts("passages", columns.passage, "")
+    skipped = bad.settle()
+    for key, found in (("path", questions), ("passages", passages)):
+        if not found:
+            raise DataError(f"corpus.{key}: expected at least one text but found none; add rows to {corpus[key]}.")
+    draw = {key: corpus[key] for key in ("candidates", "random", "seed")}
+    return Corpus(mine(questions, list(passages), **draw, cache=cache), skipped)
+
+
+def _distinct(sources: Iterable[Source], column: str, id_column: str, bad: BadRows) -> dict[str, str]:
+    """Return the different texts of a column in their order, each with its id, or with a name made from the text."""
+    found: dict[str, str] = {}
+
+    def named(record: Record) -> tuple[str, str]:
+        words = text(record, column)
+        return words, name_of(record, id_column, words)
+
+    for source in sources:
+        for number, (words, name) in good(source, named, bad):
+            if words in found:
+                bad.add(source, number, BadRow(REPEATED, "the same text came before"))
+            found.setdefault(words, name)
+    return found
+
+
+def _no_task(data: Settings, corpus: Settings, *_: Any) -> NoReturn:
+    raise ConfigError("data.reader is 'mined' but mining gives no labels; choose another reader for the task.")
+
+
+MINED = Reader(
+    _no_task,
+    _corpus,
+    _no_task,
+    lambda _, corpus: {
+        key: [file_hash(file) for file in files_of(setting("corpus", corpus, key))] for key in ("path", "passages")
+    },
+)
