@@ -9,7 +9,7 @@ INSTALLED = $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup teachers stage1 stage2 stage3 sweep test test-slow check format verify clean
+.PHONY: help setup plan teachers stage1 stage2 stage3 sweep tables test test-slow check format verify clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -m venv $(VENV)
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
 	@touch $@
+
+plan: $(INSTALLED) ## before a run: what is to be computed, and about how long that takes
+	@$(RUN) stages.plan $(OVERRIDES)
 
 teachers: $(INSTALLED) ## stage 0: fine-tune the teachers
 	@$(RUN) stages.teachers $(OVERRIDES)
@@ -39,6 +42,15 @@ stage3: $(INSTALLED) ## evaluate every arm, write the comparison
 sweep: $(INSTALLED) ## the comparison against the number of teachers
 	@$(RUN) stages.stage2 --multirun sweep=teacher_count $(OVERRIDES)
 	@$(RUN) stages.stage3 sweep=teacher_count $(OVERRIDES)
+
+# Each arm is trained once, whichever table asks first. EXPERIMENT joins another experiment's settings: EXPERIMENT=smoke
+EXPERIMENT ?= default
+TABLES = $(filter-out paper/bert_large, $(patsubst conf/experiment/%.yaml, %, \
+  $(sort $(wildcard conf/experiment/paper/*.yaml) $(wildcard conf/experiment/ablation/*.yaml))))
+
+tables: $(INSTALLED) ## the paper's tables and our own, the column of one task
+	@for table in $(TABLES); do $(RUN) stages.stage3 "experiment=[$(EXPERIMENT),$$table]" $(OVERRIDES) || exit; done
+	@echo "Each table is table.md, .csv, .tex and .png in a folder of its own: see the lines 'table' above."
 
 test: $(INSTALLED) ## the tests: a few minutes, offline
 	@$(RUN) pytest -m "not slow"

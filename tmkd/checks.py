@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from tmkd.config import Config, EncoderConfig, TermConfig, encoder_of
+from tmkd.config import Config, EncoderConfig, OnlineConfig, TermConfig, encoder_of
 from tmkd.errors import ConfigError
 
 TARGETS = ("none", "one", "average", "heads", "students")
@@ -21,7 +21,9 @@ WITHOUT_TEACHER = ("self_attention",)  # terms by which a student learns from it
 LAYER_MAPS = ("last", "skip", "uniform", "top", "middle", "embeddings")
 MIXES = ("heads", "blend", "weigh")
 TEACHER_WEIGHTS = ("mean", "fixed", "confidence", "agreement")
+ONLINE = ("none", "mutual", "codistillation", "together")
 COURSES = ("linear", "cosine", "step")  # how a number goes from its start to its end
+DATA_SETS = ("DeepQA", "CommQA", "MNLI", "SNLI", "QNLI", "RTE")  # the paper's
 SCHEDULES = ("linear", "cosine", "constant", "constant_with_warmup")
 
 
@@ -33,6 +35,7 @@ def check(config: Config) -> Config:
     _teachers(config)
     _student(config)
     _methods(config)
+    _table(config)
     _share("trainer.warmup", config.trainer.warmup)
     _one_of("trainer.schedule", config.trainer.schedule, SCHEDULES)
     _positive("trainer", config.trainer, ("max_grad_norm",))
@@ -54,6 +57,8 @@ def _data(config: Config) -> None:
         0 < data.validation_share < 1, "data.validation_share", "more than 0 and less than 1", data.validation_share
     )
     _expect(set(data.labels.values()) <= set(data.classes), "data.labels", f"classes ({data.classes})", data.labels)
+    if data.column is not None:
+        _one_of("data.column", data.column, DATA_SETS)
     _expect(not data.rankable_only or data.ranking, "data.rankable_only", "false where data.ranking is false", True)
     _expect(config.corpus.pairs is None or config.corpus.pairs > 0, "corpus.pairs", "more than 0", config.corpus.pairs)
     _expect(
@@ -74,6 +79,23 @@ def _data(config: Config) -> None:
     _positive("data", data, ("negatives", "passage_words"))
     _positive("corpus", config.corpus, ("questions", "candidates"))
     _expect(config.corpus.random >= 0, "corpus.random", "0 or more", config.corpus.random)
+
+
+def _table(config: Config) -> None:
+    table, arms = config.table, config.method.arms
+    for name in ("teacher", "ensemble"):
+        _expect(not table.rows or name not in arms, f"method.arms.{name}", "another name where there is a table", name)
+    for label, row in table.rows.items():
+        _one_of(f"table.rows.{label}.arm", row.arm, (*arms, "teacher", "ensemble"))
+        for name in row.paper:
+            _one_of(f"table.rows.{label}.paper", name, (*DATA_SETS, "QPS", "parameters"))
+    for index, claim in enumerate(table.claims):
+        _one_of(f"table.claims[{index}].better", claim.better, tuple(table.rows))
+        _one_of(f"table.claims[{index}].worse", claim.worse, tuple(table.rows))
+        for name in claim.where:
+            _one_of(f"table.claims[{index}].where", name, DATA_SETS)
+    counts = config.comparison.teacher_counts
+    _expect(not table.rows or len(counts) < 2, "comparison.teacher_counts", "one number at most with a table", counts)
 
 
 def _teachers(config: Config) -> None:
@@ -97,6 +119,8 @@ def _teachers(config: Config) -> None:
 def _student(config: Config) -> None:
     student = config.student
     _expect(student.layers is None or student.layers >= 1, "student.layers", "at least 1", student.layers)
+    typed = student.token_types or student.encoder.source != "bilstm"
+    _expect(typed, "student.token_types", "true where student.encoder.source is bilstm", False)
     _one_of("student.keep", student.keep, ("bottom", "every"))
     _one_of("student.init", student.init, ("encoder", "teacher"))
     roster = config.teachers.roster[: config.teachers.count]
@@ -109,14 +133,35 @@ def _student(config: Config) -> None:
         _one_of("student.pooling", student.pooling, POOLINGS)
     _length("student", student.max_length)
     _encoder("student.encoder", student.encoder, ("same", "bilstm"))
+    _exits(config)
     for where, section in (("stage1", config.stage1), ("stage2", config.stage2)):
         _positive(where, section, ("learning_rate", "batch_size", "epochs"))
     _expect(config.stage2.patience >= 0, "stage2.patience", "0 (never) or more", config.stage2.patience)
 
 
+def _exits(config: Config) -> None:
+    student, exits = config.student, config.method.exits
+    rising = student.exits == sorted(set(student.exits)) and min(student.exits, default=1) >= 1
+    below = student.layers is None or max(student.exits, default=0) < student.layers
+    _expect(rising and below, "student.exits", "layers below the student's last, in rising order", student.exits)
+    able = not student.exits or encoder_of(student, config).source != "bilstm"
+    _expect(able, "student.exits", "[] where student.encoder is a Bi-LSTM", student.exits)
+    if student.exit_threshold is not None:
+        _share("student.exit_threshold", student.exit_threshold)
+        _expect(bool(student.exits), "student.exit_threshold", "null without student.exits", student.exit_threshold)
+    _share("method.exits.alpha", exits.alpha)
+    _positive("method.exits", exits, ("temperature",))
+    for name in ("weight", "feature_weight"):
+        value = getattr(exits, name)
+        _expect(0 <= value < math.inf, f"method.exits.{name}", "0 or more", value)
+
+
 def _methods(config: Config) -> None:
     method = config.method
     _expect(0 < config.stage1.share <= 1, "stage1.share", "more than 0, at most 1", config.stage1.share)
+    _one_of("stage1.kind", config.stage1.kind, ("soft", "language"))
+    if config.stage1.kind == "language":
+        _language(config)
     _one_of("stage1.targets", config.stage1.targets, ("average", "heads"))
     _soft("stage1", config.stage1.loss, config.stage1.temperature)
     _soft("method", method.loss, method.temperature)
@@ -134,6 +179,7 @@ def _methods(config: Config) -> None:
         _expect(good, "method.weights", f"{most} numbers, none negative and not all 0", method.weights)
     for name, term in method.terms.items():
         _term(f"method.terms.{name}", term)
+    _online(method.online)
     _expect(bool(method.arms), "method.arms", "at least one arm (for example method=tmkd)", method.arms)
     fewest = min([config.teachers.count, *config.comparison.teacher_counts])
     for name, arm in method.arms.items():
@@ -158,6 +204,38 @@ def _methods(config: Config) -> None:
             _expect(taught, f"{where}.terms", "terms that need no teacher, where targets is none", term)
 
 
+def _online(online: OnlineConfig) -> None:
+    where, peers = "method.online", online.peers
+    _one_of(f"{where}.kind", online.kind, ONLINE)
+    _one_of(f"{where}.direction", online.direction, ("both", "down"))
+    both = online.kind == "mutual" or online.direction == "both"
+    _expect(both, f"{where}.direction", "both, where kind is not mutual", online.direction)
+    counted = type(peers) is int and peers >= 2
+    listed = isinstance(peers, list) and len(peers) >= 2 and all(isinstance(peer, dict) for peer in peers)
+    expected = "a number from 2 on, or a list of at least two students' settings"
+    _expect(counted or listed, f"{where}.peers", expected, peers)
+    for name in ("seeds", "exits", "exit_threshold"):
+        own = listed and any(name in peer for peer in peers)
+        _expect(not own, f"{where}.peers", f"settings without {name}, which are those of all", peers)
+    _expect(0 <= online.weight < math.inf, f"{where}.weight", "0 or more", online.weight)
+    _expect(0 < online.temperature < math.inf, f"{where}.temperature", "more than 0", online.temperature)
+    _expect(0 <= online.burn_in < 1, f"{where}.burn_in", "at least 0 and less than 1", online.burn_in)
+    _expect(online.refresh >= 1, f"{where}.refresh", "1 step or more", online.refresh)
+
+
+def _language(config: Config) -> None:
+    language, student = config.language, config.student
+    _expect(student.encoder.source != "bilstm", "stage1.kind", "soft where student.encoder.source is bilstm", "language")
+    _expect(student.init == "encoder", "student.init", "encoder where stage1.kind is language", student.init)
+    for name in ("kl", "mlm", "cosine"):
+        _expect(0 <= getattr(language, name) < math.inf, f"language.{name}", "0 or more", getattr(language, name))
+    some = language.kl + language.mlm + language.cosine > 0
+    _expect(some, "language", "at least one of kl, mlm and cosine above 0", "0 for all")
+    _positive("language", language, ("temperature", "fit_epochs", "fit_learning_rate", "fit_batch_size"))
+    _expect(0 < language.masked <= 1, "language.masked", "more than 0, at most 1", language.masked)
+    _expect(0 <= language.held_out < 1, "language.held_out", "at least 0 and less than 1", language.held_out)
+
+
 def _term(where: str, term: TermConfig) -> None:
     _one_of(f"{where}.loss", term.loss, TERMS)
     _one_of(f"{where}.schedule", term.schedule, COURSES)
@@ -177,7 +255,7 @@ def _encoder(where: str, encoder: EncoderConfig, more: tuple[str, ...] = ()) -> 
     _expect(encoder.source != "hub" or bool(encoder.name), f"{where}.name", "a hub name or a folder", encoder.name)
     _length(where, encoder.max_length)
     _positive(where, encoder, ("layers", "width", "words", "dimensions"))
-    unused = encoder.vectors is None or encoder.source == "bilstm"
+    unused = encoder.vectors is None or encoder.source in ("bilstm", "same")  # same: for arms that are a Bi-LSTM
     _expect(unused, f"{where}.vectors", "null where source is not bilstm", encoder.vectors)
 
 

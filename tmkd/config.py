@@ -105,6 +105,7 @@ class TeachersConfig:
 @dataclass
 class StudentConfig:
     layers: Optional[int] = 3  # how many layers of its encoder it keeps; null: all of them
+    token_types: bool = True  # false: question and passage are told apart by the separator alone, as in DistilBERT
     keep: str = "bottom"  # which: bottom (the paper) | every (spread evenly from the first on, as DistilBERT)
     init: str = "encoder"  # whose they are: encoder (as it was pre-trained) | teacher (the best, as it was fine-tuned)
     dropout: Optional[float] = 0.0  # null: the encoder's own
@@ -113,10 +114,13 @@ class StudentConfig:
     max_length: Optional[int] = None  # null: the encoder's
     encoder: EncoderConfig = field(default_factory=lambda: EncoderConfig(source="same"))
     seeds: list[int] = field(default_factory=lambda: [1, 2])  # every arm is trained once for each
+    exits: list[int] = field(default_factory=list)  # layers after which it can stop, each with a classifier of its own
+    exit_threshold: Optional[float] = None  # a row in which pairs leave at the first exit so sure (0 to 1); null: none
 
 
 @dataclass
 class Stage1Config:
+    kind: str = "soft"  # soft (the paper: the teachers' soft labels) | language (DistilBERT: see LanguageConfig)
     teacher_weights: str = "mean"  # as method.teacher_weights; there are no gold labels to agree with
     share: float = 1.0  # of the corpus: for learning curves; a smaller share is part of a larger one
     targets: str = "average"  # average (one soft head on the teachers' mean logits) | heads (one a teacher, the paper)
@@ -125,6 +129,24 @@ class Stage1Config:
     learning_rate: float = 2e-4
     batch_size: int = 16
     epochs: int = 1
+
+
+@dataclass
+class LanguageConfig:
+    """Stage 1 of kind language: the student learns from its encoder at full depth to tell masked tokens."""
+
+    kl: float = 5.0  # weights: of the teacher's predictions, of the masked tokens, of the last hidden states' direction
+    mlm: float = 2.0
+    cosine: float = 1.0
+    temperature: float = 2.0  # of the teacher's predictions
+    masked: float = 0.15  # share of the tokens
+    held_out: float = 0.05  # share of the corpus's passages that is not learnt from: how well are their tokens told?
+    # where the encoder's checkpoint has no masked-language-model head, one is fitted to the corpus first
+    fit_encoder: bool = False  # and the encoder with it
+    fit_epochs: int = 1
+    fit_learning_rate: float = 1e-3
+    fit_batch_size: int = 32
+    seed: int = 1  # of the fit
 
 
 @dataclass
@@ -166,6 +188,31 @@ class TermConfig:
 
 
 @dataclass
+class OnlineConfig:
+    """Students that are trained together, as peers, in one training; docs/families.md tells the kinds apart."""
+
+    # none | mutual (each learns from the others as they are) | codistillation (from copies of them as they were a while
+    # ago) | together (side by side, from the same teachers; not from each other)
+    kind: str = "none"
+    peers: Any = 2  # how many; or a list of what each sets otherwise in student: [{layers: 6}, {layers: 3}]
+    weight: float = 1.0  # of what they learn from each other, beside the loss that each has by itself
+    temperature: float = 1.0
+    burn_in: float = 0.0  # share of the training in which they do not learn from each other yet
+    refresh: int = 50  # codistillation: steps after which the copies are made anew
+    direction: str = "both"  # mutual: both (all from all) | down (each from those before it in the list)
+
+
+@dataclass
+class ExitsConfig:
+    """What the exits of a student (``student.exits``) learn, in stage 2: (1 − α) CE + α T² KL + λ feature distance."""
+
+    weight: float = 1.0  # of every exit's loss, beside the deepest classifier's
+    alpha: float = 0.1  # weight of what the deepest classifier says
+    temperature: float = 3.0
+    feature_weight: float = 0.1  # λ, of a mean over the width (the 1e-6 that others use is of a sum)
+
+
+@dataclass
 class MethodConfig:
     alpha: float = 0.9  # α: weight of the soft labels, (1 − α) of the gold labels; at 1 the soft heads alone predict
     loss: str = "mse"  # mse (on logits, the paper) | kl | ce
@@ -180,6 +227,8 @@ class MethodConfig:
     teacher_weights: str = "mean"
     weights: list[float] = field(default_factory=list)  # fixed: one a teacher
     terms: dict[str, TermConfig] = field(default_factory=dict)  # further losses, by name
+    online: OnlineConfig = field(default_factory=OnlineConfig)  # students that are trained together
+    exits: ExitsConfig = field(default_factory=ExitsConfig)
     carry_heads: bool = True  # stage-2 heads start from the stage-1 head (or from that of the same teacher)
     arms: dict[str, ArmConfig] = field(default_factory=dict)  # the students to train and compare
 
@@ -220,7 +269,7 @@ class RowConfig:
     """A row of a table: an arm of ours beside the paper's numbers."""
 
     arm: str = MISSING  # a name in method.arms; or teacher (the best on the validation split), or ensemble (of them)
-    paper: dict[str, float] = field(default_factory=dict)  # by the paper's data set, in %
+    paper: dict[str, float] = field(default_factory=dict)  # by the paper's data set, in %; QPS, and parameters in millions
     x: Optional[float] = None  # its place on the figure's horizontal axis, where that is a number
 
 
@@ -258,6 +307,7 @@ class Config:
     teachers: TeachersConfig = field(default_factory=TeachersConfig)
     student: StudentConfig = field(default_factory=StudentConfig)
     stage1: Stage1Config = field(default_factory=Stage1Config)
+    language: LanguageConfig = field(default_factory=LanguageConfig)
     stage2: Stage2Config = field(default_factory=Stage2Config)
     method: MethodConfig = field(default_factory=MethodConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)

@@ -1,4 +1,4 @@
-"""Whether one arm really beats another: a paired permutation test and a bootstrap interval over questions."""
+"""Whether one arm really beats another: paired tests and intervals over questions."""
 
 from __future__ import annotations
 
@@ -53,18 +53,9 @@ def paired_test(a: np.ndarray, b: np.ndarray) -> PairedTest:
             "Paired test: expected two arms [seeds, questions] with the same two or more questions, but found shapes "
             f"{a.shape} and {b.shape}; evaluate both arms on the same split."
         )
-    differences = a.mean(axis=0) - b.mean(axis=0)
-    if not np.isfinite(differences).all():
-        raise DataError(
-            f"Paired test: expected finite values, but found NaN or infinity for {(~np.isfinite(differences)).sum()} "
-            f"of {len(differences)} questions; leave out the seeds that have diverged."
-        )
-    from scipy import stats
-
-    interval = stats.bootstrap(
-        (differences,), np.mean, n_resamples=RESAMPLES, batch=BATCH, method="percentile", rng=np.random.default_rng(0)
-    ).confidence_interval
-    return PairedTest(float(differences.mean()), _p_value(differences), float(interval.low), float(interval.high))
+    differences = _finite(a.mean(axis=0) - b.mean(axis=0))
+    interval, _ = _bootstrap(differences)
+    return PairedTest(float(differences.mean()), _p_value(differences), *interval)
 
 
 def _p_value(differences: np.ndarray) -> float:
@@ -85,6 +76,61 @@ def _p_value(differences: np.ndarray) -> float:
         rng=np.random.default_rng(0),
     )
     return float(result.pvalue)
+
+
+def paired_bootstrap(a: np.ndarray, b: np.ndarray) -> PairedTest:
+    """Test whether two arms differ, seed by seed, on the same questions: a bootstrap over questions.
+
+    A resample draws questions with replacement, the same for every seed, and takes the mean of a − b over seeds and
+    questions. p is the share of resamples whose distance from the observed difference is at least its distance from
+    zero, the observed one counted among them (Davison and Hinkley, 1997, section 4.4). As in ``paired_test``, the
+    answer is about these trained models and does not cover the choice of seeds.
+
+    Args:
+        a, b: [seeds, questions], one value of the metric each; same questions and same seeds in the same order. An arm
+            with one seed is compared with every seed of the other.
+
+    Returns:
+        The same result at every call, as the resampling has a fixed seed.
+
+    Raises:
+        DataError: arms with other shapes, fewer than two questions, or values that are not finite.
+    """
+    a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    seeds = {len(values) for values in (a, b)} - {1}
+    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or a.shape[1] < 2 or len(seeds) > 1 or 0 in seeds:
+        raise DataError(
+            "Paired bootstrap: expected two arms [seeds, questions] with the same two or more questions and the same "
+            f"seeds (or one), but found shapes {a.shape} and {b.shape}; train and evaluate both arms alike."
+        )
+    # The questions of a resample are the same for every seed, so the seeds' mean may be taken first.
+    differences = _finite((a - b).mean(axis=0))
+    interval, resampled = _bootstrap(differences)
+    difference = differences.mean()
+    # As far from it as zero is; rounding must not make two like arms differ.
+    extreme = np.abs(resampled - difference) >= abs(difference) - 1e-12
+    p_value = (1 + np.count_nonzero(extreme)) / (1 + len(resampled))
+    return PairedTest(float(difference), float(p_value), *interval)
+
+
+def _finite(differences: np.ndarray) -> np.ndarray:
+    if not np.isfinite(differences).all():
+        raise DataError(
+            f"Paired test: expected finite values, but found NaN or infinity for {(~np.isfinite(differences)).sum()} "
+            f"of {len(differences)} questions; leave out the seeds that have diverged."
+        )
+    return differences
+
+
+def _bootstrap(differences: np.ndarray) -> tuple[tuple[float, float], np.ndarray]:
+    """Return the 95 % percentile interval of the mean, and the resampled means [resamples]."""
+    from scipy import stats
+
+    made = stats.bootstrap(
+        (differences,), np.mean, n_resamples=RESAMPLES, batch=BATCH, method="percentile", rng=np.random.default_rng(0)
+    )
+    interval = made.confidence_interval
+    return (float(interval.low), float(interval.high)), made.bootstrap_distribution
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

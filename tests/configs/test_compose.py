@@ -28,7 +28,9 @@ def test_there_are_options_to_try():
 @pytest.mark.parametrize("option", GROUPS, ids=str)
 def test_option_composes(option):
     extra = ["encoder.name=somewhere"] if str(option) == "encoder/hub" else []
-    config = composed(f"{option.parent}={option.name}", *extra)
+    group, *name = option.parts
+    added = "+" if group == "terms" else ""  # a group that no run starts with
+    config = composed(f"{added}{group}={'/'.join(name)}", *extra)
     assert config.teachers.roster and config.method.arms
 
 
@@ -79,6 +81,15 @@ def test_one_setting_of_one_teacher_can_be_changed():
         ("trainer.max_grad_norm=-1", "trainer.max_grad_norm: expected"),
         ("student.dropout=1.5", "student.dropout: expected a number from 0 to 1"),
         ("name=../elsewhere", "name: expected a plain folder name"),
+        (
+            "+table.rows={TMKD: {arm: tmkt}}",
+            r"table.rows.TMKD.arm: expected one of gold, .*, teacher, ensemble, got tmkt",
+        ),
+        (
+            "+table={rows: {TMKD: {arm: tmkd}}, claims: [{better: TMKD, worse: MKD}]}",
+            r"table.claims\[0\].worse: expected one of TMKD, got MKD",
+        ),
+        ("data.column=SQuAD", "data.column: expected one of DeepQA, "),
     ],
 )
 def test_setting_that_makes_no_sense_is_named(override, said):

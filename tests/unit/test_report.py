@@ -70,7 +70,7 @@ def test_undefined_values_are_null_in_json_and_floats_are_whole(rows: list[Row])
     assert list(document) == ["experiment", "data", "fingerprint", "pairs", "rows"]
     assert document["rows"][-1]["metrics"]["auc"] == {"values": [None], "mean": None, "std": None}
     assert document["rows"][0]["metrics"]["map"]["mean"] == rows[0].mean("map")
-    columns = "arm settings seeds metrics pairs_per_second parameters artifacts versus"
+    columns = "arm settings seeds metrics pairs_per_second parameters artifacts train_seconds train_bytes versus"
     assert list(document["rows"][0]) == columns.split()
 
 
@@ -90,7 +90,7 @@ def test_csv_reads_back_at_full_precision(rows: list[Row]) -> None:
 def test_markdown_shows_mean_std_and_difference_and_says_what_they_are(rows: list[Row]) -> None:
     text = to_markdown("WikiQA", "abc123", rows, ranking=True, questions=6, pairs=1200)
     assert "| KD (1-o-1) | 2 | 0.667 ± 0.118 |" in text
-    assert "| 2,000 | 45.70 | +0.250 |" in text
+    assert "| 2,000 | 45.70 | – | – | +0.250 |" in text
     for said in ("WikiQA", "abc123", "6 questions", "1,200 pairs", "permutation test", "minus that of KD (1-o-1)"):
         assert said in text
     assert len({line.count("|") for line in text.splitlines() if line.startswith("|")}) == 1

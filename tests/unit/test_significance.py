@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tmkd.errors import DataError
-from tmkd.significance import holm, paired_test
+from tmkd.significance import RESAMPLES, holm, paired_bootstrap, paired_test
 
 
 def test_identical_arms_do_not_differ() -> None:
@@ -69,6 +69,62 @@ def test_arms_with_other_questions_are_refused(other: np.ndarray) -> None:
 def test_values_that_are_not_finite_are_refused() -> None:
     with pytest.raises(DataError, match="1 of 2 questions"):
         paired_test(np.array([[np.nan, 1.0]]), np.zeros((1, 2)))
+
+
+def test_bootstrap_of_like_arms_finds_nothing() -> None:
+    values = np.random.default_rng(0).random((3, 50))
+    result = paired_bootstrap(values, values[::-1])  # seeds in another order leave rounding errors
+    assert result.p_value == 1.0
+    assert (result.difference, result.low, result.high) == pytest.approx((0, 0, 0), abs=1e-12)
+
+
+def test_bootstrap_p_is_the_share_of_resamples_as_far_from_the_difference_as_zero_is() -> None:
+    # Two questions, 1 and 0: resampled means are 0, .5 and 1 with weights 1/4, 1/2, 1/4; zero is .5 away from .5.
+    result = paired_bootstrap(np.array([[1.0, 0.0]]), np.zeros((1, 2)))
+    assert result.difference == 0.5
+    assert result.p_value == pytest.approx(0.5, abs=0.02)
+    assert (result.low, result.high) == (0.0, 1.0)
+    # All questions differ alike: no resample is ever as far, and p is not 0.
+    assert paired_bootstrap(np.ones((1, 5)), np.zeros((1, 5))).p_value == 1 / (RESAMPLES + 1)
+
+
+def test_bootstrap_agrees_with_the_normal_approximation() -> None:
+    from scipy import stats
+
+    values = np.random.default_rng(2).normal(0.04, 1.0, (2, 1_000)) + 0.02
+    result = paired_bootstrap(values, np.zeros_like(values))
+    means = values.mean(axis=0)
+    error = means.std() / 1_000**0.5
+    assert result.p_value == pytest.approx(2 * stats.norm.sf(means.mean() / error), abs=0.02)
+    assert (result.low, result.high) == pytest.approx(
+        (means.mean() - 1.96 * error, means.mean() + 1.96 * error), abs=0.003
+    )
+
+
+def test_bootstrap_pairs_seeds_and_sets_a_lone_one_beside_all() -> None:
+    rng = np.random.default_rng(3)
+    a, alone = rng.random((3, 40)), rng.random((1, 40))
+    assert paired_bootstrap(a, alone) == paired_bootstrap(a, np.repeat(alone, 3, axis=0))
+    assert paired_bootstrap(alone, a).difference == pytest.approx(-paired_bootstrap(a, alone).difference)
+
+
+def test_bootstrap_of_arms_exchanged_changes_the_sign_alone() -> None:
+    rng = np.random.default_rng(4)
+    a, b = rng.random((2, 200)) + 0.03, rng.random((2, 200))
+    forth, back = paired_bootstrap(a, b), paired_bootstrap(b, a)
+    assert back.p_value == pytest.approx(forth.p_value)
+    assert (back.low, back.high) == pytest.approx((-forth.high, -forth.low))
+
+
+@pytest.mark.parametrize("other", [np.zeros((2, 5)), np.zeros((3, 4)), np.zeros(5), np.zeros((0, 5))])
+def test_bootstrap_refuses_other_questions_or_seeds(other: np.ndarray) -> None:
+    with pytest.raises(DataError, match=r"the same\s+seeds \(or one\), but found shapes \(3, 5\)"):
+        paired_bootstrap(np.zeros((3, 5)), other)
+
+
+def test_bootstrap_refuses_values_that_are_not_finite() -> None:
+    with pytest.raises(DataError, match="1 of 2 questions"):
+        paired_bootstrap(np.array([[np.nan, 1.0]]), np.zeros((1, 2)))
 
 
 def test_holm_equals_values_worked_out_by_hand() -> None:

@@ -15,9 +15,14 @@ from tmkd.checks import WITHOUT_TEACHER
 from tmkd.config import ArmConfig, Config, MethodConfig, encoder_of
 from tmkd.config import settings as settings_of
 from tmkd.metrics import main_metric
+from tmkd.pipelines.exits import check_student_exits, exits_spec
 from tmkd.pipelines.inputs import Inputs
+from tmkd.pipelines.language import check_language
+from tmkd.pipelines.online import FIRST, check_peers, members, online_facts, online_name
 from tmkd.pipelines.teachers import best_teacher, teachers
 from tmkd.pipelines.terms import check_terms
+
+TOLD_APART = ("student.exits", "student.exit_threshold", "method.online")  # these have their own place in names
 
 
 @dataclass(frozen=True)
@@ -66,13 +71,20 @@ class Arm:
 def arms(inputs: Inputs) -> list[Arm]:
     """Return the arms to compare, for each number of teachers; some may come to the same."""
     config = inputs.config
-    counts = config.comparison.teacher_counts or [config.teachers.count]
+    counts: list[int | None] = [*config.comparison.teacher_counts] or [None]  # None: each arm's own
     found: list[Arm] = []
     for count in counts:
         for name, arm in config.method.arms.items():
             own = inputs.varied(arm.set)
+            check_peers(own, name, arm)
             if terms := arm_terms(arm, own.config.method):
-                check_terms(own, name, terms)
+                for member in members(own):
+                    check_terms(member, name, terms)
+            if arm.pretrain and own.config.stage1.kind == "language":
+                check_language(own, name, arm_terms(arm, own.config.method))
+            if own.config.student.exits:
+                for member in members(own):
+                    check_student_exits(member, name)
             trained = teachers(own, count)
             best = best_teacher(trained, main_metric(config.data.ranking))
             found.append(make_arm(name, arm, own, trained, best, count_in_name=len(counts) > 1))
@@ -105,7 +117,7 @@ def make_arm(
         alpha,
         loss,
         temperature,
-        method.carry_heads,
+        method.carry_heads and inputs.config.stage1.kind == "soft",  # of a language there are no heads to carry over
         method.mix if chosen else "heads",
         method.teacher_weights if len(chosen) > 1 and targets in ("average", "heads") else "mean",
         arm_terms(arm, method) if alpha > 0 else (),
@@ -118,8 +130,19 @@ def make_arm(
         lessons = (base,)
     told = (_told(method, alpha, loss, temperature) if chosen else "") + _set(arm.set)
     told += "".join(f" + {term}" for term in base.terms)
+    if arm.pretrain and inputs.config.stage1.kind != "soft" and "kind" not in arm.set.get("stage1", {}):
+        told += f", stage1.kind = {inputs.config.stage1.kind}"
+    if exits := inputs.config.student.exits:
+        told += f" + exits ({', '.join(map(str, exits))})"
     row = "" if arm.generations == 1 else f", {arm.generations} {'snapshots' if arm.continues else 'generations'}"
-    name = arm_name(arm.pretrain, targets, len(teachers), arm.teacher) + row + told
+    online = method.online
+
+    def full_name(count: int) -> str:
+        alone = arm_name(arm.pretrain, targets, count, arm.teacher)
+        if online.kind == "none":
+            return alone + row + told
+        return online_name(alone if chosen or arm.pretrain else None, online) + told + FIRST
+
     settings = {
         "pretrain": arm.pretrain,
         "targets": targets,
@@ -131,10 +154,12 @@ def make_arm(
         **({"generations": arm.generations, "continues": arm.continues} if arm.generations > 1 else {}),
         **_word_vectors(inputs.config),
         **({"terms": {term: settings_of(method.terms[term]) for term in base.terms}} if base.terms else {}),
+        **exits_spec(inputs.config),
+        **online_facts(online),
     }
     return Arm(
-        name + (f", N = {len(teachers)}" if count_in_name else ""),
-        arm_name(arm.pretrain, targets, max(2, len(teachers)), arm.teacher) + row + told,
+        full_name(len(teachers)) + (f", N = {len(teachers)}" if count_in_name else ""),
+        full_name(max(2, len(teachers))),
         len(teachers),
         lessons,
         settings,
@@ -167,6 +192,8 @@ def _set(changes: dict[str, Any], path: str = "") -> str:
     for name, value in changes.items():
         where = f"{path}.{name}" if path else name
         told = where.removeprefix("method.")
+        if where in TOLD_APART:
+            continue
         parts.append(_set(value, where) if isinstance(value, dict) else f", {told} = {value}")
     return "".join(parts)
 

@@ -19,24 +19,30 @@ from tmkd.disk import writing_to
 from tmkd.errors import ConfigError
 from tmkd.metrics import main_metric
 from tmkd.pipelines.arms import Arm, arms
-from tmkd.pipelines.inputs import Inputs
+from tmkd.pipelines.exits import DEEPEST, Predictor, leaving, parameters, predictors, probabilities
+from tmkd.pipelines.inputs import Inputs, parts_of
+from tmkd.pipelines.peers import arm_rows
 from tmkd.pipelines.speed import machine, speed
 from tmkd.pipelines.stage2 import students
 from tmkd.pipelines.tables import COLUMN, add_column, column_spec, report_folder, write_column
-from tmkd.pipelines.teachers import best_teacher, predictions, teachers
+from tmkd.pipelines.teachers import best_teacher, teachers
 from tmkd.report.rows import BASELINE, Row
 from tmkd.report.tables import print_table
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A row to be: its arm's name and settings, and for each seed the classifiers whose probabilities are averaged."""
+    """A row to be: its arm's name and settings, and for each seed the classifiers whose probabilities are averaged.
+
+    ``predictor`` is the part of each of them that answers.
+    """
 
     arm: str
     series: list[str]
     settings: dict[str, Any]
     seeds: list[int]
     members: list[list[Artifact]]
+    predictor: Predictor = DEEPEST
 
 
 def run(config: Config) -> Path:
@@ -70,7 +76,10 @@ def run(config: Config) -> Path:
             os.replace(temporary, folder / name)
     found = json.loads((folder / "comparison.json").read_text())
     title = f"{found['data']} (fingerprint {found['fingerprint']})"
-    print_table([Row(**row) for row in found["rows"]], config.data.ranking, title, baseline)
+    # Where there is a table, its labels: they are shorter than names made of settings.
+    labels = {name: label for label, name in spec.get("table", {}).get("rows", {}).items()}
+    rows = [Row(**row | {"arm": labels.get(row["arm"], row["arm"])}) for row in found["rows"]]
+    print_table(rows, config.data.ranking, title, baseline)
     if config.table.rows:
         add_column(config, made)
     return folder
@@ -93,14 +102,23 @@ def _baseline(config: Config, names: list[str]) -> str | None:
 
 
 def student_entries(settled: list[Arm]) -> list[Entry]:
-    """Return a row for each arm, its students trained if they are not yet; arms that come to the same are one row."""
+    """Return a row for each arm, its students trained if they are not yet; arms that come to the same are one row.
+
+    Where students have exits, the rows of these stand below the arm's; where several are trained together, those of the
+    others and of their ensemble.
+    """
     entries: dict[str, Entry] = {}
     for arm in settled:
-        if arm.name not in entries:
-            seeds = arm.inputs.config.student.seeds
-            members = [students(arm, seed) for seed in seeds]
-            entries[arm.name] = Entry(arm.name, [], {**arm.settings, "count": arm.count}, seeds, members)
-        entries[arm.name].series.append(arm.series)
+        for predictor in predictors(arm.inputs.config):
+            first = arm.name + predictor.told
+            if first not in entries:
+                seeds = arm.inputs.config.student.seeds
+                made = [students(arm, seed) for seed in seeds]
+                facts = {**arm.settings, "count": arm.count, **predictor.settings}
+                for shown, members in arm_rows(arm, made).items():
+                    name = shown + predictor.told
+                    entries[name] = Entry(name, [], facts, seeds, members, predictor)
+            entries[first].series.append(arm.series + predictor.told)
     return list(entries.values())
 
 
@@ -122,40 +140,53 @@ def teacher_entries(inputs: Inputs) -> list[Entry]:
     return entries
 
 
+def _cost(entry: Entry) -> dict[str, float | None]:
+    """Return what the training of a row's members cost; None where an earlier version did not measure it."""
+    costs = [member.details["training"].get("cost") for members in entry.members for member in members]
+    if None in costs:
+        return {"train_seconds": None, "train_bytes": None}
+    return {
+        "train_seconds": sum(cost["seconds"] for cost in costs) / len(entry.members),
+        "train_bytes": max(cost["peak_bytes"] for cost in costs),
+    }
+
+
 def _compare(inputs: Inputs, entries: list[Entry], spec: dict[str, Any], work: Path) -> dict[str, Any]:
     import numpy as np
 
-    from tmkd.ensemble import average_probabilities
     from tmkd.report.folder import write_report
     from tmkd.report.rows import add_versus, make_row, per_question_by_seed
 
     config, baseline = inputs.config, spec["baseline"]
     ranking, test = config.data.ranking, inputs.rows("test")
     labels, question_ids = np.asarray(test["label"]), list(test["question_id"])
+    parts = parts_of(test)
     rows: list[Row] = []
     values: dict[str, np.ndarray] = {}
     series: dict[str, list[tuple[int, float | None, float | None]]] = {}
     for entry in entries:
-        probabilities = [
-            np.mean([average_probabilities(predictions(member, "test")) for member in members], axis=0)
-            for members in entry.members
+        answers = entry.predictor
+        scores = [
+            np.mean([probabilities(member, "test", answers) for member in members], axis=0) for members in entry.members
         ]
         first = entry.members[0]
         row = make_row(
             entry.arm,
-            entry.settings,
+            {**entry.settings, **leaving([member for members in entry.members for member in members], "test", answers)},
             entry.seeds,
-            probabilities,
+            scores,
             labels,
             question_ids,
             ranking,
             # members run one after the other
-            pairs_per_second=1 / sum(1 / speed(inputs, member) for member in first),
-            parameters=sum(member.details["parameters"] for member in first),
+            pairs_per_second=1 / sum(1 / speed(inputs, member, answers) for member in first),
+            parameters=sum(parameters(member, answers) for member in first),
             artifacts=[member.name for members in entry.members for member in members],
+            parts=parts,
+            **_cost(entry),
         )
         rows.append(row)
-        values[entry.arm] = per_question_by_seed(probabilities, labels, question_ids, ranking)
+        values[entry.arm] = per_question_by_seed(scores, labels, question_ids, ranking, parts)
         for name in entry.series:
             metric = main_metric(ranking)
             series.setdefault(name, []).append((entry.settings["count"], row.mean(metric), row.std(metric)))

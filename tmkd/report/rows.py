@@ -29,6 +29,8 @@ class Row:
         pairs_per_second: scored at inference.
         parameters: used at inference; those of all members for an ensemble.
         artifacts: what the row was computed from.
+        train_seconds: a seed's training, of all members together and of the last stage alone; mean over seeds.
+        train_bytes: the most memory that was held for it.
         versus: for each baseline ``difference`` of the main metric, its 95 % interval ``low`` and ``high``,
             ``p_value``, and ``p_holm``, adjusted for all rows compared with that baseline.
     """
@@ -40,6 +42,8 @@ class Row:
     pairs_per_second: float | None
     parameters: int | None
     artifacts: list[str]
+    train_seconds: float | None = None
+    train_bytes: float | None = None
     versus: dict[str, dict[str, float | None]] = field(default_factory=dict)
 
     def mean(self, metric: str) -> float | None:
@@ -78,6 +82,8 @@ def make_row(
     parameters: int | None = None,
     artifacts: Sequence[str] = (),
     parts: Sequence[str] | None = None,
+    train_seconds: float | None = None,
+    train_bytes: float | None = None,
 ) -> Row:
     """Evaluate an arm at each of its seeds.
 
@@ -95,8 +101,8 @@ def make_row(
         for _, probabilities in zip(seeds, probabilities_by_seed, strict=True)
     ]
     metrics = {name: _over_seeds([run[name] for run in runs]) for name in runs[0]}
-    plain = json_safe([dict(settings), list(seeds), metrics, pairs_per_second, parameters, list(artifacts)])
-    return Row(arm, *plain)
+    cost = [pairs_per_second, parameters, list(artifacts), train_seconds, train_bytes]
+    return Row(arm, *json_safe([dict(settings), list(seeds), metrics, *cost]))
 
 
 def _over_seeds(values: list[float]) -> dict[str, Any]:

@@ -32,12 +32,13 @@ def to_csv(rows: Sequence[Row], baseline: str | None = BASELINE) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     names = [f"{metric}_{statistic}" for metric, statistic in statistics]
-    writer.writerow(["arm", "seeds", *names, "pairs_per_second", "parameters", *versus])
+    cost = ("pairs_per_second", "parameters", "train_seconds", "train_bytes")
+    writer.writerow(["arm", "seeds", *names, *cost, *versus])
     for row in rows:
         values = [row.metrics.get(metric, {}).get(statistic) for metric, statistic in statistics]
         compared = [row.versus.get(baseline or "", {}).get(key) for key in versus]
         writer.writerow(
-            [row.arm, " ".join(map(str, row.seeds)), *values, row.pairs_per_second, row.parameters, *compared]
+            [row.arm, " ".join(map(str, row.seeds)), *values, *(getattr(row, name) for name in cost), *compared]
         )
     return text.getvalue()
 
@@ -57,10 +58,15 @@ def to_markdown(
         fingerprint: of the data.
         questions, pairs: how many of the test split were evaluated; "?" where not given.
     """
-    header, *body = _cells(rows, _metrics(rows), baseline)
-    rule = [":--", *["--:"] * (len(header) - 1)]
-    lines = ["| " + " | ".join(cells) + " |" for cells in (header, rule, *body)]
+    header, *body = _cells(rows, _metrics(rows), baseline, cost=True)
+    lines = markdown_lines(header, body)
     return "\n".join([caption(data, fingerprint, ranking, questions, pairs, baseline), "", *lines, ""])
+
+
+def markdown_lines(header: Sequence[str], body: Sequence[Sequence[str]], left: int = 1) -> list[str]:
+    """Return the lines of a table, its first ``left`` columns aligned to the left and the others to the right."""
+    rule = [":--"] * left + ["--:"] * (len(header) - left)
+    return ["| " + " | ".join(cells) + " |" for cells in (header, rule, *body)]
 
 
 def caption(
@@ -106,10 +112,11 @@ def _metrics(rows: Sequence[Row]) -> list[str]:
     return [metric for metric in METRIC_NAMES if any(metric in row.metrics for row in rows)]
 
 
-def _cells(rows: Sequence[Row], metrics: Sequence[str], baseline: str | None) -> list[list[str]]:
-    """Return the header and one line per row, as text."""
+def _cells(rows: Sequence[Row], metrics: Sequence[str], baseline: str | None, cost: bool = False) -> list[list[str]]:
+    """Return the header and one line per row, as text; ``cost`` adds what the training took."""
     names = [METRIC_NAMES[metric] for metric in metrics]
-    lines = [["arm", "seeds", *names, "pairs/s", "params (M)", "Δ", "p", "p (Holm)"]]
+    trained = ["training (s)", "memory (GB)"] if cost else []
+    lines = [["arm", "seeds", *names, "pairs/s", "params (M)", *trained, "Δ", "p", "p (Holm)"]]
     for row in rows:
         versus = row.versus.get(baseline or "", {})
         lines.append(
@@ -117,22 +124,29 @@ def _cells(rows: Sequence[Row], metrics: Sequence[str], baseline: str | None) ->
                 row.arm,
                 str(len(row.seeds)),
                 *(_mean_and_std(row.mean(metric), row.std(metric)) for metric in metrics),
-                _number(row.pairs_per_second, ",.0f"),
-                _number(row.parameters and row.parameters / 1e6, ",.2f"),
-                _number(versus.get("difference"), "+.3f"),
-                *(_p_value(versus.get(key)) for key in ("p_value", "p_holm")),
+                number(row.pairs_per_second, ",.0f"),
+                number(row.parameters and row.parameters / 1e6, ",.2f"),
+                *(
+                    [number(row.train_seconds, ",.0f"), number(row.train_bytes and row.train_bytes / 1e9, ".1f")]
+                    if cost
+                    else []
+                ),
+                number(versus.get("difference"), "+.3f"),
+                *(p_text(versus.get(key)) for key in ("p_value", "p_holm")),
             ]
         )
     return lines
 
 
 def _mean_and_std(mean: float | None, std: float | None) -> str:
-    return _number(mean, ".3f") if std is None else f"{_number(mean, '.3f')} ± {std:.3f}"
+    return number(mean, ".3f") if std is None else f"{number(mean, '.3f')} ± {std:.3f}"
 
 
-def _number(value: float | None, form: str) -> str:
+def number(value: float | None, form: str) -> str:
+    """Return a number in the given form; ``MISSING`` where there is none."""
     return MISSING if value is None else format(value, form)
 
 
-def _p_value(p: float | None) -> str:
-    return "<0.001" if p is not None and p < 0.001 else _number(p, ".3f")
+def p_text(p: float | None) -> str:
+    """Return a p-value with three digits, or that it is smaller than they can show."""
+    return "<0.001" if p is not None and p < 0.001 else number(p, ".3f")

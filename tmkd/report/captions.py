@@ -1,0 +1,82 @@
+"""What a table's captions say: where data, metric and encoders are not the paper's, and how to read the cells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tmkd.report.columns import Column
+from tmkd.report.paper_table import PaperTable
+from tmkd.report.rows import METRIC_NAMES
+from tmkd.significance import RESAMPLES
+
+PAPER_METRIC = "accuracy"  # on all its data sets
+PAPER_ENCODERS = "The paper's teachers are BERT-large, its students the bottom layers of BERT-base."
+
+
+def results_caption(table: PaperTable, columns: Sequence[Column]) -> str:
+    """Say what the cells are, which data stands in for which, and what is judged how."""
+    said = [_sentence(table.title), _sentence(table.source)]
+    if table.beside:
+        said.append(
+            "Cells in %: the paper's number; ours, mean ± sample standard deviation over seeds; Δ, ours minus the "
+            "paper's; and the share of our teacher ensemble's metric that is kept."
+        )
+    else:
+        said.append(
+            "Cells in %: mean ± sample standard deviation over seeds, and the share of the teacher ensemble's metric "
+            "that is kept. The paper has no such table."
+        )
+    said += [_of(column, table.beside) for column in columns]
+    said += _encoders(columns)
+    return " ".join(filter(None, said))
+
+
+def cost_caption(columns: Sequence[Column]) -> str:
+    """Say what was timed, and where."""
+    machines = _grouped({column.task: column.machine for column in columns})
+    return f"Speed and size at inference, as measured here ({'; '.join(machines)}); members of an ensemble run in turn."
+
+
+def claims_caption(count: int) -> str:
+    """Say how the claims were tested."""
+    return (
+        "Each claim is that one row's metric is higher than another's. Δ in percentage points, its 95 % interval and p "
+        f"are from a paired bootstrap over test questions ({RESAMPLES:,} resamples; seeds paired, a single seed with "
+        f"all of the other row); p (Holm) is adjusted for all comparisons of this table ({count}), and a claim holds "
+        "or is reversed where it is below 0.05. The tests are about these trained models: they do not cover the choice "
+        "of seeds."
+    )
+
+
+def _of(column: Column, beside: bool) -> str:
+    """Say what a column's task is to the paper, its size, and what it is judged by."""
+    metric = METRIC_NAMES[column.metric]
+    if column.paper is None:
+        is_ = "is none of the paper's data sets" if beside else ""
+    elif column.stands_in:
+        is_ = f"stands in for {column.paper}"
+    else:
+        is_ = f"is the paper's {column.paper}" if column.task != column.paper else "is the paper's"
+    size = f"{column.pairs:,} pairs" if column.metric == "accuracy" else f"{column.questions:,} questions"
+    judged = f"judged by {metric}"
+    if beside and column.paper and metric != PAPER_METRIC:
+        judged += f", where the paper has {PAPER_METRIC}"
+    name = f"{column.task} {is_}".strip()
+    return f"{name}: {size} (fingerprint {column.fingerprint}), {judged}."
+
+
+def _encoders(columns: Sequence[Column]) -> list[str]:
+    return [f"{said}." for said in _grouped({column.task: column.encoders for column in columns})] + [PAPER_ENCODERS]
+
+
+def _grouped(said: dict[str, str]) -> list[str]:
+    """Return what is said of tasks, each once, with the tasks' names where not the same is said of all."""
+    groups: dict[str, list[str]] = {}
+    for task, text in said.items():
+        groups.setdefault(text, []).append(task)
+    return [text if len(groups) == 1 else f"{', '.join(tasks)}: {text}" for text, tasks in groups.items()]
+
+
+def _sentence(text: str) -> str:
+    text = text.strip()
+    return text if not text or text.endswith((".", "?", "!")) else f"{text}."
