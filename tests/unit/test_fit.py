@@ -85,6 +85,7 @@ def test_killed_training_ends_with_the_weights_of_one_that_was_not(tokens, runti
     resumed = new_model()
     torch.manual_seed(99)  # whatever state the new process is in
     again = train(resumed, tokens, tmp_path / "killed", every_step, validate=validate)
+    assert again.pop("cost").keys() == facts.pop("cost").keys() == {"seconds", "peak_bytes"}
     assert again == facts
     assert torch.equal(weights(resumed), weights(whole))
 
