@@ -17,7 +17,7 @@ from datasets import Dataset
 from safetensors import safe_open
 
 from tmkd.errors import DamagedArtifact
-from tmkd.soft_labels import unpack, write_parts
+from tmkd.parts import unpack, write_parts
 
 State = tuple[str, int]
 PairStates = dict[State, np.ndarray]

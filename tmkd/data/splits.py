@@ -53,6 +53,17 @@ def draw_pairs(rows: Dataset, pairs: int) -> Dataset:
     return rows.select(np.flatnonzero(ids <= np.partition(ids, pairs - 1)[pairs - 1]))
 
 
+def held_out(rows: Dataset, column: str, share: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the places of the rows to learn from, and of about ``share`` of them to judge by.
+
+    Rows with the same text in ``column`` go the same way, so that what judges has not been learnt.
+    """
+    batches = rows.select_columns(column).iter(BATCH)
+    texts = (text for batch in batches for text in batch[column])
+    drawn = np.fromiter((_fraction(f"held out\x1f{text}") < share for text in texts), dtype=bool, count=len(rows))
+    return np.flatnonzero(~drawn), np.flatnonzero(drawn)
+
+
 def id_numbers(rows: Dataset) -> np.ndarray:
     """Return the ids of pairs as numbers [rows], uint64, which have the order of the ids: 8 bytes each."""
     batches = rows.select_columns("id").iter(BATCH)

@@ -1,0 +1,171 @@
+"""Terms on inner states, mixes and weights of teachers, from the command line's settings to a trained student."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from transformers import GPT2Config, GPT2Model
+
+from tmkd.checks import check
+from tmkd.config import resolve
+from tmkd.errors import ConfigError
+from tmkd.models.tiny import letter_tokenizer
+from tmkd.pipelines import stage1, stage2
+
+ROOT = Path(__file__).parents[2]
+SMALL = [
+    "experiment=smoke", "student.seeds=[1]", "teachers.count=2", "runtime.threads=1", "runtime.precision=fp32",
+    "student.layers=3", "stage2.epochs=1",
+]  # fmt: skip
+TERMS = sorted(path.stem for path in (ROOT / "conf" / "terms").glob("*.yaml"))
+
+
+def composed(home, *overrides):
+    paths = [f"paths.{name}={home / name}" for name in ("artifacts", "reports", "runs")]
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        return check(resolve(compose("config", overrides=[*SMALL, *paths, *overrides])))
+
+
+@pytest.fixture(autouse=True)
+def at_home(monkeypatch):
+    monkeypatch.chdir(ROOT)  # conf/data/smoke.yaml names its files from there
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """One home for all tests: teachers are trained once."""
+    return tmp_path_factory.mktemp("home")
+
+
+def student(home, *overrides):
+    (made,) = stage2.run(composed(home, *overrides))
+    return made
+
+
+def weights(artifact):
+    return artifact.manifest["files"]["model/encoder/model.safetensors"]["sha256"]
+
+
+def test_there_are_terms_to_try():
+    assert len(TERMS) >= 8
+
+
+@pytest.mark.parametrize("term", TERMS)
+def test_term_changes_what_the_student_learns(home, term):
+    # or a term would be named in the table and never reach the loss
+    arm = "gold" if term == "self_attention" else "mkd"
+    plain = student(home, f"method={arm}")
+    taught = student(home, f"method={arm}", f"+terms={term}")
+    assert taught.key != plain.key
+    assert weights(taught) != weights(plain)
+
+
+def test_term_of_weight_zero_changes_nothing(home):
+    plain = student(home, "method=mkd")
+    idle = student(
+        home, "method=mkd", "+terms=rkd", "method.terms.rkd_distances.weight=0", "method.terms.rkd_angles.weight=0"
+    )
+    assert idle.key != plain.key
+    assert weights(idle) == weights(plain)
+
+
+@pytest.mark.parametrize("term", ["pkd", "tinybert", "minilm"])
+def test_stored_states_teach_the_same_student_as_computed_ones(tmp_path, term):
+    settings = ["method=mkd", f"+terms={term}", "runtime.score_batch=1"]  # one pair a batch: the same sums
+    computed = student(tmp_path / "one", *settings, "runtime.state_window=7")
+    stored = student(tmp_path / "two", *settings, "runtime.store_states=true")
+    assert list((tmp_path / "two" / "artifacts").glob("teacher_states-*"))
+    assert computed.key == stored.key
+    assert weights(computed) == weights(stored)
+
+
+def test_terms_of_stage_1_make_another_pretrained_student(home):
+    plain = stage1.run(composed(home, "method=tmkd"))[0]
+    taught = stage1.run(composed(home, "method=tmkd", "+terms=rkd", "method.terms.rkd_distances.stages=[1,2]"))[0]
+    assert taught.key != plain.key
+    assert list(taught.manifest["spec"]["terms"]) == ["rkd_distances"]
+    assert weights(taught) != weights(plain)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ["method=kd_average", "method.mix=blend", "method.loss=kl", "method.temperature=2"],
+        ["method=kd_average", "method.mix=weigh"],
+        ["method=kd_average", "method.teacher_weights=confidence"],
+        ["method=mkd", "method.teacher_weights=agreement"],
+        ["method=mkd", "method.teacher_weights=fixed", "method.weights=[1,3]"],
+        ["method=mkd", "method.alpha_end=0.1"],
+        ["method=mkd", "method.loss=kl", "method.temperature=4", "method.temperature_end=1"],
+    ],
+    ids=lambda settings: " ".join(settings[1:2]),
+)
+def test_other_ways_to_use_soft_labels_are_other_students(home, settings):
+    plain = student(home, *[word for word in settings if word.startswith(("method=", "method.loss"))])
+    other = student(home, *settings)
+    assert other.key != plain.key
+    assert weights(other) != weights(plain)
+
+
+def test_one_head_learns_both_where_soft_labels_are_blended(home):
+    made = student(home, "method=kd_average", "method.mix=blend", "method.loss=kl")
+    facts = json.loads((made.folder("model") / "classifier.json").read_text())
+    assert facts["heads"] == ["gold"]
+
+
+@pytest.mark.parametrize("preset", ["born_again", "snapshots"])
+def test_generations_teach_each_other_in_a_row(home, preset):
+    last = student(home, f"method={preset}", "stage2.epochs=3")
+    before = last.manifest["spec"]["teachers"][0]
+    middle = json.loads((home / "artifacts" / f"stage2-{before}" / "manifest.json").read_text())
+    first = json.loads((home / "artifacts" / f"stage2-{middle['spec']['teachers'][0]}" / "manifest.json").read_text())
+    assert "teachers" not in first["spec"]
+    assert (middle["spec"].get("before") == first["key"]) == (preset == "snapshots")
+    assert last.details["training"]["steps"] * (3 if preset == "snapshots" else 1) == first["details"]["training"][
+        "steps"
+    ] * (3 if preset == "snapshots" else 1)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["method=mkd", "+terms=tinybert", "student.layers=2"], "expected a student depth that divides"),
+        (["method=mkd", "+terms=pkd", "student.layers=1"], "at least 2 layers"),
+        (
+            ["method=mkd", "+terms=tinybert", "teachers.roster.1.max_length=32"],
+            "expected teacher 2 to have the student's",
+        ),
+        (["method=gold", "+terms=pkd", "+method.arms.gold.terms=[pkd]"], "terms that need no teacher"),
+        (["method=mkd", "+terms=pkd", "+method.arms.mkd.terms=[rkd]"], "method.arms.mkd.terms: expected names"),
+        (["method=mkd", "method.mix=blend"], "method.mix: expected heads"),
+        (["method=mkd", "method.teacher_weights=fixed", "method.weights=[1]"], "method.weights: expected 2 numbers"),
+        (["method=mkd", "+terms=pkd", "method.terms.pkd.loss=fsp"], "method.terms.pkd.loss: expected one of"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_terms_that_cannot_be_had_together_are_named_before_any_training(tmp_path, overrides, said):
+    with pytest.raises(ConfigError, match=said):
+        stage2.run(composed(tmp_path, *overrides))
+    assert not list((tmp_path / "artifacts").glob("teacher-*"))
+
+
+def test_teacher_of_another_tokenizer_gives_relations_and_no_token_level_states(tmp_path):
+    tokenizer = letter_tokenizer()
+    tokenizer.add_tokens(["extra"])
+    torch.manual_seed(0)
+    GPT2Model(GPT2Config(vocab_size=len(tokenizer), n_embd=16, n_layer=3, n_head=2)).save_pretrained(tmp_path / "gpt2")
+    tokenizer.save_pretrained(tmp_path / "gpt2")
+    other = [
+        "method=mkd",
+        "teachers.roster.1.encoder.source=hub",
+        f"teachers.roster.1.encoder.name={tmp_path / 'gpt2'}",
+    ]
+    with pytest.raises(ConfigError, match="compares token with token"):
+        stage2.run(composed(tmp_path, *other, "+terms=cosine"))
+    with pytest.raises(ConfigError, match="Cannot read the attention of GPT2Model"):
+        stage2.run(composed(tmp_path, *other, "+terms=minilm"))
+    assert student(tmp_path, *other, "+terms=[pkd,rkd]").details["training"]["steps"] > 0

@@ -1,0 +1,62 @@
+"""What is computed for many examples and kept on disk: a file a part, with the ids of its examples.
+
+A part is renamed into place when it is whole: a kill costs the part under way and nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from datasets import Dataset
+from safetensors.numpy import save_file
+
+ID_BYTES = 16
+
+
+def write_parts(
+    folder: Path,
+    tokens: Dataset,
+    make: Callable[[Dataset], dict[str, np.ndarray]],
+    shard_size: int,
+    done: Callable[[int], None],
+) -> int:
+    """Write what ``make`` makes of each part of ``tokens``, with its ids; parts that are there are not made again.
+
+    Args:
+        make: tokenised pairs to arrays.
+        done: told how many pairs an earlier run had already made.
+
+    Returns:
+        The number of pairs made now.
+    """
+    ranges = [range(start, min(start + shard_size, len(tokens))) for start in range(0, len(tokens), shard_size)]
+    parts = {folder / f"part-{rows.start:09d}-{rows.stop:09d}.safetensors": rows for rows in ranges}
+    for path in set(folder.glob("part-*")) - set(parts):  # half written, or of a run with another shard size
+        path.unlink()
+    made = 0
+    for path, rows in parts.items():
+        if path.exists():
+            done(len(rows))
+            continue
+        part = tokens.select(rows)
+        temporary = path.with_suffix(".writing")
+        arrays = {"ids": pack(part["id"]), **make(part)}
+        # safetensors writes memory as it lies, whatever order of axes the array gives it
+        save_file({name: np.ascontiguousarray(values) for name, values in arrays.items()}, temporary)
+        os.replace(temporary, path)
+        made += len(rows)
+    return made
+
+
+def pack(ids: Sequence[str]) -> np.ndarray:
+    """Return ids as ``[ids, 16]`` bytes."""
+    packed = np.array([name.encode("ascii") for name in ids], dtype=f"S{ID_BYTES}")
+    return np.frombuffer(packed.tobytes(), dtype=np.uint8).reshape(len(ids), ID_BYTES)
+
+
+def unpack(packed: np.ndarray) -> list[str]:
+    """The inverse of ``pack``."""
+    return [name.decode("ascii") for name in np.ascontiguousarray(packed).view(f"S{ID_BYTES}").ravel()]
