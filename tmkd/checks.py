@@ -210,6 +210,8 @@ def _online(online: OnlineConfig) -> None:
     _one_of(f"{where}.direction", online.direction, ("both", "down"))
     both = online.kind == "mutual" or online.direction == "both"
     _expect(both, f"{where}.direction", "both, where kind is not mutual", online.direction)
+    codistilled = online.kind == "codistillation" or not online.processes
+    _expect(codistilled, f"{where}.processes", "false, where kind is not codistillation", online.processes)
     counted = type(peers) is int and peers >= 2
     listed = isinstance(peers, list) and len(peers) >= 2 and all(isinstance(peer, dict) for peer in peers)
     expected = "a number from 2 on, or a list of at least two students' settings"
@@ -225,7 +227,8 @@ def _online(online: OnlineConfig) -> None:
 
 def _language(config: Config) -> None:
     language, student = config.language, config.student
-    _expect(student.encoder.source != "bilstm", "stage1.kind", "soft where student.encoder.source is bilstm", "language")
+    masks = student.encoder.source != "bilstm"
+    _expect(masks, "stage1.kind", "soft where student.encoder.source is bilstm", config.stage1.kind)
     _expect(student.init == "encoder", "student.init", "encoder where stage1.kind is language", student.init)
     for name in ("kl", "mlm", "cosine"):
         _expect(0 <= getattr(language, name) < math.inf, f"language.{name}", "0 or more", getattr(language, name))

@@ -199,6 +199,7 @@ class OnlineConfig:
     temperature: float = 1.0
     burn_in: float = 0.0  # share of the training in which they do not learn from each other yet
     refresh: int = 50  # codistillation: steps after which the copies are made anew
+    processes: bool = False  # codistillation: a process and an order of the data for each peer; start it with torchrun
     direction: str = "both"  # mutual: both (all from all) | down (each from those before it in the list)
 
 

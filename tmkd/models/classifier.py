@@ -19,7 +19,9 @@ from transformers import PreTrainedTokenizerBase
 
 from tmkd.errors import DamagedArtifact
 from tmkd.models.encoder import Encoder, load_encoder
+from tmkd.models.exits import EXIT, Exits, check_exits, leave_at, leave_early
 from tmkd.models.heads import GOLD, Heads
+from tmkd.models.part_way import layer_outputs
 from tmkd.models.states import ATTENTION_KINDS, State, attention_maps
 
 
@@ -32,16 +34,20 @@ class PairOutput:
         gold: the gold head's, ``[batch, classes]``, or None where the model has none (stage 1).
         soft: the soft heads', ``[batch, teachers, classes]``.
         states: the states that were asked for, by (kind, layer); see ``tmkd.models.states``.
+        h1: what the heads read, ``[batch, width]``.
+        exits: logits ``[batch, classes]`` of the exits whose states were asked for, by layer.
     """
 
     logits: Tensor
     gold: Tensor | None
     soft: Tensor
     states: dict[State, Tensor] = field(default_factory=dict)
+    h1: Tensor | None = None
+    exits: dict[int, Tensor] = field(default_factory=dict)
 
 
 class PairClassifier(nn.Module):
-    """An encoder with one head for each name in ``heads`` (``gold`` first, if it is there)."""
+    """An encoder with one head for each name in ``heads`` (``gold`` first, if it is there), and exits where asked."""
 
     def __init__(self, encoder: Encoder, heads: Sequence[str], classes: Sequence[str], max_length: int) -> None:
         super().__init__()
@@ -51,6 +57,18 @@ class PairClassifier(nn.Module):
         self.classes = tuple(classes)
         self.max_length = max_length
         self.heads = Heads(heads, encoder.model.config.hidden_size, len(self.classes))
+        self.exits = Exits((), encoder.model.config.hidden_size, len(self.classes))
+
+    def add_exits(self, layers: Sequence[int]) -> None:
+        """Put fresh exits after the given layers, which count from 1; none after the last (ModelError).
+
+        Random numbers drawn later are what they would be without exits.
+        """
+        check_exits(self.encoder, layers)
+        like = self.heads.linear.weight
+        with torch.random.fork_rng(devices=[]):
+            exits = Exits(layers, like.shape[1], len(self.classes))
+        self.exits = exits.to(like.device)
 
     def forward(
         self,
@@ -66,24 +84,63 @@ class PairClassifier(nn.Module):
         inputs: dict[str, Any] = {"input_ids": input_ids, "attention_mask": attention_mask}
         if token_type_ids is not None:
             inputs["token_type_ids"] = token_type_ids
-        layered = [state for state in states if state[0] not in ATTENTION_KINDS]
+        layered = [state for state in states if state[0] not in (*ATTENTION_KINDS, EXIT)]
         if layered:
             inputs["output_hidden_states"] = True
-        with attention_maps(self.encoder, states) as found:
+        leaving = [layer for kind, layer in states if kind == EXIT]
+        with attention_maps(self.encoder, states) as found, layer_outputs(self.encoder, leaving) as below:
             seen = self.encoder(**inputs)
         for kind, layer in layered:
             hidden = seen.hidden_states[layer]
-            found[kind, layer] = hidden if kind == "hidden" else self._h1(hidden, attention_mask)
-        logits = self.heads(self._h1(seen.last_hidden_state, attention_mask))
+            found[kind, layer] = hidden if kind == "hidden" else self.h1(hidden, attention_mask)
+        exits: dict[int, Tensor] = {}
+        for layer, hidden in below.items():
+            found[EXIT, layer], exits[layer] = self.exits(layer, self.h1(hidden, attention_mask))
+        h1 = self.h1(seen.last_hidden_state, attention_mask)
+        logits = self.heads(h1)
         has_gold = self.heads.names[0] == GOLD
         return PairOutput(
             logits=logits,
             gold=logits[:, 0] if has_gold else None,
             soft=logits[:, 1:] if has_gold else logits,
             states=found,
+            h1=h1,
+            exits=exits,
         )
 
-    def _h1(self, states: Tensor, mask: Tensor) -> Tensor:
+    def answers(self, **batch: Tensor) -> Tensor:
+        """Return every head's logits, then every exit's: ``[batch, heads + exits, classes]``."""
+        output = self(**batch, states=[(EXIT, layer) for layer in self.exits.layers])
+        return torch.cat([output.logits, *(output.exits[layer].unsqueeze(1) for layer in self.exits.layers)], dim=1)
+
+    @torch.inference_mode()
+    def predict_exit(self, layer: int, **batch: Tensor) -> Tensor:
+        """Return one exit's probabilities ``[batch, classes]``, running no layer above it.
+
+        Args:
+            layer: after which the exit stands; ModelError where there is none.
+            batch: ``input_ids``, ``attention_mask`` and perhaps ``token_type_ids``, as for a call of the model.
+        """
+        return leave_at(self, layer, batch)
+
+    @torch.inference_mode()
+    def predict_early(
+        self, threshold: float, heads: Sequence[int] | None = None, **batch: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Let each pair leave at the first exit that is sure enough of it; only the others meet the layers above.
+
+        Args:
+            threshold: what the exit's highest probability must reach. Above 1, all go to the deepest classifier.
+            heads: the deepest classifier's predicting heads; None: all of them.
+            batch: as for ``predict_exit``.
+
+        Returns:
+            Probabilities ``[batch, classes]``, and ``[batch]`` the layer after which each pair left.
+        """
+        return leave_early(self, threshold, batch, range(len(self.heads.names)) if heads is None else heads)
+
+    def h1(self, states: Tensor, mask: Tensor) -> Tensor:
+        """Return the state that heads read, ``[batch, width]``, of a layer's ``[batch, tokens, width]``."""
         if self.pooling == "first":
             return states[:, 0]
         if self.pooling == "mean":
@@ -100,11 +157,14 @@ class PairClassifier(nn.Module):
             {name: tensor.contiguous() for name, tensor in self.heads.state_dict().items()},
             folder / "heads.safetensors",
         )
+        if self.exits.layers:
+            save_file(self.exits.state_dict(), folder / "exits.safetensors")
         facts = {
             "classes": list(self.classes),
             "heads": list(self.heads.names),
             "pooling": self.pooling,
             "max_length": self.max_length,
+            **({"exits": list(self.exits.layers)} if self.exits.layers else {}),
         }
         (folder / "classifier.json").write_text(json.dumps(facts, indent=1))
 
@@ -116,6 +176,9 @@ class PairClassifier(nn.Module):
             encoder = load_encoder(name=str(folder / "encoder"), pooling=facts["pooling"], **loading)
             model = cls(encoder, facts["heads"], facts["classes"], facts["max_length"])
             model.heads.load_state_dict(load_file(folder / "heads.safetensors"))
+            if exits := facts.get("exits"):
+                model.add_exits(exits)
+                model.exits.load_state_dict(load_file(folder / "exits.safetensors"))
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
             raise DamagedArtifact(
                 f"{folder} does not hold a whole classifier: {' '.join(str(error).split())}"
@@ -124,7 +187,8 @@ class PairClassifier(nn.Module):
 
     @property
     def parameter_count(self) -> int:
-        return sum(parameter.numel() for parameter in self.parameters())
+        """Of the encoder and its heads; for exits see ``tmkd.models.exits.exit_parameters``."""
+        return sum(parameter.numel() for part in (self.encoder, self.heads) for parameter in part.parameters())
 
 
 def prediction_heads(names: Sequence[str], alpha: float) -> list[int]:

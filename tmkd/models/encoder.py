@@ -26,6 +26,7 @@ from tmkd.models import bilstm  # noqa: F401  # makes its checkpoints known to A
 from tmkd.models.embedded import embedded_folder
 from tmkd.models.layers import check_depth, keep_layers
 from tmkd.models.tiny import tiny_encoder
+from tmkd.models.token_types import drop_token_types
 from tmkd.models.vectors import check_vectors
 
 transformers_logging.set_verbosity_error()
@@ -53,6 +54,7 @@ def load_encoder(
     seed: int = 1,
     keep: int | None = None,
     keep_which: str = "bottom",
+    token_types: bool = True,
     dropout: float | None = None,
     freeze_embeddings: bool = False,
     attention: str | None = None,
@@ -64,6 +66,7 @@ def load_encoder(
             ``seed``).
         keep: only so many layers; None keeps all.
         keep_which: which of them, bottom or every (see ``layers.kept``).
+        token_types: false does away with them (see ``token_types.drop_token_types``).
         dropout: of hidden states and attention alike; None leaves the checkpoint's.
         freeze_embeddings: the word embeddings do not learn.
         attention: attn_implementation of transformers; None lets it choose.
@@ -83,6 +86,8 @@ def load_encoder(
         model.register_module("pooler", None)
     if keep is not None:
         keep_layers(model, keep, keep_which)
+    if not token_types:
+        drop_token_types(model, tokenizer)
     if freeze_embeddings:
         model.get_input_embeddings().requires_grad_(False)
     if tokenizer.pad_token_id is None:

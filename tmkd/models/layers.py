@@ -39,18 +39,13 @@ def keep_layers(model: PreTrainedModel, count: int, which: str = "bottom") -> No
     chosen = kept(depth, count, which)
     if count == depth:
         return
-    stacks = [
-        (parent, name)
-        for parent in model.modules()
-        for name, child in parent.named_children()
-        if isinstance(child, nn.ModuleList) and len(child) == depth
-    ]
-    if len(stacks) != 1:
+    found = _stacks(model)
+    if len(found) != 1:
         kind = type(model).__name__
         raise ModelError(
             f"Cannot tell which layers of {kind} to keep; choose a student as deep as it ({depth} layers)."
         )
-    parent, name = stacks[0]
+    parent, name = found[0]
     layers = [getattr(parent, name)[index] for index in chosen]
     setattr(parent, name, nn.ModuleList(layers))
     for index, layer in enumerate(layers):
@@ -62,3 +57,26 @@ def keep_layers(model: PreTrainedModel, count: int, which: str = "bottom") -> No
         entries = getattr(model.config, attribute, None)
         if isinstance(entries, list) and len(entries) == depth:
             setattr(model.config, attribute, [entries[index] for index in chosen])
+
+
+def layer_stack(model: PreTrainedModel) -> nn.ModuleList:
+    """Return the layers of an encoder, from the bottom.
+
+    Raises:
+        ModelError: they are in no list as long as the config says.
+    """
+    found = _stacks(model)
+    if len(found) != 1:
+        raise ModelError(f"Cannot tell the layers of {type(model).__name__} apart; choose a student without exits.")
+    parent, name = found[0]
+    return getattr(parent, name)
+
+
+def _stacks(model: PreTrainedModel) -> list[tuple[nn.Module, str]]:
+    """Return where there is a list as long as the model is deep."""
+    return [
+        (parent, name)
+        for parent in model.modules()
+        for name, child in parent.named_children()
+        if isinstance(child, nn.ModuleList) and len(child) == model.config.num_hidden_layers
+    ]

@@ -6,6 +6,7 @@ A state is named (kind, layer). Layers count from 1; layer 0 is what the embeddi
     hidden  [batch, tokens, width]
     scores  [batch, heads, tokens, tokens]         q kᵀ / √d before mask and softmax (queries, then keys)
     values  [batch, heads, tokens, head width]
+    exit    [batch, width]                         the feature of the student's exit after that layer
 """
 
 from __future__ import annotations

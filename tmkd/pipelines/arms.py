@@ -72,23 +72,29 @@ def arms(inputs: Inputs) -> list[Arm]:
     """Return the arms to compare, for each number of teachers; some may come to the same."""
     config = inputs.config
     counts: list[int | None] = [*config.comparison.teacher_counts] or [None]  # None: each arm's own
+    for name, arm in config.method.arms.items():  # all of them, before any teacher is trained
+        _check(inputs.varied(arm.set), name, arm)
     found: list[Arm] = []
     for count in counts:
         for name, arm in config.method.arms.items():
             own = inputs.varied(arm.set)
-            check_peers(own, name, arm)
-            if terms := arm_terms(arm, own.config.method):
-                for member in members(own):
-                    check_terms(member, name, terms)
-            if arm.pretrain and own.config.stage1.kind == "language":
-                check_language(own, name, arm_terms(arm, own.config.method))
-            if own.config.student.exits:
-                for member in members(own):
-                    check_student_exits(member, name)
             trained = teachers(own, count)
             best = best_teacher(trained, main_metric(config.data.ranking))
             found.append(make_arm(name, arm, own, trained, best, count_in_name=len(counts) > 1))
     return found
+
+
+def _check(inputs: Inputs, name: str, arm: ArmConfig) -> None:
+    """Raise ConfigError for an arm whose students, teachers and losses cannot go together."""
+    check_peers(inputs, name, arm)
+    terms = arm_terms(arm, inputs.config.method)
+    for member in members(inputs):
+        if terms:
+            check_terms(member, name, terms)
+        if arm.pretrain and member.config.stage1.kind == "language":
+            check_language(member, name, terms)
+        if member.config.student.exits:
+            check_student_exits(member, name)
 
 
 def make_arm(

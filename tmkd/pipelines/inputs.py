@@ -86,6 +86,8 @@ class Inputs:
     def tokens(self, split: str, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Dataset:
         """Return a split tokenised, made once for each distinct tokenizer and length."""
         spec = {"rows": self.source(split), "tokenizer": tokenizer_digest(tokenizer), "max_length": max_length}
+        if "token_type_ids" not in tokenizer.model_input_names:
+            spec["token_types"] = False
 
         def make(work: Path) -> dict[str, Any]:
             from tmkd.data.batching import tokenise

@@ -90,6 +90,8 @@ def student_spec(config: Config, made: str | None = None) -> dict[str, Any]:
         "freeze_embeddings": student.freeze_embeddings,
         "max_length": student.max_length or encoder.max_length,
     }
+    if not student.token_types:
+        spec["token_types"] = False
     return spec if student.keep == "bottom" or student.layers is None else spec | {"keep": student.keep}
 
 

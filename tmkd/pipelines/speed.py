@@ -9,6 +9,7 @@ from typing import Any
 
 from tmkd.artifacts import Artifact
 from tmkd.config import Config, settings
+from tmkd.pipelines.exits import DEEPEST, Predictor, answer
 from tmkd.pipelines.inputs import Inputs
 from tmkd.pipelines.teachers import MODEL
 
@@ -30,15 +31,18 @@ def _cpu() -> str:
         return platform.processor()
 
 
-def speed(inputs: Inputs, classifier: Artifact) -> float:
-    """Return the pairs a second that a classifier scores here, padding and batching included."""
+def speed(inputs: Inputs, classifier: Artifact, predictor: Predictor = DEEPEST) -> float:
+    """Return the pairs a second that a classifier, or a part of it, scores here, padding and batching included."""
     runtime = inputs.runtime
     spec = classifier.manifest["spec"]
     how = {
         "architecture": spec["student"] if "student" in spec else {k: spec[k] for k in ("encoder", "max_length")},
         "rows": inputs.source("test"),
         "machine": machine(inputs.config),
+        **predictor.settings,
     }
+    if predictor.threshold is not None:
+        how["classifier"] = classifier.key  # who leaves where is a matter of its weights
 
     def make(_: Path) -> dict[str, Any]:
         from tmkd.models.classifier import PairClassifier
@@ -47,6 +51,6 @@ def speed(inputs: Inputs, classifier: Artifact) -> float:
         model = PairClassifier.load(classifier.folder(MODEL), attention=runtime.attention).to(runtime.device)
         tokens = inputs.tokens("test", model.tokenizer, model.max_length)
         tokens = tokens.select(range(min(TIMED_PAIRS, len(tokens))))
-        return {"pairs_per_second": pairs_per_second(model, tokens, runtime)}
+        return {"pairs_per_second": pairs_per_second(model, tokens, runtime, answer=answer(model, predictor))}
 
     return inputs.store.build("speed", how, make, "speed").details["pairs_per_second"]

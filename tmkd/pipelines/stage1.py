@@ -1,10 +1,12 @@
 """Stage 1: pre-train the student on unlabelled pairs, with the teachers' soft labels alone (``l = l_s``).
 
 The default target is the teachers' average; ``stage1.targets=heads`` gives each teacher a head, as the paper does.
+With ``stage1.kind=language`` no task's teacher takes part (``pipelines/language.py``).
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +17,8 @@ from tmkd.metrics import main_metric
 from tmkd.pipelines.arms import Lesson, arms
 from tmkd.pipelines.encoders import student_identity
 from tmkd.pipelines.inputs import CORPUS, Inputs
+from tmkd.pipelines.language import distilled_encoder
+from tmkd.pipelines.online import members
 from tmkd.pipelines.scoring import soft_labels, soft_targets
 from tmkd.pipelines.specs import soft_spec, weights_spec
 from tmkd.pipelines.teachers import MODEL, best_teacher, new_classifier, write_predictions
@@ -28,13 +32,13 @@ def run(config: Config) -> list[Artifact]:
     """Return the pre-trained students that the arms of ``method`` start from, one a seed."""
     settled = [arm for arm in arms(Inputs(config)) if any(lesson.pretrain for lesson in arm.lessons)]
     for arm in settled:
-        for teacher in arm.trained:
+        for teacher in arm.trained if arm.inputs.config.stage1.kind == "soft" else []:
             soft_labels(arm.inputs, teacher, CORPUS)
     made: dict[str, Artifact] = {}
     for arm in settled:
-        for lesson in arm.lessons:
-            for seed in arm.inputs.config.student.seeds:
-                student = pretrained_student(arm.inputs, lesson, arm.trained, seed)
+        for lesson, inputs in itertools.product(arm.lessons, members(arm.inputs)):
+            for seed in inputs.config.student.seeds:
+                student = pretrained_student(inputs, lesson, arm.trained, seed)
                 made[student.name] = student
     return list(made.values())
 
@@ -42,6 +46,8 @@ def run(config: Config) -> list[Artifact]:
 def pretrained_student(inputs: Inputs, lesson: Lesson, all_teachers: list[Artifact], seed: int) -> Artifact:
     """Return the stage-1 student for a lesson: taught by its teachers (by all of them where it has none)."""
     config = inputs.config
+    if config.stage1.kind == "language":
+        return distilled_encoder(inputs, seed)
     chosen = list(lesson.teachers) or all_teachers
     # an arm that learns from the average as one teacher does so in both stages
     targets = "average" if lesson.targets == "average" else config.stage1.targets
@@ -129,5 +135,12 @@ def new_student(inputs: Inputs, heads: list[str], start: Artifact | None = None)
     heads, on the runtime's device."""
     student = inputs.config.student
     return new_classifier(
-        inputs, student, heads, keep=student.layers, pooling=student.pooling, keep_which=student.keep, start=start
+        inputs,
+        student,
+        heads,
+        keep=student.layers,
+        pooling=student.pooling,
+        keep_which=student.keep,
+        token_types=student.token_types,
+        start=start,
     )

@@ -6,7 +6,7 @@ the teachers' average, or over a head each. Its prediction is the mean of the he
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from tmkd.config import Config, MethodConfig, settings
 from tmkd.metrics import main_metric
 from tmkd.pipelines.arms import Arm, Lesson, arms
 from tmkd.pipelines.encoders import student_identity
+from tmkd.pipelines.exits import exit_facts, exit_losses, exits_spec
 from tmkd.pipelines.inputs import Inputs
 from tmkd.pipelines.scoring import soft_targets
 from tmkd.pipelines.specs import course_spec, soft_spec, weights_spec
@@ -23,6 +24,7 @@ from tmkd.pipelines.teachers import MODEL, validator, write_predictions
 from tmkd.pipelines.terms import active_terms, amount, state_terms
 
 if TYPE_CHECKING:
+    from tmkd.data.batching import PairDataset
     from tmkd.losses.combine import Amount, Term
     from tmkd.models.classifier import PairClassifier
 
@@ -38,7 +40,11 @@ def run(config: Config) -> list[Artifact]:
 
 
 def students(arm: Arm, seed: int) -> list[Artifact]:
-    """Return an arm's students for one seed: one, or one a teacher for m-o-m."""
+    """Return an arm's students for one seed: one, one a teacher for m-o-m, or all that are trained together."""
+    if arm.inputs.config.method.online.kind != "none":
+        from tmkd.pipelines.peers import peers  # it is made of what is in this file
+
+        return peers(arm, seed)
     if arm.generations > 1:
         return [_last_generation(arm, seed)]
     return [fine_tuned_student(arm.inputs, arm.name, lesson, arm.trained, seed) for lesson in arm.lessons]
@@ -69,6 +75,33 @@ def fine_tuned_student(
 
     ``before`` is an earlier student that it goes on from.
     """
+    made_of = recipe(inputs, lesson, trained, seed, before)
+    of = f" of {lesson.teachers[0].name}" if lesson.targets == "one" else ""
+    what = f"{name}{of}, seed {seed}"
+    return inputs.store.build("stage2", made_of.spec, lambda work: _train(made_of, what, work), what)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a student of stage 2 is made of, and its identity.
+
+    Attributes:
+        start: the student that it goes on from: of stage 1, or an earlier one.
+        teacher: whose layers it keeps; None: its encoder's.
+    """
+
+    inputs: Inputs
+    lesson: Lesson
+    start: Artifact | None
+    teacher: Artifact | None
+    seed: int
+    spec: dict[str, Any]
+
+
+def recipe(
+    inputs: Inputs, lesson: Lesson, trained: list[Artifact], seed: int, before: Artifact | None = None
+) -> Recipe:
+    """Settle what a student is made of; its stage 1 is made if it is not there yet."""
     config = inputs.config
     start = pretrained_student(inputs, lesson, trained, seed) if lesson.pretrain else before
     teacher = starting_teacher(inputs, trained)
@@ -79,6 +112,7 @@ def fine_tuned_student(
         "training": settings(config.stage2),
         "trainer": settings(config.trainer),
         "seed": seed,
+        **exits_spec(config),
     }
     if lesson.teachers:
         spec |= {"teachers": [teacher.key for teacher in lesson.teachers], "targets": lesson.targets}
@@ -95,59 +129,75 @@ def fine_tuned_student(
         spec["before"] = before.key
     if start:
         spec["carry_heads"] = lesson.carry_heads
-    of = f" of {lesson.teachers[0].name}" if lesson.targets == "one" else ""
-    what = f"{name}{of}, seed {seed}"
-
-    def make(work: Path) -> dict[str, Any]:
-        return _train(inputs, lesson, start, teacher, seed, what, work)
-
-    return inputs.store.build("stage2", spec, make, what)
+    return Recipe(inputs, lesson, start, teacher, seed, spec)
 
 
-def _train(
-    inputs: Inputs,
-    lesson: Lesson,
-    start: Artifact | None,
-    teacher: Artifact | None,
-    seed: int,
-    what: str,
-    work: Path,
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Ready:
+    """A student before its training, with all that is needed for it; ``heads`` are those that predict."""
+
+    model: PairClassifier
+    pairs: PairDataset
+    terms: list[Term]
+    heads: list[int]
+
+
+def _train(made_of: Recipe, what: str, work: Path) -> dict[str, Any]:
     import torch
 
+    from tmkd.training.fit import fit
+
+    inputs, config = made_of.inputs, made_of.inputs.config
+    torch.manual_seed(made_of.seed)
+    ready = prepare(made_of)
+    facts = fit(
+        ready.model,
+        ready.pairs,
+        ready.terms,
+        scratch=work / SCRATCH,
+        runtime=inputs.runtime,
+        what=what,
+        seed=made_of.seed,
+        **settings(config.stage2),
+        **settings(config.trainer),
+        validate=validator(inputs, ready.model, ready.heads),
+        metric=main_metric(config.data.ranking),
+    )
+    return {"training": facts, **write_student(inputs, ready, work)}
+
+
+def prepare(made_of: Recipe, known: PairDataset | None = None) -> Ready:
+    """Return the student with the pairs and terms that it learns from.
+
+    ``known`` is a data set whose soft targets are the same: they are not read again.
+    """
     from tmkd.data.batching import PairDataset
     from tmkd.models.classifier import prediction_heads
     from tmkd.models.heads import AVERAGE, GOLD
-    from tmkd.training.fit import fit
 
-    config = inputs.config
+    inputs, lesson = made_of.inputs, made_of.lesson
     average = lesson.targets == "average"
     soft = [AVERAGE] if average else [teacher.key for teacher in lesson.teachers]
-    torch.manual_seed(seed)
-    model = _initial(inputs, [GOLD, *(soft if lesson.mix == "heads" else [])], lesson, start, teacher)
+    names = [GOLD, *(soft if lesson.mix == "heads" else [])]
+    model = _initial(inputs, names, lesson, made_of.start, made_of.teacher)
     tokens = inputs.tokens("train", model.tokenizer, model.max_length)
     targets, weights = None, None
-    if soft:
+    if soft and known is not None:
+        targets, weights = known.soft_targets, known.teacher_weights
+    elif soft:
         chosen, labels = list(lesson.teachers), tokens["label"]
         targets, weights = soft_targets(inputs, chosen, "train", average, tokens["id"], lesson.teacher_weights, labels)
     more, states = state_terms(inputs, lesson.terms, 2, model, lesson.teachers, "train")
     heads = prediction_heads(model.heads.names, lesson.alpha)
-    facts = fit(
-        model,
-        PairDataset(tokens, targets, weights, states),
-        [*_loss(inputs, lesson), *more],
-        scratch=work / SCRATCH,
-        runtime=inputs.runtime,
-        what=what,
-        seed=seed,
-        **settings(config.stage2),
-        **settings(config.trainer),
-        validate=validator(inputs, model, heads),
-        metric=main_metric(config.data.ranking),
-    )
-    validation = write_predictions(work, model, inputs, heads)
-    model.save(work / MODEL)
-    return {"training": facts, "validation": validation, "parameters": model.parameter_count}
+    pairs = PairDataset(tokens, targets, weights, states)
+    return Ready(model, pairs, [*_loss(inputs, lesson), *more, *exit_losses(inputs.config, heads)], heads)
+
+
+def write_student(inputs: Inputs, ready: Ready, work: Path) -> dict[str, Any]:
+    """Write a trained student and its predictions; return what its manifest says of it."""
+    validation = write_predictions(work, ready.model, inputs, ready.heads)
+    ready.model.save(work / MODEL)
+    return {"validation": validation, "parameters": ready.model.parameter_count, **exit_facts(ready.model)}
 
 
 def _initial(
@@ -157,11 +207,15 @@ def _initial(
     from tmkd.models.classifier import PairClassifier
 
     model = new_student(inputs, heads, teacher)
+    if layers := inputs.config.student.exits:
+        model.add_exits(layers)
     if start is not None:
         earlier = PairClassifier.load(start.folder(MODEL))
         model.encoder.load_state_dict(earlier.encoder.state_dict())
         if lesson.carry_heads:
             model.heads.carry_over(earlier.heads.to(inputs.runtime.device))
+            if earlier.exits.layers:  # a student that goes on; stage 1 trains none
+                model.exits.load_state_dict(earlier.exits.state_dict())
     return model
 
 

@@ -44,15 +44,18 @@ def best_teacher(trained: list[Artifact], metric: str) -> int:
     return values.index(max(values))
 
 
-def predictions(artifact: Artifact, split: str) -> np.ndarray:
-    """Return a classifier's predicting heads' logits ``[heads, pairs, classes]`` on validation or test."""
+def predictions(artifact: Artifact, split: str, exit: int | None = None) -> np.ndarray:
+    """Return a classifier's predicting heads' logits ``[heads, pairs, classes]`` on validation or test.
+
+    ``exit`` names a layer of a student: the one head of the exit after it.
+    """
     from safetensors.numpy import load_file
 
-    return load_file(artifact.file(PREDICTIONS))[split]
+    return load_file(artifact.file(PREDICTIONS))[split if exit is None else f"{split}, exit {exit}"]
 
 
 def write_predictions(work: Path, model: PairClassifier, inputs: Inputs, heads: list[int]) -> dict[str, Any]:
-    """Predict validation and test once, for every later table; return the validation metrics."""
+    """Predict validation and test once, for every later table, exits too; return the validation metrics."""
     import numpy as np
     from safetensors.numpy import save_file
 
@@ -61,7 +64,10 @@ def write_predictions(work: Path, model: PairClassifier, inputs: Inputs, heads: 
     logits = {}
     for split in ("validation", "test"):
         tokens = inputs.tokens(split, model.tokenizer, model.max_length)
-        logits[split] = np.ascontiguousarray(predict(model, tokens, inputs.runtime)[:, heads].transpose(1, 0, 2))
+        found = predict(model, tokens, inputs.runtime, answer=model.answers).transpose(1, 0, 2)
+        logits[split] = np.ascontiguousarray(found[heads])
+        for layer, scored in zip(model.exits.layers, found[len(model.heads.names) :]):
+            logits[f"{split}, exit {layer}"] = np.ascontiguousarray(scored[None])
     save_file(logits, work / PREDICTIONS)
     return validation_metrics(inputs, logits["validation"])
 
@@ -132,6 +138,7 @@ def new_classifier(
     keep: int | None = None,
     pooling: str | None = None,
     keep_which: str = "bottom",
+    token_types: bool = True,
     start: Artifact | None = None,
 ) -> PairClassifier:
     """Return a teacher or student before training, with fresh heads, on the runtime's device.
@@ -140,6 +147,7 @@ def new_classifier(
         keep: only so many layers of its encoder; None keeps all.
         pooling: where its h1 is; None leaves it to the encoder's setting.
         keep_which: which layers, bottom or every (see ``models.layers.kept``).
+        token_types: whether its encoder tells them apart.
         start: a trained teacher whose encoder it starts from.
     """
     from tmkd.models.classifier import PairClassifier
@@ -151,6 +159,7 @@ def new_classifier(
         **source | {"pooling": pooling or source["pooling"]},
         keep=keep,
         keep_which=keep_which,
+        token_types=token_types,
         dropout=member.dropout,
         freeze_embeddings=member.freeze_embeddings,
         attention=inputs.runtime.attention,
@@ -160,11 +169,14 @@ def new_classifier(
 
 def _check_encoders(config: Config) -> None:
     """Fail before any training: a student too deep, an encoder that is not there."""
-    from tmkd.models.encoder import check_encoder
+    from tmkd.models.encoder import check_encoder, inspect_encoder
+    from tmkd.models.token_types import drop_token_types
 
     student, roster = config.student, config.teachers.roster[: config.teachers.count]
     own = settings(encoder_of(student, config))
     check_encoder(keep=student.layers, **own | {"max_length": student.max_length or own["max_length"]})
+    if not student.token_types:
+        drop_token_types(*inspect_encoder(**own))
     for teacher in roster:
         own = settings(encoder_of(teacher, config))
         check_encoder(**own | {"max_length": teacher.max_length or own["max_length"]})

@@ -1,4 +1,4 @@
-"""Train one classifier, from where an earlier, killed run left off if there is one."""
+"""Train one classifier, or several together, from where an earlier, killed run left off if there is one."""
 
 from __future__ import annotations
 
@@ -7,23 +7,31 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
-from transformers import PrinterCallback, ProgressCallback, TrainingArguments
+from transformers import PrinterCallback, ProgressCallback, TrainerCallback, TrainingArguments
 
 from tmkd.data.batching import Collator, PairDataset
+from tmkd.data.masking import MaskedPairs
 from tmkd.errors import TmkdError
 from tmkd.losses.combine import Term
 from tmkd.models.classifier import PairClassifier
 from tmkd.training.callbacks import CheckpointByTheClock, KeepBest, Progress, last_whole_checkpoint
+from tmkd.training.language import LanguageLearner
 from tmkd.training.learner import Learner
+from tmkd.training.peers import PeerLearner, PeerPairs
+from tmkd.training.cost import measured
 from tmkd.training.runtime import Runtime
 from tmkd.training.trainer import DistillationTrainer
 
 
-def fit(
-    model: PairClassifier,
-    pairs: PairDataset,
-    terms: Sequence[Term],
+def fit(model: PairClassifier, pairs: PairDataset, terms: Sequence[Term], **how: Any) -> dict[str, Any]:
+    """Train ``model`` in place on its terms; the settings and what is returned are those of ``train``."""
+    return train(Learner(model, terms), pairs, Collator(model.tokenizer.pad_token_id), **how)
+
+
+def train(
+    learner: Learner | PeerLearner | LanguageLearner,
+    pairs: PairDataset | PeerPairs | MaskedPairs,
+    collate: Callable[[Sequence[Any]], dict[str, Any]],
     *,
     scratch: Path,
     runtime: Runtime,
@@ -36,24 +44,25 @@ def fit(
     weight_decay: float,
     max_grad_norm: float,
     schedule: str,
-    validate: Callable[[nn.Module], dict[str, float]] | None = None,
+    validate: Callable[[Any], dict[str, float]] | None = None,
     metric: str = "map",
     patience: int = 0,
+    callbacks: Sequence[TrainerCallback] = (),
 ) -> dict[str, Any]:
-    """Train ``model`` in place and leave it with its best epoch's weights (the last's, without ``validate``).
+    """Train what ``learner`` holds in place and leave it with its best epoch's weights (without ``validate``, the last's).
 
     Args:
         scratch: folder of checkpoints; what it holds is gone on from.
         metric: what ``validate`` returns that decides which epoch is best; higher is better.
 
     Returns:
-        ``steps``, and with ``validate`` also ``validation`` (the metric after each epoch) and ``best_epoch`` from 1.
+        ``steps``, ``cost`` (``seconds`` and ``peak_bytes`` of the last run), and with ``validate`` also ``validation`` (the metric after each epoch) and ``best_epoch`` from 1.
 
     Raises:
         TrainingDiverged: the loss is no longer a number.
     """
     scratch.mkdir(parents=True, exist_ok=True)
-    learner = Learner(model, terms).to(runtime.device)
+    learner.to(runtime.device)
     best = KeepBest(scratch, metric, patience) if validate else None
     arguments = TrainingArguments(
         output_dir=str(scratch),
@@ -84,19 +93,20 @@ def fit(
         args=arguments,
         train_dataset=pairs,
         eval_dataset=pairs if validate else None,  # asked for, never read: ``validate`` brings its own
-        data_collator=Collator(model.tokenizer.pad_token_id),
+        data_collator=collate,
         validate=validate,
-        callbacks=[CheckpointByTheClock(runtime.checkpoint_seconds), progress, *([best] if best else [])],
+        callbacks=[CheckpointByTheClock(runtime.checkpoint_seconds), progress, *([best] if best else []), *callbacks],
     )
     trainer.remove_callback(PrinterCallback)
     trainer.remove_callback(ProgressCallback)
     try:
-        trainer.train(resume_from_checkpoint=last_whole_checkpoint(scratch))
+        with measured(runtime.device) as cost:
+            trainer.train(resume_from_checkpoint=last_whole_checkpoint(scratch))
     except torch.OutOfMemoryError:
         raise TmkdError(f"{what}: the device has no memory for a batch of {batch_size}; lower batch_size.") from None
     finally:
         progress.close()
-    facts: dict[str, Any] = {"steps": trainer.state.global_step}
+    facts: dict[str, Any] = {"steps": trainer.state.global_step, "cost": cost}
     if best:
         facts["best_epoch"] = best.restore(learner, trainer.state) + 1
         facts["validation"] = best.values(trainer.state)

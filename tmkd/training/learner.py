@@ -6,7 +6,7 @@ data parallelism, synchronised with the student's, and left behind when the stud
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from torch import Tensor, nn
@@ -31,7 +31,15 @@ class Learner(nn.Module):
 
     def forward(self, **batch: Any) -> dict[str, Any]:
         """Return ``loss``, a scalar, and ``parts``, every term's own, unweighted value."""
-        inputs: dict[str, Tensor] = {name: batch[name] for name in INPUTS if name in batch}
-        output = self.student(**inputs, states=self.states)
+        output = self.student(**inputs_of(batch), states=self.states)
         loss, parts = combine(self.terms, output, batch, self.progress)  # type: ignore[arg-type]
         return {"loss": loss, "parts": parts}
+
+    def clipped_apart(self) -> list[nn.Module]:
+        """Return the modules whose gradients have norms of their own."""
+        return [self]
+
+
+def inputs_of(batch: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Return what a classifier reads of a batch."""
+    return {name: batch[name] for name in INPUTS if name in batch}

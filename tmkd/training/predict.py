@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -17,36 +17,57 @@ from tmkd.training.runtime import Runtime
 
 
 @torch.inference_mode()
-def predict(model: PairClassifier, tokens: Dataset, runtime: Runtime, bar: tqdm | None = None) -> np.ndarray:
+def predict(
+    model: PairClassifier,
+    tokens: Dataset,
+    runtime: Runtime,
+    bar: tqdm | None = None,
+    answer: Callable[..., Tensor] | None = None,
+) -> np.ndarray:
     """Return every head's logits ``[pairs, heads, classes]``, float32, in the order of ``tokens``.
 
-    ``bar`` is moved on by the number of pairs.
+    Args:
+        bar: is moved on by the number of pairs.
+        answer: of a batch to something else of the model's, ``[batch, anything, classes]``.
     """
+    answer = answer or (lambda **batch: model(**batch).logits)
     was_training = model.training
     model.eval()
     lengths = np.asarray(tokens["length"])
     order = np.argsort(-lengths, kind="stable")
     collate = Collator(model.tokenizer.pad_token_id)
-    logits = np.empty((len(tokens), len(model.heads.names), len(model.classes)), dtype=np.float32)
+    logits = np.empty((0, len(model.heads.names), len(model.classes)), dtype=np.float32)
     inputs = model_inputs(tokens)
     for start in range(0, len(order), runtime.score_batch):
         chosen = order[start : start + runtime.score_batch]
         batch = to_device(collate(rows_of(inputs, chosen)), runtime.device)
         with runtime.autocast():
-            logits[chosen] = model(**batch).logits.float().cpu().numpy()
+            scored = answer(**batch).float().cpu().numpy()
+        if not start:
+            logits = np.empty((len(tokens), *scored.shape[1:]), dtype=np.float32)
+        logits[chosen] = scored
         if bar is not None:
             bar.update(len(chosen))
     model.train(was_training)
     return logits
 
 
-def pairs_per_second(model: PairClassifier, tokens: Dataset, runtime: Runtime, rounds: int = 3) -> float:
-    """Return the median speed over ``rounds`` passes, after one to warm up, padding and batching included."""
-    predict(model, tokens, runtime)
+def pairs_per_second(
+    model: PairClassifier,
+    tokens: Dataset,
+    runtime: Runtime,
+    rounds: int = 3,
+    answer: Callable[..., Tensor] | None = None,
+) -> float:
+    """Return the median speed over ``rounds`` passes, after one to warm up, padding and batching included.
+
+    ``answer`` is as for ``predict``.
+    """
+    predict(model, tokens, runtime, answer=answer)
     times = []
     for _ in range(rounds):
         started = time.perf_counter()
-        predict(model, tokens, runtime)
+        predict(model, tokens, runtime, answer=answer)
         times.append(time.perf_counter() - started)
     return len(tokens) / float(np.median(times))
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.utils.data import Sampler
 from transformers import Trainer
@@ -13,21 +14,23 @@ from transformers import Trainer
 from tmkd.data.batching import LengthBuckets
 from tmkd.errors import TrainingDiverged
 from tmkd.training.learner import Learner
+from tmkd.training.peers import PeerLearner
 
 CHECK_EVERY = 20  # steps between looks at the loss on a GPU, where each look waits for the device
 
 
 class DistillationTrainer(Trainer):
-    """Trainer of a Learner over a PairDataset.
+    """Trainer of a Learner over a PairDataset, or of a PeerLearner over PeerPairs.
 
     Args:
-        validate: called with the student after each epoch, returns metrics; None where there is nothing to validate on.
+        validate: called with the student (with peers: the list of them) after each epoch, returns metrics; None where
+            there is nothing to validate on.
     """
 
-    def __init__(self, *args: Any, validate: Callable[[nn.Module], dict[str, float]] | None, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, validate: Callable[[Any], dict[str, float]] | None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.pairs = kwargs["train_dataset"]
-        self.learner: Learner = kwargs["model"]
+        self.learner: Learner | PeerLearner = kwargs["model"]
         self.validate = validate
 
     def compute_loss(self, model: nn.Module, inputs: dict[str, Any], *_: Any, **__: Any) -> Tensor:
@@ -42,6 +45,12 @@ class DistillationTrainer(Trainer):
                 "(trainer.warmup) or runtime.precision=fp32."
             )
         return loss
+
+    def _clip_grad_norm(self, model: nn.Module) -> Tensor:
+        # one by one, or a peer whose gradient is large would slow down the others
+        parts = self.learner.clipped_apart()
+        clip, limit = self.accelerator.clip_grad_norm_, self.args.max_grad_norm
+        return torch.stack([clip(part.parameters(), limit) for part in parts]).max()
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         assert self.validate is not None

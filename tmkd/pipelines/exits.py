@@ -1,0 +1,142 @@
+"""Students with exits: what the exits learn, and which part of such a student answers in a row of the comparison.
+
+A threshold changes no student and no stored prediction: which pairs leave where follows from the exits' own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tmkd.artifacts import Artifact
+from tmkd.config import Config, settings
+from tmkd.errors import ConfigError, ModelError
+from tmkd.pipelines.encoders import encoder_source
+from tmkd.pipelines.inputs import Inputs
+from tmkd.pipelines.teachers import predictions
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+    from tmkd.losses.combine import Term
+    from tmkd.models.classifier import PairClassifier
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """Which part of a classifier answers: all of it, the exit after a layer, or the first exit that is sure enough."""
+
+    exit: int | None = None
+    threshold: float | None = None
+
+    @property
+    def told(self) -> str:
+        """What it adds to an arm's name."""
+        if self.exit is not None:
+            return f", exit {self.exit}"
+        return "" if self.threshold is None else f", early exit at {self.threshold:g}"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What it adds to a row's settings."""
+        if self.exit is not None:
+            return {"exit": self.exit}
+        return {} if self.threshold is None else {"exit_threshold": self.threshold}
+
+
+DEEPEST = Predictor()
+
+
+def predictors(config: Config) -> list[Predictor]:
+    """Return whose rows stand in the comparison for a student: the deepest, each exit's, that of leaving early."""
+    student = config.student
+    early = [] if student.exit_threshold is None else [Predictor(threshold=student.exit_threshold)]
+    return [DEEPEST, *(Predictor(exit=layer) for layer in student.exits), *early]
+
+
+def exits_spec(config: Config) -> dict[str, Any]:
+    """The exits and what they learn; nothing for a student that has none."""
+    layers = list(config.student.exits)
+    return {"exits": {"layers": layers, **settings(config.method.exits)}} if layers else {}
+
+
+def check_student_exits(inputs: Inputs, arm: str) -> None:
+    """Raise ConfigError, before any training, for exits that an arm's student cannot have."""
+    from tmkd.models.encoder import inspect_encoder
+    from tmkd.models.exits import check_exits
+
+    student = inputs.config.student
+    encoder, _ = inspect_encoder(**encoder_source(inputs, student), keep=student.layers, keep_which=student.keep)
+    try:
+        check_exits(encoder, student.exits)
+    except ModelError as error:
+        raise ConfigError(f"The arm {arm}: {error}") from None
+
+
+def exit_losses(config: Config, heads: Sequence[int]) -> list[Term]:
+    """Return what the exits learn, as terms; none for a student that has none. ``heads`` are the predicting ones."""
+    from tmkd.losses.exits import exit_terms
+
+    layers = config.student.exits
+    return exit_terms(layers, heads, **settings(config.method.exits)) if layers else []
+
+
+def exit_facts(model: PairClassifier) -> dict[str, Any]:
+    """Return the parameters that each exit needs, and those that all exits add: for the details of a student."""
+    from tmkd.models.exits import exit_parameters
+
+    layers = model.exits.layers
+    if not layers:
+        return {}
+    return {"exits": {str(layer): exit_parameters(model, layer) for layer in layers} | {"all": exit_parameters(model)}}
+
+
+def parameters(classifier: Artifact, predictor: Predictor) -> int:
+    """Return how many parameters are used when the predictor answers."""
+    details = classifier.details
+    if predictor.exit is not None:
+        return details["exits"][str(predictor.exit)]
+    return details["parameters"] + (0 if predictor.threshold is None else details["exits"]["all"])
+
+
+def probabilities(classifier: Artifact, split: str, predictor: Predictor) -> np.ndarray:
+    """Return the predictor's probabilities ``[pairs, classes]`` on validation or test."""
+    from tmkd.ensemble import average_probabilities
+
+    if predictor.threshold is None:
+        return average_probabilities(predictions(classifier, split, predictor.exit))
+    return _early(classifier, split, predictor.threshold)[0]
+
+
+def leaving(classifiers: Sequence[Artifact], split: str, predictor: Predictor) -> dict[str, Any]:
+    """Return the share of a split's pairs that leaves at each exit, a mean over classifiers; nothing for other rows."""
+    import numpy as np
+
+    if predictor.threshold is None:
+        return {}
+    names = [*(name for name in classifiers[0].details["exits"] if name != "all"), "deepest"]
+    places = np.stack([_early(classifier, split, predictor.threshold)[1] for classifier in classifiers])
+    return {"leaving": {name: float((places == index).mean()) for index, name in enumerate(names)}}
+
+
+def _early(classifier: Artifact, split: str, threshold: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the probabilities of leaving early, and for each pair the place of its exit among all, deepest last."""
+    import numpy as np
+
+    exits = [int(name) for name in classifier.details["exits"] if name != "all"]
+    each = np.stack([probabilities(classifier, split, Predictor(exit)) for exit in (*exits, None)])
+    sure = each.max(axis=-1).astype(np.float32) >= threshold  # as precise as the model itself, which decides when timed
+    sure[-1] = True
+    places = sure.argmax(axis=0)
+    return each[places, np.arange(len(places))], places
+
+
+def answer(model: PairClassifier, predictor: Predictor) -> Callable[..., Tensor] | None:
+    """Return what ``training.predict`` runs to have the predictor answer, running no more than that takes."""
+    if (layer := predictor.exit) is not None:
+        return lambda **batch: model.predict_exit(layer, **batch).unsqueeze(1)
+    if (threshold := predictor.threshold) is not None:
+        return lambda **batch: model.predict_early(threshold, **batch)[0].unsqueeze(1)
+    return None

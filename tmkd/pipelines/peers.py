@@ -1,0 +1,228 @@
+"""Stage 2 of students that are trained together: one training, then an ordinary result of stage 2 for each.
+
+The training is one artifact, ``peers``: its checkpoints hold all students, and it is there when all of them are. The
+best epoch is that of the mean of their validation metrics.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import os
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tmkd.artifacts import SCRATCH, Artifact
+from tmkd.config import OnlineConfig, settings
+from tmkd.errors import ConfigError
+from tmkd.metrics import main_metric
+from tmkd.pipelines.arms import Arm
+from tmkd.pipelines.inputs import tokenizer_digest
+from tmkd.pipelines.online import ensemble_name, members, online_spec, peer_name
+from tmkd.pipelines.stage2 import Ready, Recipe, prepare, recipe, write_student
+from tmkd.pipelines.teachers import validator
+
+if TYPE_CHECKING:
+    from transformers import TrainerCallback
+
+    from tmkd.training.peers import Exchange, PeerLearner
+    from tmkd.training.ranks import Ranks
+    from tmkd.training.runtime import Runtime
+
+APART = 10_007  # between the seeds of two processes: more than a run has seeds
+
+
+def peers(arm: Arm, seed: int) -> list[Artifact]:
+    """Return an arm's students of one seed, in the order of its peers."""
+    [lesson] = arm.lessons
+    recipes = [recipe(inputs, lesson, arm.trained, seed) for inputs in members(arm.inputs)]
+    online, what = arm.inputs.config.method.online, f"{arm.name}, seed {seed}"
+    spec = {"online": online_spec(online), "peers": [each.spec for each in recipes], "seed": seed}
+    build = functools.partial(arm.inputs.store.build, "peers", spec, what=f"all of {what}")
+    if online.processes and ("MASTER_ADDR" in os.environ or arm.inputs.store.find("peers", spec) is None):
+        trained = _in_processes(build, lambda work, ranks: _train(recipes, online, what, work, ranks), len(recipes))
+    else:
+        trained = build(make=lambda work: _train(recipes, online, what, work))
+    return [_student(arm, trained, each, number, what) for number, each in enumerate(recipes, start=1)]
+
+
+def _in_processes(
+    build: Callable[..., Artifact], make: Callable[[Path, Ranks], dict[str, Any]], count: int
+) -> Artifact:
+    """Return what all processes make together; the first one holds the lock, publishes, and calls the others."""
+    from tmkd.training.ranks import joined
+
+    ranks = joined()
+    if ranks is None or ranks.count != count:
+        started = ranks.count if ranks else 1
+        raise ConfigError(
+            f"method.online.processes: expected a process for each of {count} peers, got {started}; start the stage "
+            f"with torchrun --nproc-per-node {count} -m stages.stage2."
+        )
+    if ranks.rank == 0:
+        made = build(make=lambda work: make(Path(ranks.tell(str(work))), ranks))
+        ranks.tell(None)
+        return made
+    while (work := ranks.tell()) is not None:
+        make(Path(work), ranks)
+    return build(make=lambda _: {})  # it is there
+
+
+def arm_rows(arm: Arm, made: Sequence[Sequence[Artifact]]) -> dict[str, list[list[Artifact]]]:
+    """Return the rows of an arm by name: for each seed the students whose probabilities are averaged.
+
+    Where students are trained together the arm's own row is the first one, fixed beforehand; then come those that are
+    built otherwise than it, and the ensemble of all that learnt from each other.
+
+    Args:
+        made: for each seed what ``stage2.students`` returned.
+    """
+    online = arm.inputs.config.method.online
+    if online.kind == "none":
+        return {arm.name: [list(seed) for seed in made]}
+    built = [student.manifest["spec"]["student"] for student in made[0]]
+    rows = {arm.name: [[seed[0]] for seed in made]}
+    for place in range(1, len(built)):
+        if built[place] not in built[:place]:
+            rows[peer_name(arm.name, online, place + 1)] = [[seed[place]] for seed in made]
+    return rows if online.kind == "together" else {**rows, ensemble_name(arm.name): [list(seed) for seed in made]}
+
+
+def _student(arm: Arm, trained: Artifact, made_of: Recipe, number: int, what: str) -> Artifact:
+    """Return one peer as a result of its own, which all later stages read like any other's."""
+    spec = {**made_of.spec, "peers": trained.key, "peer": number}
+
+    def make(work: Path) -> dict[str, Any]:
+        source = trained.folder(_folder(number))
+        shutil.copytree(source, work, copy_function=_link, dirs_exist_ok=True)
+        return {**trained.details["peers"][number - 1], "training": trained.details["training"]}
+
+    return arm.inputs.store.build("stage2", spec, make, f"{what}, peer {number}")
+
+
+def _folder(number: int) -> str:
+    return f"peer-{number}"
+
+
+def _link(source: str, target: str) -> None:
+    """Published files never change, so one may have two names; copy it where the disk has no such links."""
+    Path(target).unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def _train(
+    recipes: Sequence[Recipe], online: OnlineConfig, what: str, work: Path, ranks: Ranks | None = None
+) -> dict[str, Any]:
+    import torch
+
+    from tmkd.data.batching import Collator
+    from tmkd.training.fit import train
+    from tmkd.training.learner import Learner
+    from tmkd.training.peers import PeerCollator, PeerLearner, PeerPairs
+
+    inputs, seed = recipes[0].inputs, recipes[0].seed
+    mine = [ranks.rank] if ranks else list(range(len(recipes)))
+    torch.manual_seed(seed)  # the first student starts as it would alone
+    ready: list[Ready] = []
+    for made_of in recipes:
+        ready.append(prepare(made_of, known=ready[0].pairs if ready else None))
+    views = _views(ready)
+    shown = [ready[views.index(view)] for view in range(max(views) + 1)]
+    exchange = _exchange(ready, views, online, mine)
+    learner = PeerLearner(
+        [Learner(ready[at].model, ready[at].terms) for at in mine], [views[at] for at in mine], exchange
+    )
+    runtime, scratch, meetings = _meetings(inputs.runtime, work / SCRATCH, learner, online, ranks)
+    facts = train(
+        learner,
+        PeerPairs([each.pairs for each in shown]),
+        PeerCollator([Collator(each.model.tokenizer.pad_token_id) for each in shown]),
+        scratch=scratch,
+        runtime=runtime,
+        what=what,
+        seed=seed + APART * (ranks.rank if ranks else 0),  # a process has an order of its own
+        **settings(inputs.config.stage2),
+        **settings(inputs.config.trainer),
+        validate=_judge([recipes[at] for at in mine], [ready[at] for at in mine], ranks),
+        metric=main_metric(inputs.config.data.ranking),
+        callbacks=meetings,
+    )
+    written = []
+    for at in mine:
+        (work / _folder(at + 1)).mkdir(exist_ok=True)
+        written.append(write_student(recipes[at].inputs, ready[at], work / _folder(at + 1)))
+    return {"training": facts, "peers": list(itertools.chain(*ranks.gather(written))) if ranks else written}
+
+
+def _meetings(
+    runtime: Runtime, scratch: Path, learner: PeerLearner, online: OnlineConfig, ranks: Ranks | None
+) -> tuple[Runtime, Path, list[TrainerCallback]]:
+    """Return when copies are made anew; and what else several processes need: a folder each, checkpoints agreed on."""
+    from tmkd.training.peers import RefreshCopies
+    from tmkd.training.ranks import Meet
+
+    exchange = learner.exchange
+    if exchange is None or not exchange.copies:
+        return runtime, scratch, []
+    if ranks is None:
+        refresh = functools.partial(exchange.refresh, learner.student)
+        return runtime, scratch, [RefreshCopies(refresh, online.refresh)]
+    scratch = scratch / _folder(ranks.rank + 1)
+    ranks.keep_common(scratch)
+    refresh = functools.partial(ranks.refresh, learner.student[0], exchange)
+    meet = Meet(ranks, refresh, online.refresh, runtime.checkpoint_seconds)
+    return replace(runtime, checkpoint_seconds=sys.maxsize), scratch, [meet]
+
+
+def _views(ready: Sequence[Ready]) -> list[int]:
+    """Return which view of a batch each student reads: one for each tokenizer, and for each source of states."""
+    known: dict[Any, int] = {}
+    views = []
+    for each in ready:
+        tokens = tokenizer_digest(each.model.tokenizer), each.model.max_length
+        views.append(known.setdefault((tokens, id(each.pairs.states) if each.pairs.states else None), len(known)))
+    return views
+
+
+def _exchange(ready: Sequence[Ready], views: list[int], online: OnlineConfig, mine: Sequence[int]) -> Exchange | None:
+    """Return what the peers at the places ``mine`` learn from the others; those elsewhere are there as copies."""
+    from tmkd.losses.online import ONLINE_LOSSES
+    from tmkd.training.peers import Exchange, copies_of
+
+    if online.kind == "together":
+        return None
+    places = range(len(ready))
+    down = online.direction == "down"
+    sources = [[other for other in places if other != place and not (down and other > place)] for place in places]
+    loss = functools.partial(ONLINE_LOSSES[online.kind], temperature=online.temperature)
+
+    def weight(progress: float) -> float:
+        return online.weight if progress >= online.burn_in else 0.0
+
+    if online.kind == "mutual":
+        return Exchange(loss, weight, sources)
+    if len(mine) == len(ready):
+        return Exchange(loss, weight, sources, copies_of([each.model for each in ready]), views)
+    others = [place for place in places if place not in mine]
+    copies = [ready[place].model for place in others]  # nobody trains these here: they can be the copies themselves
+    return Exchange(loss, weight, [list(range(len(others)))], copies, [views[place] for place in others])
+
+
+def _judge(recipes: Sequence[Recipe], ready: Sequence[Ready], ranks: Ranks | None) -> Callable[[Any], dict[str, float]]:
+    """Return what gives the mean of all students' validation metrics, the same in every process."""
+    each = [validator(made_of.inputs, one.model, one.heads) for made_of, one in zip(recipes, ready)]
+
+    def validate(_: Any) -> dict[str, float]:
+        found = [judge(None) for judge in each]
+        if ranks:
+            found = list(itertools.chain(*ranks.gather(found)))
+        return {name: sum(metrics[name] for metrics in found) / len(found) for name in found[0]}
+
+    return validate

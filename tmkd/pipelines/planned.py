@@ -1,0 +1,137 @@
+"""The results that a run asks for, found by walking its pipelines while nothing is trained.
+
+The pipelines are given a store that reads task, corpus and tokens for real, since all else depends on their sizes, and
+only writes down what else it is asked for: what is not there yet is stood in for by an empty result under its true key.
+So there is one list of what a run needs, the pipelines themselves.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tmkd.artifacts import Artifact, ArtifactStore
+from tmkd.checks import check
+from tmkd.config import Config, vary
+from tmkd.errors import TmkdError
+from tmkd.identity import key
+from tmkd.pipelines.arms import arms
+from tmkd.pipelines.inputs import CORPUS, Inputs
+from tmkd.pipelines.scoring import soft_labels
+from tmkd.pipelines.speed import speed
+from tmkd.pipelines.stage3 import student_entries, teacher_entries
+
+READ = ("task", "corpus", "tokens", "encoder")  # made for real
+LEARNS_FROM = {"teacher": "train", "stage1": CORPUS, "stage2": "train"}  # the split
+
+
+class NotMadeYet(TmkdError):
+    """A plan would need what is in a result that is not there yet."""
+
+
+class Missing(Artifact):
+    """Stands in for a result that is not there yet: it has its key, its spec, and nothing else."""
+
+    def file(self, name: str) -> Path:
+        raise NotMadeYet(f"what follows from {self.manifest['what']} can be planned once that is there")
+
+    def folder(self, name: str = "") -> Path:
+        return self.file(name)
+
+
+@dataclass(frozen=True)
+class Item:
+    """A result that the run asks for; ``inputs`` are those that it is made from."""
+
+    stage: str
+    artifact: Artifact
+    inputs: Inputs
+
+    @property
+    def missing(self) -> bool:
+        return isinstance(self.artifact, Missing)
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        return self.artifact.manifest["spec"]
+
+
+class PlanningStore(ArtifactStore):
+    """Writes down in ``items``, by name, what it is asked for, instead of making it."""
+
+    def __init__(self, root: str | Path, items: dict[str, Item], inputs: Inputs) -> None:
+        super().__init__(root)
+        self.items = items
+        self.inputs = inputs
+
+    def build(
+        self, stage: str, spec: Mapping[str, Any], make: Callable[[Path], Mapping[str, Any]], what: str
+    ) -> Artifact:
+        if stage in READ:
+            return super().build(stage, spec, make, what)
+        name = f"{stage}-{key(stage, spec)}"
+        if name not in self.items:
+            found = self.find(stage, spec) or _missing(self.root / name, stage, spec, what)
+            self.items[name] = Item(stage, found, self.inputs)
+        return self.items[name].artifact
+
+
+def _missing(path: Path, stage: str, spec: Mapping[str, Any], what: str) -> Missing:
+    # Worse than any teacher that is there: of those that are, the best is known; among equals it is the first.
+    details = {"validation": defaultdict(lambda: -math.inf), "pairs_per_second": math.nan}
+    return Missing(path, {"key": key(stage, spec), "stage": stage, "what": what, "spec": spec, "details": details})
+
+
+class PlannedInputs(Inputs):
+    """Inputs whose store, and that of all that are varied from them, writes down what it is asked for."""
+
+    def __init__(self, config: Config, items: dict[str, Item] | None = None) -> None:
+        super().__init__(config)
+        self.items: dict[str, Item] = {} if items is None else items
+        self.store = PlanningStore(config.paths.artifacts, self.items, self)
+
+    def varied(self, changes: dict[str, Any]) -> Inputs:
+        told = json.dumps(changes, sort_keys=True)
+        if changes and told not in self._varied:
+            self._varied[told] = PlannedInputs(check(vary(self.config, changes)), self.items)
+        return super().varied(changes)
+
+
+def walk(inputs: PlannedInputs) -> list[str]:
+    """Ask for all that the stages ask for, so that it is in ``inputs.items``; return what the plan could not tell."""
+    settled = arms(inputs)
+    notes = []
+    for arm in settled:  # as stage 1 does, before it trains
+        if any(lesson.pretrain for lesson in arm.lessons) and arm.inputs.config.stage1.kind == "soft":
+            for teacher in arm.trained:
+                soft_labels(arm.inputs, teacher, CORPUS)
+    entries = []
+    for arm in settled:
+        try:
+            entries += student_entries([arm])
+        except NotMadeYet as error:
+            notes.append(f"Of {arm.name}, {error}.")
+    for entry in [*entries, *teacher_entries(inputs)]:
+        for member in entry.members[0]:
+            speed(inputs, member, entry.predictor)
+    unsized = False
+    by_key = {item.artifact.key: item.artifact for item in inputs.items.values()}
+    for item in list(inputs.items.values()):  # a training reads the soft labels of those that it learns from
+        if item.missing and item.stage in LEARNS_FROM:
+            for teacher_key in item.spec.get("teachers", []):
+                soft_labels(item.inputs, by_key[teacher_key], LEARNS_FROM[item.stage])
+        if item.missing and item.spec.get("terms") and item.inputs.config.runtime.store_states:
+            unsized = True
+    if any(item.missing for item in inputs.items.values() if item.stage == "teacher"):
+        notes.append(
+            "Which teacher is the best on validation is not known yet: where it matters, the plan takes the best of "
+            "those that are there, or teacher 1; the amount of work is the same."
+        )
+    if unsized:
+        notes.append("Teachers' states that are stored (runtime.store_states) are not in what the disk needs.")
+    return notes

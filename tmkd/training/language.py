@@ -1,0 +1,81 @@
+"""Training a masked language model, by itself or by another one, and how well it tells the masked tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from tmkd.data.masking import MaskedCollator, MaskedPairs
+from tmkd.losses.combine import Term, combine
+from tmkd.losses.language import UNMASKED
+from tmkd.models.language import LanguageModel
+from tmkd.training.learner import inputs_of
+from tmkd.training.predict import to_device
+from tmkd.training.runtime import Runtime
+
+
+class LanguageLearner(nn.Module):
+    """A masked language model with the terms of its loss, and perhaps the one that it learns from.
+
+    The terms find what the teacher says of the batch in ``teacher_logits`` and ``teacher_hidden``.
+    """
+
+    accepts_loss_kwargs = False  # as in Learner
+
+    def __init__(self, student: LanguageModel, terms: Iterable[Term], teacher: LanguageModel | None = None) -> None:
+        super().__init__()
+        self.student = student
+        self.terms = nn.ModuleList(terms)
+        # in a list, so that it is neither trained, nor switched to training, nor part of a checkpoint
+        self.teachers = [teacher.eval().requires_grad_(False)] if teacher else []
+        self.progress = 0.0
+
+    def forward(self, **batch: Any) -> dict[str, Any]:
+        """Return ``loss``, a scalar, and ``parts``, every term's own, unweighted value."""
+        inputs: dict[str, Tensor] = {**inputs_of(batch), "masked": batch["masked"]}
+        for teacher in self.teachers:
+            with torch.no_grad():
+                told = teacher(**inputs)
+            batch |= {"teacher_logits": told.logits, "teacher_hidden": told.hidden}
+        loss, parts = combine(self.terms, self.student(**inputs), batch, self.progress)  # type: ignore[arg-type]
+        return {"loss": loss, "parts": parts}
+
+    def clipped_apart(self) -> list[nn.Module]:
+        return [self]
+
+
+class MaskAnew(TrainerCallback):
+    """Give each epoch masks of its own; by the number of steps, so that a resumed run meets the same."""
+
+    def __init__(self, pairs: MaskedPairs) -> None:
+        self.pairs = pairs
+
+    def on_epoch_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self.pairs.epoch = state.global_step // max(1, state.max_steps // int(args.num_train_epochs))
+
+
+@torch.inference_mode()
+def masked_accuracy(model: LanguageModel, pairs: MaskedPairs, runtime: Runtime) -> dict[str, Any]:
+    """Return ``accuracy`` and ``loss`` (mean cross-entropy in nats) over the masked tokens, ``masked`` of them."""
+    was_training = model.training
+    model.eval()
+    collate = MaskedCollator(model.tokenizer.pad_token_id)
+    order = np.argsort(-pairs.lengths, kind="stable")
+    right, loss, masked = 0, 0.0, 0
+    for start in range(0, len(order), runtime.score_batch):
+        rows = [pairs[int(index)] for index in order[start : start + runtime.score_batch]]
+        batch = to_device(collate(rows), runtime.device)
+        wanted = batch["masked"][batch["masked"] != UNMASKED]
+        with runtime.autocast():
+            logits = model(**inputs_of(batch), masked=batch["masked"]).logits.float()
+        right += int((logits.argmax(-1) == wanted).sum())
+        loss += float(F.cross_entropy(logits, wanted, reduction="sum"))
+        masked += len(wanted)
+    model.train(was_training)
+    return {"accuracy": right / max(1, masked), "loss": loss / max(1, masked), "masked": masked}
