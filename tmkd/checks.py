@@ -45,6 +45,10 @@ def check(config: Config) -> Config:
     _one_of("runtime.attention", config.runtime.attention, ("auto", "eager", "sdpa"))
     _positive("runtime", config.runtime, ("score_batch", "shard_size", "checkpoint_seconds", "state_window"))
     _expect(config.runtime.threads >= 0, "runtime.threads", "0 (all) or more", config.runtime.threads)
+    if (ray := config.runtime.ray) is not None:
+        _expect(ray.workers is None or ray.workers > 0, "runtime.ray.workers", "more than 0", ray.workers)
+        shared = ray.address is None or ray.storage is not None
+        _expect(shared, "runtime.ray.storage", "a folder or URI that all machines share, with an address", ray.storage)
     return config
 
 

@@ -17,6 +17,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from tmkd.errors import ConfigError
 
+APART = {"apart": True}  # marks a field that ``settings`` leaves out
+
 
 @dataclass
 class DataConfig:
@@ -243,6 +245,17 @@ class TrainerConfig:
 
 
 @dataclass
+class RayConfig:
+    """Scoring by Ray: runtime=ray; docs/scale.md."""
+
+    workers: Optional[int] = None  # at once, each with a teacher of its own; null: one a GPU, or else one a CPU
+    address: Optional[str] = None  # of a cluster (host:port, or auto: the one that this machine is part of); null: none
+    # folder that all machines share, or a URI (s3://, gs://, ...), for pairs and logits on their way; null: beside the
+    # result, which does where all is on one machine
+    storage: Optional[str] = None
+
+
+@dataclass
 class RuntimeConfig:
     """How, not what: nothing here is part of a result's identity."""
 
@@ -257,6 +270,7 @@ class RuntimeConfig:
     store_states: bool = False  # keep the inner states that teachers are asked for on disk, or compute them each time
     state_window: int = 2048  # pairs whose states are computed ahead, where they are not stored
     checkpoint_seconds: int = 60  # training time that a kill may cost
+    ray: Optional[RayConfig] = field(default=None, metadata=APART)  # who scores; null: this process
 
 
 @dataclass
@@ -350,4 +364,5 @@ def encoder_of(member: TeacherConfig | StudentConfig, config: Config) -> Encoder
 
 def settings(section: Any) -> dict[str, Any]:
     """A section as a plain dictionary: for identities, and for readers that take keywords."""
-    return dataclasses.asdict(section)
+    apart = {known.name for known in dataclasses.fields(section) if "apart" in known.metadata}
+    return {name: value for name, value in dataclasses.asdict(section).items() if name not in apart}

@@ -20,8 +20,10 @@ VERSIONS = {
     "teacher": 1,
     "soft_labels": 1,
     "teacher_states": 1,
+    "language": 1,
     "stage1": 1,
     "stage2": 1,
+    "peers": 1,
     "speed": 1,
     "comparison": 1,
 }
@@ -30,8 +32,10 @@ MADE_WITH = {
     "teacher": ("tokens",),
     "soft_labels": ("tokens",),
     "teacher_states": ("tokens",),
+    "language": ("tokens",),
     "stage1": ("tokens", "soft_labels"),
     "stage2": ("tokens", "soft_labels"),
+    "peers": ("tokens", "soft_labels"),
     "speed": ("tokens",),
 }
 

@@ -42,34 +42,33 @@ def peers(arm: Arm, seed: int) -> list[Artifact]:
     recipes = [recipe(inputs, lesson, arm.trained, seed) for inputs in members(arm.inputs)]
     online, what = arm.inputs.config.method.online, f"{arm.name}, seed {seed}"
     spec = {"online": online_spec(online), "peers": [each.spec for each in recipes], "seed": seed}
+    ranks = _ranks() if online.processes else None
+
+    def make(work: Path) -> dict[str, Any]:
+        return _train(recipes, online, what, work, ranks)
+
     build = functools.partial(arm.inputs.store.build, "peers", spec, what=f"all of {what}")
-    if online.processes and ("MASTER_ADDR" in os.environ or arm.inputs.store.find("peers", spec) is None):
-        trained = _in_processes(build, lambda work, ranks: _train(recipes, online, what, work, ranks), len(recipes))
-    else:
-        trained = build(make=lambda work: _train(recipes, online, what, work))
+    trained = build(make=make) if ranks is None else _in_processes(ranks, build, make)
     return [_student(arm, trained, each, number, what) for number, each in enumerate(recipes, start=1)]
 
 
-def _in_processes(
-    build: Callable[..., Artifact], make: Callable[[Path, Ranks], dict[str, Any]], count: int
-) -> Artifact:
-    """Return what all processes make together; the first one holds the lock, publishes, and calls the others."""
+def _ranks() -> Ranks | None:
+    if "MASTER_ADDR" not in os.environ:  # torchrun has not started this; say so without loading torch
+        return None
     from tmkd.training.ranks import joined
 
-    ranks = joined()
-    if ranks is None or ranks.count != count:
-        started = ranks.count if ranks else 1
-        raise ConfigError(
-            f"method.online.processes: expected a process for each of {count} peers, got {started}; start the stage "
-            f"with torchrun --nproc-per-node {count} -m stages.stage2."
-        )
+    return joined()
+
+
+def _in_processes(ranks: Ranks, build: Callable[..., Artifact], make: Callable[[Path], dict[str, Any]]) -> Artifact:
+    """Return what all processes make together; the first one holds the lock, publishes, and calls the others."""
     if ranks.rank == 0:
-        made = build(make=lambda work: make(Path(ranks.tell(str(work))), ranks))
+        made = build(make=lambda work: make(Path(ranks.tell(str(work)))))
         ranks.tell(None)
         return made
     while (work := ranks.tell()) is not None:
-        make(Path(work), ranks)
-    return build(make=lambda _: {})  # it is there
+        make(Path(work))
+    return build(make=make)  # it is there
 
 
 def arm_rows(arm: Arm, made: Sequence[Sequence[Artifact]]) -> dict[str, list[list[Artifact]]]:
@@ -127,6 +126,12 @@ def _train(
     from tmkd.training.learner import Learner
     from tmkd.training.peers import PeerCollator, PeerLearner, PeerPairs
 
+    started = ranks.count if ranks else 1
+    if online.processes and started != len(recipes):
+        raise ConfigError(
+            f"method.online.processes: expected a process for each of {len(recipes)} peers, got {started}; start the "
+            f"stage with torchrun --nproc-per-node {len(recipes)} -m stages.stage2."
+        )
     inputs, seed = recipes[0].inputs, recipes[0].seed
     mine = [ranks.rank] if ranks else list(range(len(recipes)))
     torch.manual_seed(seed)  # the first student starts as it would alone

@@ -20,7 +20,7 @@ def run(config: Config) -> str:
     Task, corpus and their tokens are read if they are not yet, and stay for the run; nothing else is kept.
     """
     inputs = PlannedInputs(config)
-    log.info("task and corpus are read first, if they are not yet: once, and in minutes where they are millions of pairs")
+    log.info("task and corpus are read first, if they are not yet: once; millions of pairs take minutes")
     notes = walk(inputs)
     found = estimate(inputs.items, try_member)
     order = list(VERSIONS)

@@ -103,7 +103,10 @@ class PlannedInputs(Inputs):
 
 
 def walk(inputs: PlannedInputs) -> list[str]:
-    """Ask for all that the stages ask for, so that it is in ``inputs.items``; return what the plan could not tell."""
+    """Ask for all that the stages ask for, so that it is in ``inputs.items``; return what the plan could not tell.
+
+    What a stage asks for only while it computes is asked for here: soft labels, and measurements of speed.
+    """
     settled = arms(inputs)
     notes = []
     for arm in settled:  # as stage 1 does, before it trains
@@ -130,7 +133,7 @@ def walk(inputs: PlannedInputs) -> list[str]:
     if any(item.missing for item in inputs.items.values() if item.stage == "teacher"):
         notes.append(
             "Which teacher is the best on validation is not known yet: where it matters, the plan takes the best of "
-            "those that are there, or teacher 1; the amount of work is the same."
+            "those that are there, or teacher 1; the time hardly depends on it."
         )
     if unsized:
         notes.append("Teachers' states that are stored (runtime.store_states) are not in what the disk needs.")

@@ -22,6 +22,7 @@ def soft_labels(inputs: Inputs, teacher: Artifact, split: str) -> Artifact:
         from tqdm import tqdm
 
         from tmkd.models.classifier import PairClassifier
+        from tmkd.pipelines.ray_scoring import score_with_ray
         from tmkd.soft_labels import write_soft_labels
         from tmkd.training.predict import predict
 
@@ -33,7 +34,10 @@ def soft_labels(inputs: Inputs, teacher: Artifact, split: str) -> Artifact:
                 # a teacher has one head; where a student teaches, its heads' mean does
                 return predict(model, part, inputs.runtime, bar).mean(axis=1)
 
-            scored = write_soft_labels(work, tokens, score, inputs.runtime.shard_size, bar.update)
+            if inputs.config.runtime.ray is None:
+                scored = write_soft_labels(work, tokens, score, inputs.runtime.shard_size, bar.update)
+            else:
+                scored = score_with_ray(inputs.config.runtime, teacher.folder(MODEL), tokens, work, bar.update)
         return {"pairs": len(tokens), "scored_in_the_last_run": scored}
 
     return inputs.store.build("soft_labels", spec, make, f"soft labels of {teacher.manifest['what']} on {split}")

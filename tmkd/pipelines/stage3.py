@@ -142,7 +142,10 @@ def teacher_entries(inputs: Inputs) -> list[Entry]:
 
 def _cost(entry: Entry) -> dict[str, float | None]:
     """Return what the training of a row's members cost; None where an earlier version did not measure it."""
-    costs = [member.details["training"].get("cost") for members in entry.members for member in members]
+    members = [member for members in entry.members for member in members]
+    # students that were trained together have one cost between them
+    trained = {member.manifest["spec"].get("peers", member.name): member for member in members}
+    costs = [member.details["training"].get("cost") for member in trained.values()]
     if None in costs:
         return {"train_seconds": None, "train_bytes": None}
     return {

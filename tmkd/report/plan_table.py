@@ -107,7 +107,7 @@ def _totals(rows: Sequence[PlanRow], scratch: float, free: float, peak: float, n
 
 def duration(seconds: float) -> str:
     """Return a time as one says it: 40 s, 23 min, 3 h 10 min, 2 d 4 h."""
-    if seconds < 60:
+    if math.ceil(seconds) < 60:
         return f"{math.ceil(seconds)} s"
     minutes = math.ceil(seconds / 60)
     if minutes < 60:

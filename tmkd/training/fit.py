@@ -15,10 +15,10 @@ from tmkd.errors import TmkdError
 from tmkd.losses.combine import Term
 from tmkd.models.classifier import PairClassifier
 from tmkd.training.callbacks import CheckpointByTheClock, KeepBest, Progress, last_whole_checkpoint
+from tmkd.training.cost import measured
 from tmkd.training.language import LanguageLearner
 from tmkd.training.learner import Learner
 from tmkd.training.peers import PeerLearner, PeerPairs
-from tmkd.training.cost import measured
 from tmkd.training.runtime import Runtime
 from tmkd.training.trainer import DistillationTrainer
 
@@ -49,14 +49,15 @@ def train(
     patience: int = 0,
     callbacks: Sequence[TrainerCallback] = (),
 ) -> dict[str, Any]:
-    """Train what ``learner`` holds in place and leave it with its best epoch's weights (without ``validate``, the last's).
+    """Train what ``learner`` holds in place and leave it with its best weights (the last ones, without ``validate``).
 
     Args:
         scratch: folder of checkpoints; what it holds is gone on from.
         metric: what ``validate`` returns that decides which epoch is best; higher is better.
 
     Returns:
-        ``steps``, ``cost`` (``seconds`` and ``peak_bytes`` of the last run), and with ``validate`` also ``validation`` (the metric after each epoch) and ``best_epoch`` from 1.
+        ``steps``, ``cost`` (``seconds`` and ``peak_bytes`` of the last run), and with ``validate`` also ``validation``
+        (the metric after each epoch) and ``best_epoch`` from 1.
 
     Raises:
         TrainingDiverged: the loss is no longer a number.

@@ -1,0 +1,237 @@
+"""Scoring by Ray: the parts of a set of pairs go to workers, here or on a cluster, that hold one teacher each.
+
+    <storage>/soft_labels-<key>/tokens/<part>.parquet    ids and tokens of a part, for the workers to read
+    <storage>/soft_labels-<key>/logits/<part>.parquet    its ids and logits, written by a worker
+
+A part is what one file of the soft labels will hold, and is known by the ids in it. Its logits are renamed into place
+when they are whole: a kill, here or of a worker, costs the parts under way. When all are there, they are published by
+the writer that scoring without Ray has too, and the storage is cleared.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow.fs import FileSelector, FileSystem, FSSpecHandler, LocalFileSystem, PyFileSystem
+
+from tmkd.artifacts import SCRATCH
+from tmkd.config import RuntimeConfig, settings
+from tmkd.errors import ConfigError, TmkdError
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+INSTALL = 'runtime=ray: Ray is not installed; install it with: pip install -c constraints.txt -e ".[ray]"'
+READING = 0.25  # CPUs that the reading of a part claims
+
+
+class Scorer:
+    """A worker: holds one teacher and writes the logits of the parts that it is given.
+
+    Args:
+        files: reference to the content of the teacher's files, by path.
+        runtime: keywords of ``resolve_runtime``; it is the worker's own machine that they are resolved on.
+        folder: where in ``filesystem`` the logits go.
+    """
+
+    def __init__(self, files: Any, runtime: dict[str, Any], filesystem: FileSystem, folder: str) -> None:
+        import ray
+
+        from tmkd.models.classifier import PairClassifier
+        from tmkd.training.runtime import resolve_runtime
+
+        self.runtime = resolve_runtime(**runtime)
+        self.filesystem, self.folder = filesystem, folder
+        with tempfile.TemporaryDirectory() as home:
+            for name, content in ray.get(files).items():
+                path = Path(home, name)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+            self.model = PairClassifier.load(Path(home), attention=self.runtime.attention).to(self.runtime.device)
+
+    def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, list[int]]:
+        from datasets import Dataset
+
+        from tmkd.training.predict import predict
+
+        pairs = []
+        for path, content in zip(batch["path"], batch["bytes"]):
+            table = pq.read_table(io.BytesIO(content))
+            logits = predict(self.model, Dataset(table), self.runtime).mean(axis=1)
+            columns = {"id": table["id"], "logits": pa.FixedSizeListArray.from_arrays(logits.ravel(), logits.shape[1])}
+            _write(self.filesystem, f"{self.folder}/{Path(path).name}", pa.table(columns))
+            pairs.append(len(table))
+        return {"pairs": pairs}
+
+
+def score_with_ray(
+    runtime: RuntimeConfig, teacher: Path, tokens: Dataset, work: Path, done: Callable[[int], Any]
+) -> int:
+    """Score ``tokens`` with the classifier in the folder ``teacher`` and write soft labels to ``work``.
+
+    Args:
+        done: told of every part how many pairs it has, once it is scored.
+
+    Returns:
+        The number of pairs scored now.
+
+    Raises:
+        ConfigError: Ray is not installed, or its cluster or its storage cannot be reached.
+    """
+    from safetensors.numpy import load_file
+
+    from tmkd.soft_labels import write_soft_labels
+
+    assert runtime.ray is not None
+    filesystem, root = open_storage(runtime.ray.storage or str(work / SCRATCH))
+    root = f"{root}/{work.name}"
+    starts = range(0, len(tokens), runtime.shard_size)
+    parts = [tokens.select(range(start, min(start + runtime.shard_size, len(tokens)))) for start in starts]
+    # what another run has scored, with Ray or without
+    there = _names(filesystem, f"{root}/logits")
+    there |= {_name(load_file(path)["ids"]) for path in work.glob("part-*.safetensors")}
+    missing = {}
+    for part in parts:
+        name = _name(_ids(part))
+        if name in there:
+            done(len(part))
+        else:
+            missing[name] = part
+    if missing:
+        _put_tokens(filesystem, f"{root}/tokens", missing)
+        _score(runtime, teacher, filesystem, root, list(missing), done)
+
+    def read(part: Dataset) -> np.ndarray:
+        table = pq.read_table(f"{root}/logits/{_name(_ids(part))}", filesystem=filesystem)
+        return np.stack(table["logits"].to_numpy())
+
+    write_soft_labels(work, tokens, read, runtime.shard_size, lambda _: None)
+    if _names(filesystem, f"{root}/logits"):
+        filesystem.delete_dir(root)
+    return sum(len(part) for part in missing.values())
+
+
+def _score(
+    runtime: RuntimeConfig, teacher: Path, filesystem: FileSystem, root: str, names: list[str], done: Callable[[int], Any]
+) -> None:
+    """Let Ray score the named parts."""
+    assert runtime.ray is not None
+    with _cluster(runtime.ray.address) as ray:
+        ray.data.DataContext.get_current().enable_progress_bars = False
+        there = ray.cluster_resources()
+        cpus, gpus = there.get("CPU", 1.0), 0 if runtime.device == "cpu" else there.get("GPU", 0.0)
+        workers = min(runtime.ray.workers or int(gpus or cpus), len(names))
+        files = {str(path.relative_to(teacher)): path.read_bytes() for path in teacher.rglob("*") if path.is_file()}
+        scored = ray.data.read_binary_files(
+            [f"{root}/tokens/{name}" for name in names],
+            filesystem=filesystem,
+            include_paths=True,
+            num_cpus=READING,
+            override_num_blocks=len(names),  # a part is a block, so that no worker is given many while others have none
+        ).map_batches(
+            Scorer,
+            fn_constructor_kwargs={
+                "files": ray.put(files),
+                "runtime": settings(runtime),
+                "filesystem": filesystem,
+                "folder": f"{root}/logits",
+            },
+            batch_size=1,
+            compute=ray.data.ActorPoolStrategy(size=workers),
+            # Together the workers claim half of the CPUs, however many they are: were all of them claimed, the parts
+            # would wait for a CPU to be read, and the workers for the parts, for ever.
+            num_cpus=min(1.0, cpus / 2 / workers),
+            num_gpus=1 if gpus else 0,
+        )
+        try:
+            for row in scored.iter_rows():
+                done(int(row["pairs"]))
+        except ray.exceptions.RayTaskError as error:
+            if isinstance(error.cause, TmkdError):  # the user's to mend: its sentence is enough
+                raise error.cause from None
+            raise
+
+
+@contextmanager
+def _cluster(address: str | None) -> Iterator[Any]:
+    """Yield the module ``ray``, joined to the cluster at ``address`` or to one that is started here for the time."""
+    try:
+        import ray
+        import ray.data
+    except ImportError:
+        raise ConfigError(INSTALL) from None
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    joined = ray.is_initialized()  # this process is itself a task of Ray's
+    if not joined:
+        try:
+            ray.init(
+                address=address or "local",
+                include_dashboard=None if address else False,
+                logging_level="warning",
+                log_to_driver=False,
+            )
+        except (ConnectionError, ValueError) as error:
+            told = " ".join(str(error).split())
+            raise ConfigError(f"runtime.ray.address: expected a Ray cluster, got {address} ({told}).") from None
+    try:
+        yield ray
+    finally:
+        if not joined:
+            ray.shutdown()
+
+
+def open_storage(place: str) -> tuple[FileSystem, str]:
+    """Return the file system of a folder or URI, and the path in it: pyarrow's own, or else fsspec's (ConfigError)."""
+    if "://" not in place:
+        return LocalFileSystem(), str(Path(place).absolute())
+    try:
+        return FileSystem.from_uri(place)
+    except pa.ArrowInvalid:  # a scheme that pyarrow does not know
+        import fsspec
+
+        try:
+            filesystem, root = fsspec.core.url_to_fs(place)
+        except (ValueError, ImportError) as error:
+            raise ConfigError(f"runtime.ray.storage: expected a folder or a URI, got {place} ({error}).") from None
+        return PyFileSystem(FSSpecHandler(filesystem)), root
+
+
+def _put_tokens(filesystem: FileSystem, folder: str, parts: dict[str, Dataset]) -> None:
+    there = _names(filesystem, folder)
+    for name, part in parts.items():
+        if name not in there:
+            columns = [column for column in ("id", "input_ids", "token_type_ids", "length") if column in part.features]
+            _write(filesystem, f"{folder}/{name}", part.select_columns(columns).with_format("arrow")[:])
+
+
+def _write(filesystem: FileSystem, path: str, table: pa.Table) -> None:
+    filesystem.create_dir(str(Path(path).parent))
+    pq.write_table(table, f"{path}.writing", filesystem=filesystem, compression="zstd")
+    filesystem.move(f"{path}.writing", path)
+
+
+def _names(filesystem: FileSystem, folder: str) -> set[str]:
+    """Return the names of the whole parts in a folder."""
+    files = filesystem.get_file_info(FileSelector(folder, allow_not_found=True))
+    return {file.base_name for file in files if file.extension == "parquet"}
+
+
+def _ids(part: Dataset) -> np.ndarray:
+    from tmkd.soft_labels import pack
+
+    return pack(part["id"])
+
+
+def _name(ids: np.ndarray) -> str:
+    """Name a part after its packed ids."""
+    return f"{hashlib.sha256(ids.tobytes()).hexdigest()[:24]}.parquet"
