@@ -9,7 +9,7 @@ INSTALLED = $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup plan teachers stage1 stage2 stage3 sweep tables test test-slow check format verify clean
+.PHONY: help setup plan teachers stage1 stage2 stage3 sweep tables test test-slow check format verify bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,20 @@ format: $(INSTALLED) ## rewrite the code as ruff likes it
 
 verify: $(INSTALLED) ## check every file of every artifact against its manifest
 	@$(RUN) stages.verify $(OVERRIDES)
+
+# Its environment holds the projects that tmkd is compared with. Only the full form writes to docs/results/.
+SIZE ?= short
+BENCH = benchmarks/.venv
+ONLY ?= three_teachers arms_and_seeds scoring student_training matrix_product eight_teachers finished_stage \
+  large_corpus killed_scoring
+
+$(BENCH)/.installed: benchmarks/setup.sh benchmarks/requirements.txt pyproject.toml constraints.txt
+	@echo "Installing into $(BENCH) (a few minutes, once) ..."
+	@PYTHON=$(PYTHON) sh benchmarks/setup.sh
+
+bench: $(BENCH)/.installed ## speed beside other projects: a few minutes; SIZE=full: hours; ONLY="scoring ..."
+	@for name in $(ONLY); do $(BENCH)/bin/python -m benchmarks.$$name --size $(SIZE) \
+	  --into $(if $(filter full,$(SIZE)),docs/results,reports/speed) || exit; done
 
 clean: ## remove logs and caches; artifacts and reports stay
 	rm -rf runs .pytest_cache .mypy_cache .ruff_cache

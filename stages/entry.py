@@ -39,10 +39,11 @@ def launch(stage: str, then: str) -> None:
             made = importlib.import_module(f"tmkd.pipelines.{stage}").run(config)
         except TmkdError as error:
             _stop(str(error))
-        what = (
-            f"{len(made)} results in {config.paths.artifacts}/" if isinstance(made, list) else f"{made}/comparison.md"
-        )
-        log.info("%s done: %s, in %.0f s. Next: %s", stage, what, time.monotonic() - started, then)
+        if isinstance(made, list):
+            made = f"{len(made)} results in {config.paths.artifacts}/"
+        elif isinstance(made, Path):
+            made = f"{made}/comparison.md"
+        log.info("%s done: %s, in %.0f s. Next: %s", stage, made, time.monotonic() - started, then)
 
     try:
         job()

@@ -1,0 +1,262 @@
+"""A plan names what a run will make and adds it up; the calibration is made up here, so that sums can be worked out."""
+
+from __future__ import annotations
+
+import io
+from datetime import datetime
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from datasets import Dataset
+from hydra import compose, initialize_config_dir
+from rich.console import Console
+
+from tmkd.checks import check
+from tmkd.config import resolve
+from tmkd.pipelines import calibration, plan
+from tmkd.pipelines.calibration import Trial, timed
+from tmkd.pipelines.estimate import estimate, try_member
+from tmkd.pipelines.planned import NotMadeYet, PlannedInputs, PlanningStore, walk
+from tmkd.pipelines.teachers import best_teacher
+from tmkd.report.plan_table import PlanRow, duration, print_plan
+
+ROOT = Path(__file__).parents[2]
+PAIRS = {"train": 60, "validation": 30, "test": 32, "corpus": 80}  # of the smoke task, roughly; 10 tokens each
+
+
+@pytest.fixture
+def planned(tmp_path, monkeypatch):
+    """A function from settings to the inputs of a smoke run that was walked, nothing of it being there."""
+    monkeypatch.chdir(ROOT)  # conf/data/smoke.yaml names its files from there
+
+    def walked(*overrides):
+        small = ["experiment=smoke", "student.seeds=[1]", "teachers.count=2", "runtime.threads=1"]
+        paths = [f"paths.{name}={tmp_path / name}" for name in ("artifacts", "reports", "runs")]
+        with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+            config = check(resolve(compose("config", overrides=[*small, *paths, *overrides])))
+        inputs = PlannedInputs(config)
+        return inputs, walk(inputs)
+
+    return walked
+
+
+def tried(works):
+    """100 tokens a second learnt, 1000 scored; 1000 weights, half of which learn."""
+    sizes = {work.source: (PAIRS[work.split], 10 * PAIRS[work.split]) for work in works}
+    return Trial(1000, 500, {work.batch: 100.0 if work.batch else 1000.0 for work in works}, 2e9, sizes)
+
+
+def by_stage(inputs):
+    return {row.stage: row for row in estimate(inputs.items, tried).rows}
+
+
+def test_plan_makes_nothing_but_what_is_read(planned, tmp_path):
+    inputs, _ = planned("method=[kd,mkd,tmkd]")
+    assert {path.name.partition("-")[0] for path in (tmp_path / "artifacts").glob("[!.]*")} <= {"task", "corpus"}
+    assert all(item.missing for item in inputs.items.values())
+
+
+def test_inputs_that_are_varied_twice_still_make_nothing(planned):
+    """With an ordinary store among them, a plan would train, and nobody would notice but by the time it takes."""
+    inputs, _ = planned("method=kd")
+    once = inputs.varied({"student": {"layers": 1}})
+    twice = once.varied({"stage2": {"epochs": 1}})
+    assert inputs.varied({}) is inputs
+    assert [type(each) for each in (once, twice)] == [PlannedInputs] * 2
+    assert twice.store.items is inputs.items
+
+
+def test_every_result_is_counted_once(planned):
+    rows = by_stage(planned("method=[kd,mkd,tmkd]", "student.seeds=[1,2]")[0])
+    assert {stage: row.missing for stage, row in rows.items()} == {
+        "teacher": 2,
+        "soft_labels": 4,  # each teacher's on the training split and on the corpus
+        "stage1": 2,
+        "stage2": 6,
+        "speed": 2,
+    }
+    assert not any(row.cached or row.unknown for row in rows.values())
+
+
+def test_training_costs_its_epochs_its_validations_and_its_predictions(planned):
+    rows = by_stage(planned("method=[kd,mkd,tmkd]")[0])
+    # two teachers of 2 epochs: learn from train twice, score validation after each epoch and at the end, and test
+    assert rows["teacher"].seconds == pytest.approx(2 * (2 * 600 / 100 + (3 * 300 + 320) / 1000))
+    assert rows["teacher"].pairs == 2 * 2 * 60
+    assert rows["soft_labels"].seconds == pytest.approx(2 * (600 + 800) / 1000)
+    # one epoch of the corpus, and no validation but that of the end
+    assert rows["stage1"].seconds == pytest.approx(800 / 100 + (300 + 320) / 1000)
+    assert rows["stage2"].seconds == pytest.approx(3 * (2 * 600 / 100 + (3 * 300 + 320) / 1000))
+
+
+def test_share_of_the_corpus_costs_its_share(planned):
+    rows = by_stage(planned("method=tmkd", "stage1.share=0.25", "stage1.epochs=2")[0])
+    assert rows["stage1"].pairs == 2 * 0.25 * 80
+
+
+def test_terms_on_inner_states_cost_the_teachers_passes(planned):
+    """They are the larger part of such a training, and are easily forgotten."""
+    bare = by_stage(planned("method=mkd")[0])["stage2"].seconds
+    told = by_stage(planned("method=mkd", "+terms=rkd")[0])["stage2"].seconds
+    assert told - bare == pytest.approx(2 * 2 * 600 / 1000)  # two teachers, two epochs
+    stored, notes = planned("method=mkd", "+terms=rkd", "runtime.store_states=true")
+    assert by_stage(stored)["stage2"].seconds - bare == pytest.approx(2 * 600 / 1000)
+    assert any("stored" in note for note in notes)
+
+
+def test_disk_is_weights_predictions_and_soft_labels(planned):
+    found = estimate(planned("method=mkd")[0].items, tried)
+    rows = {row.stage: row for row in found.rows}
+    assert rows["teacher"].size == 2 * 4 * (1000 + 1 * 2 * (30 + 32))
+    assert rows["stage2"].size == 4 * (1000 + 3 * 2 * (30 + 32))  # the gold head and two soft ones
+    assert rows["soft_labels"].size == 2 * 60 * (16 + 2 * 4)
+    # three checkpoints of weights and two moments of what learns; the weights of two epochs
+    assert found.scratch == 4 * (3 * (1000 + 2 * 500) + 2 * 1000)
+    assert found.peak_bytes == 2e9
+
+
+def test_each_architecture_is_tried_once_with_every_batch_size(planned):
+    seen = []
+
+    def counted(works):
+        seen.append((works[0].member.what, {work.batch for work in works}))
+        return tried(works)
+
+    inputs, _ = planned("method=[kd,tmkd]", "stage2.batch_size=8", "teachers.roster.1.batch_size=4")
+    estimate(inputs.items, counted)
+    assert sorted(seen, key=str) == [("teacher 1", {16, 4, None}), ("the student", {16, 8, None})]
+
+
+def test_stage_that_nobody_can_estimate_is_listed(planned):
+    inputs, _ = planned("method=mkd", "teachers.count=1")
+    inputs.store.build("language", {"new": 3}, lambda work: pytest.fail("a plan must not train"), "something new")
+    rows = by_stage(inputs)
+    assert (rows["language"].missing, rows["language"].unknown) == (1, 1)
+    assert rows["stage2"].unknown == 0
+
+
+def test_students_trained_together_cost_their_sum_and_are_each_what_they_are(planned):
+    """Their parts of the result are stage 2's, and would be counted as trainings once more."""
+    inputs, _ = planned("method=gold", "+method.online={kind: mutual, peers: [{layers: 2}, {layers: 1}]}")
+    tried_out = {}
+
+    def remembered(works):
+        tried_out[works[0].member.architecture] = works[0].member.settings
+        return tried(works)
+
+    rows = {row.stage: row for row in estimate(inputs.items, remembered).rows}
+    assert rows["peers"].seconds == pytest.approx(2 * (2 * 600 / 100 + (3 * 300 + 320) / 1000))
+    assert (rows["stage2"].missing, rows["stage2"].seconds, rows["stage2"].unknown) == (2, 0, 0)
+    students = [each for each in tried_out.values() if hasattr(each, "layers")]
+    assert sorted(each.layers for each in students) == [1, 2]
+    assert all(f'"layers": {each.layers}, ' in name for name, each in tried_out.items() if each in students)
+
+
+def test_content_of_a_missing_result_is_a_sentence_not_a_damaged_file(planned):
+    inputs, notes = planned("method=mkd")
+    teacher = next(item.artifact for item in inputs.items.values() if item.stage == "teacher")
+    with pytest.raises(NotMadeYet, match="what follows from teacher 1"):
+        teacher.folder("model")
+    assert any("best on validation is not known" in note for note in notes)
+
+
+def test_best_teacher_is_taken_to_be_one_that_is_there(tmp_path):
+    """Placeholders that count as 0 would be better than a teacher whose metric is below it, and tie with one at 0."""
+    ready = SimpleNamespace(details={"validation": {"map": 0.0}})
+    missing = PlanningStore(tmp_path, {}, None).build("teacher", {}, None, "teacher 1")
+    assert best_teacher([missing, ready, missing], "map") == 1
+    assert best_teacher([missing, missing], "map") == 0
+
+
+def test_run_prints_a_line_a_stage_in_the_order_of_the_run(planned, monkeypatch, capsys):
+    monkeypatch.setattr(plan, "try_member", tried)
+    inputs, _ = planned("method=tmkd")
+    assert plan.run(inputs.config) == "10 results to make, 54 s"
+    said = capsys.readouterr().out
+    places = [said.index(f"\n{title}") for title in ("teachers", "soft labels", "stage-1", "stage-2", "measurements")]
+    assert places == sorted(places)
+    assert said.rstrip().endswith("A busier machine is slower.")
+
+
+def test_trial_on_a_tiny_encoder_learns_scores_and_reads_sizes(planned, monkeypatch):
+    monkeypatch.setattr(calibration, "SECONDS", 0.0)
+    inputs, _ = planned("method=gold", "teachers.count=1")
+    asked = []
+    estimate(inputs.items, lambda works: asked.append(works) or tried(works))
+    trial = try_member(next(works for works in asked if works[0].member.what == "the student"))
+    assert set(trial.speeds) == {16, None} and min(trial.speeds.values()) > 0
+    assert 1000 < trial.learnable < trial.parameters  # its word embeddings stay as they are
+    assert trial.peak_bytes > 1e7
+    task = inputs.task.details["pairs"]
+    for split in ("train", "validation", "test"):
+        pairs, tokens = trial.sizes[inputs.source(split)]
+        assert pairs == task[split] and 3 * pairs < tokens <= 64 * pairs
+
+
+def test_trial_leaves_the_warm_up_out_and_grows_until_it_takes_long_enough(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(calibration, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    tokens = Dataset.from_dict({"id": [f"{row:016x}" for row in range(1000)], "length": [7] * 1000})
+    seen = []
+
+    def run(part):
+        seen.append(len(part))
+        clock[0] += 500.0 if len(seen) == 1 else len(part) * 0.02  # the first is slow
+        return float(len(part))
+
+    speed, peak = timed(run, tokens, 8)
+    assert speed == pytest.approx(7 / 0.02)
+    assert seen == [8, 8, 180]  # 0.16 s, then 3.6 s
+    assert peak == 180.0
+    seen.clear()
+    speed, _ = timed(run, tokens.select(range(20)), 8)  # too few to last
+    assert seen == [8, 8, 20]
+    assert speed == pytest.approx(7 / 0.02)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [
+        (0, "0 s"),
+        (0.2, "1 s"),
+        (59.5, "1 min"),
+        (61, "2 min"),
+        (3599, "1 h"),
+        (11400, "3 h 10 min"),
+        (187200, "2 d 4 h"),
+    ],
+)
+def test_time_is_told_as_one_says_it(seconds, told):
+    assert duration(seconds) == told
+
+
+def printed(rows, **more):
+    out = io.StringIO()
+    facts = {"title": "Plan", "scratch": 1e6, "free": 1e10, "peak": 2e9, "now": datetime(2024, 3, 1, 13, 42)} | more
+    print_plan(rows, console=Console(file=out, width=200), **facts)
+    return out.getvalue()
+
+
+def test_totals_are_sums_with_the_time_of_the_end():
+    rows = [PlanRow("teacher", 1, 2, 0, 100, 1200.0, 3e6), PlanRow("stage2", 0, 1, 0, 50, 180.0, 1e6)]
+    said = printed(rows)
+    assert "Time: about 23 min; done about 14:05 if started now." in said
+    assert "Disk: about 4.0 MB, and up to 1.0 MB more while a training lasts; 10.0 GB free." in said
+    assert "Memory: about 2.0 GB" in said
+    assert "NOT ENOUGH" in printed(rows, free=4.5e6)
+    assert "done about 15:42 on Sat 02 Mar" in printed([PlanRow("teacher", 0, 1, 0, 1, 26 * 3600.0, 1)])
+
+
+def test_what_has_no_estimate_is_not_counted_as_free():
+    said = printed([PlanRow("peers", 0, 1, 1), PlanRow("stage2", 0, 2, 1, 50, 60.0, 1e6)])
+    assert "Time: about 1 min and what has no estimate (students trained together, stage-2 students)" in said
+    lines = said.splitlines()
+    assert next(line for line in lines if line.startswith("students trained together")).count("–") == 3
+    assert "> 1 min" in next(line for line in lines if line.startswith("stage-2 students"))
+
+
+def test_nothing_to_do_is_said_in_one_line():
+    said = printed([PlanRow("teacher", 3)])
+    assert "Everything is there: 0 s." in said
+    assert "Left out" not in said and "Disk" not in said
