@@ -18,7 +18,7 @@ from tmkd.losses.response import kl_divergence, soft_cross_entropy
 
 
 def mutual(mine: Tensor, theirs: Tensor, temperature: float = 1.0) -> Tensor:
-    """Mean over the other peers of ``T² KL(p_j ‖ p_me)`` (deep mutual learning, Zhang et al. 2018, equation 9).
+    """Mean over the other peers of ``T² KL(p_j ‖ p_me)`` (deep mutual learning, Zhang et al. 2018).
 
     Zero where all agree.
     """
@@ -27,7 +27,7 @@ def mutual(mine: Tensor, theirs: Tensor, temperature: float = 1.0) -> Tensor:
 
 
 def codistillation(mine: Tensor, theirs: Tensor, temperature: float = 1.0) -> Tensor:
-    """``−T² Σ p̄ log p_me`` with p̄ the mean of the other peers' probabilities (Anil et al. 2018, algorithm 1).
+    """``−T² Σ p̄ log p_me`` with p̄ the mean of the other peers' probabilities (codistillation, Anil et al. 2018).
 
     Least, not zero, where ``mine`` predicts p̄: its entropy remains.
     """

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import hashlib
 import io
+import logging
 import os
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,7 @@ from tmkd.errors import ConfigError, TmkdError
 if TYPE_CHECKING:
     from datasets import Dataset
 
+log = logging.getLogger(__name__)
 INSTALL = 'runtime=ray: Ray is not installed; install it with: pip install -c constraints.txt -e ".[ray]"'
 READING = 0.25  # CPUs that the reading of a part claims
 
@@ -126,68 +127,60 @@ def _score(
 ) -> None:
     """Let Ray score the named parts."""
     assert runtime.ray is not None
-    with _cluster(runtime.ray.address) as ray:
-        ray.data.DataContext.get_current().enable_progress_bars = False
-        there = ray.cluster_resources()
-        cpus, gpus = there.get("CPU", 1.0), 0 if runtime.device == "cpu" else there.get("GPU", 0.0)
-        workers = min(runtime.ray.workers or int(gpus or cpus), len(names))
-        files = {str(path.relative_to(teacher)): path.read_bytes() for path in teacher.rglob("*") if path.is_file()}
-        scored = ray.data.read_binary_files(
-            [f"{root}/tokens/{name}" for name in names],
-            filesystem=filesystem,
-            include_paths=True,
-            num_cpus=READING,
-            override_num_blocks=len(names),  # a part is a block, so that no worker is given many while others have none
-        ).map_batches(
-            Scorer,
-            fn_constructor_kwargs={
-                "files": ray.put(files),
-                "runtime": settings(runtime),
-                "filesystem": filesystem,
-                "folder": f"{root}/logits",
-            },
-            batch_size=1,
-            compute=ray.data.ActorPoolStrategy(size=workers),
-            # Together the workers claim half of the CPUs, however many they are: were all of them claimed, the parts
-            # would wait for a CPU to be read, and the workers for the parts, for ever.
-            num_cpus=min(1.0, cpus / 2 / workers),
-            num_gpus=1 if gpus else 0,
-        )
-        try:
-            for row in scored.iter_rows():
-                done(int(row["pairs"]))
-        except ray.exceptions.RayTaskError as error:
-            if isinstance(error.cause, TmkdError):  # the user's to mend: its sentence is enough
-                raise error.cause from None
-            raise
+    ray = _join(runtime.ray.address)
+    there = ray.cluster_resources()
+    cpus, gpus = there.get("CPU", 1.0), 0 if runtime.device == "cpu" else there.get("GPU", 0.0)
+    workers = min(runtime.ray.workers or int(gpus or cpus), len(names))
+    files = {str(path.relative_to(teacher)): path.read_bytes() for path in teacher.rglob("*") if path.is_file()}
+    log.info("Ray scores %d parts with %d workers", len(names), workers)
+    scored = ray.data.read_binary_files(
+        [f"{root}/tokens/{name}" for name in names],
+        filesystem=filesystem,
+        include_paths=True,
+        num_cpus=READING,
+        override_num_blocks=len(names),  # a part is a block, so that no worker is given many while others have none
+    ).map_batches(
+        Scorer,
+        fn_constructor_kwargs={
+            "files": ray.put(files),
+            "runtime": settings(runtime),
+            "filesystem": filesystem,
+            "folder": f"{root}/logits",
+        },
+        batch_size=1,
+        compute=ray.data.ActorPoolStrategy(size=workers),
+        # Together the workers claim half of the CPUs, however many they are: were all of them claimed, the parts would
+        # wait for a CPU to be read, and the workers for the parts, for ever.
+        num_cpus=min(1.0, cpus / 2 / workers),
+        num_gpus=1 if gpus else 0,
+    )
+    try:
+        for row in scored.iter_rows():
+            done(int(row["pairs"]))
+    except ray.exceptions.RayTaskError as error:
+        if isinstance(error.cause, TmkdError):  # the user's to mend: its sentence is enough
+            raise error.cause from None
+        raise
 
 
-@contextmanager
-def _cluster(address: str | None) -> Iterator[Any]:
-    """Yield the module ``ray``, joined to the cluster at ``address`` or to one that is started here for the time."""
+def _join(address: str | None) -> Any:
+    """Return the module ``ray``, joined to the cluster at ``address``, or to one that lasts as long as this process."""
     try:
         import ray
         import ray.data
     except ImportError:
         raise ConfigError(INSTALL) from None
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    joined = ray.is_initialized()  # this process is itself a task of Ray's
-    if not joined:
+    if not ray.is_initialized():  # it is for the second teacher, and where this process is a task of Ray's
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        here: dict[str, Any] = {"include_dashboard": False, "log_to_driver": False} if address is None else {}
         try:
-            ray.init(
-                address=address or "local",
-                include_dashboard=None if address else False,
-                logging_level="warning",
-                log_to_driver=False,
-            )
+            ray.init(address=address or "local", logging_level="warning", **here)
         except (ConnectionError, ValueError) as error:
             told = " ".join(str(error).split())
             raise ConfigError(f"runtime.ray.address: expected a Ray cluster, got {address} ({told}).") from None
-    try:
-        yield ray
-    finally:
-        if not joined:
-            ray.shutdown()
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    logging.getLogger("ray.data").setLevel(logging.WARNING)
+    return ray
 
 
 def open_storage(place: str) -> tuple[FileSystem, str]:
