@@ -201,11 +201,11 @@ def _methods(config: Config) -> None:
         _expect(arm.generations >= 1, f"{where}.generations", "1 or more", arm.generations)
         alone = arm.generations == 1 or not (arm.pretrain or arm.targets == "students")
         _expect(alone, f"{where}.generations", "1, where pretrain is true or targets is students", arm.generations)
-        for term in arm.terms or []:
+        for own in arm.terms or []:
             known = f"names in method.terms ({', '.join(method.terms) or 'none'})"
-            _expect(term in method.terms, f"{where}.terms", known, term)
-            taught = arm.targets != "none" or method.terms[term].loss in WITHOUT_TEACHER
-            _expect(taught, f"{where}.terms", "terms that need no teacher, where targets is none", term)
+            _expect(own in method.terms, f"{where}.terms", known, own)
+            taught = arm.targets != "none" or method.terms[own].loss in WITHOUT_TEACHER
+            _expect(taught, f"{where}.terms", "terms that need no teacher, where targets is none", own)
 
 
 def _online(online: OnlineConfig) -> None:

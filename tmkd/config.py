@@ -170,7 +170,7 @@ class ArmConfig:
     loss: Optional[str] = None
     temperature: Optional[float] = None
     generations: int = 1  # each student teaches the next; the last one counts
-    continues: bool = False  # the next goes on from the one before, in cycles of the learning rate; else it starts afresh
+    continues: bool = False  # the next goes on from the one before, in a cycle of its own; else it starts afresh
     terms: Optional[list[str]] = None  # of method.terms; null: all of them
     set: dict[str, Any] = field(default_factory=dict)  # other sections' settings, for this arm: {student: {layers: 1}}
 
@@ -284,7 +284,7 @@ class RowConfig:
     """A row of a table: an arm of ours beside the paper's numbers."""
 
     arm: str = MISSING  # a name in method.arms; or teacher (the best on the validation split), or ensemble (of them)
-    paper: dict[str, float] = field(default_factory=dict)  # by the paper's data set, in %; QPS, and parameters in millions
+    paper: dict[str, float] = field(default_factory=dict)  # by data set, in %; QPS; parameters in millions
     x: Optional[float] = None  # its place on the figure's horizontal axis, where that is a number
 
 
@@ -352,7 +352,7 @@ def vary(config: Config, changes: dict[str, Any]) -> Config:
         varied = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(config), changes))
     except OmegaConfBaseException as error:
         told = str(error).splitlines()[0]
-        raise ConfigError(f"method.arms, set: expected settings as in tmkd/config.py, got {changes} ({told}).") from None
+        raise ConfigError(f"method.arms, set: expected settings of tmkd/config.py, got {changes} ({told}).") from None
     assert isinstance(varied, Config)
     return varied
 

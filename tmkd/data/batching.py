@@ -187,7 +187,7 @@ def _pad_state(rows: Sequence[np.ndarray], kind: str, width: int) -> Tensor:
     shape = [width if axis in token_axes(kind) else size for axis, size in enumerate(rows[0].shape)]
     padded = np.zeros((len(rows), *shape), dtype=rows[0].dtype)
     for at, row in enumerate(rows):
-        padded[(at, *(slice(size) for size in row.shape))] = row
+        padded[at][tuple(slice(size) for size in row.shape)] = row
     return torch.from_numpy(padded)
 
 

@@ -59,7 +59,7 @@ def combine(
     terms = list(terms)
     values = {term.name: term(output, batch, progress) for term in terms}
     total = sum(at(term.weight, progress) * values[term.name] for term in terms)
-    return total, {name: value.detach() for name, value in values.items()}  # type: ignore[return-value]
+    return total, {name: value.detach() for name, value in values.items()}
 
 
 def gold_term(weight: Amount) -> Term:

@@ -139,14 +139,14 @@ class StateLoss(nn.Module):
         """``output.states`` and ``batch["teacher_states"]`` hold tensors by (kind, layer)."""
         kind, masked = self.transfer.kind, self.transfer.masked
         mask = (batch["attention_mask"],) if masked else ()
-        costs = []
+        total = output.logits.new_zeros(())
         for share, pairs, maps, states in zip(self.shares, self.pairs, self.maps, batch["teacher_states"], strict=True):
             each = [
                 self.transfer.loss(learnt(output.states[kind, mine]), states[kind, theirs], *mask, **self.extra)
                 for (mine, theirs), learnt in zip(pairs, maps, strict=True)  # type: ignore[call-overload]
             ]
-            costs.append(share * sum(each) / len(each))
-        return sum(costs)  # type: ignore[return-value]
+            total = total + share * torch.stack(each).mean()
+        return total
 
 
 class SelfAttention(nn.Module):

@@ -26,7 +26,7 @@ State = tuple[str, int]
 TOKEN_KINDS = ("hidden", "scores", "values")  # one for each token: of use only to models with the same tokenizer
 ATTENTION_KINDS = ("scores", "values")
 # What BERT and its kin call the three maps of self-attention. Families with other names (q_proj, ...) turn queries and
-# keys after the map (rotary positions) or share keys among heads, so that the maps' products are not what they attend by.
+# keys after the map (rotary positions) or share keys among heads: the maps' products are not what they attend by.
 NAMES = {"query": ("query", "q_lin"), "key": ("key", "k_lin"), "value": ("value", "v_lin")}
 
 
@@ -72,7 +72,7 @@ def _keep(seen: dict[tuple[str, int], Tensor], name: tuple[str, int]) -> Any:
     return hook
 
 
-def _maps(encoder: PreTrainedModel) -> dict[str, list[nn.Module]]:
+def _maps(encoder: PreTrainedModel) -> dict[str, list[nn.Linear]]:
     """Return the query, key and value maps, one of each a layer, from the bottom."""
     depth = encoder.config.num_hidden_layers
     maps = {
