@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
 from transformers import BertConfig, BertForMaskedLM, BertModel
 
+from tests.pipeline.running import ROOT, compose_at
 from tmkd.artifacts import ArtifactStore, open_artifact
-from tmkd.checks import check
-from tmkd.config import resolve
 from tmkd.errors import ConfigError
 from tmkd.models.bilstm import word_tokenizer
 from tmkd.models.classifier import PairClassifier
 from tmkd.models.encoder import load_encoder
 from tmkd.models.tiny import letter_tokenizer
-from tmkd.pipelines import stage1, stage2, stage3
+from tmkd.pipelines import recipe, stage1, stage3
 from tmkd.pipelines.arms import arms
 from tmkd.pipelines.inputs import CORPUS, Inputs
 from tmkd.pipelines.language import distilled_encoder, language_teacher
 
-ROOT = Path(__file__).parents[2]
 SMALL = [
     "experiment=distilbert", "data=smoke", "corpus=smoke", "encoder=tiny", "teachers=smoke", "teachers.count=1",
     "student.layers=2", "student.seeds=[1]", "stage1.learning_rate=1e-3", "stage1.epochs=1", "stage2.epochs=1",
@@ -32,18 +28,11 @@ SMALL = [
 
 
 def composed(home, *overrides):
-    paths = [f"paths.{name}={home / name}" for name in ("artifacts", "reports", "runs")]
-    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        return check(resolve(compose("config", overrides=[*SMALL, *paths, *overrides])))
+    return compose_at(home, *SMALL, *overrides)
 
 
 def artifacts(home, stage):
     return [open_artifact(path) for path in sorted((home / "artifacts").glob(f"{stage}-*"))]
-
-
-@pytest.fixture(autouse=True)
-def at_home(monkeypatch):
-    monkeypatch.chdir(ROOT)  # conf/data/smoke.yaml names its files from there
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +94,7 @@ def test_stage_2_starts_from_the_language_with_heads_of_its_own(whole):
     settled = next(arm for arm in arms(Inputs(config)) if arm.key == "distilbert_kd")
     start = distilled_encoder(settled.inputs, 1)
     torch.manual_seed(1)
-    model = stage2._initial(settled.inputs, ["gold", "soft"], settled.lessons[0], start, None)
+    model = recipe._initial(settled.inputs, ["gold", "soft"], settled.lessons[0], start, None)
     taught = encoder_weights(start)
     assert all(torch.equal(taught[name], values) for name, values in model.encoder.state_dict().items())
     gold, soft = model.heads.linear.weight.chunk(2)

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
-from hydra import compose, initialize_config_dir
 
+from tests.pipeline.running import ROOT, compose_at
 from tmkd.artifacts import ArtifactStore
 from tmkd.checks import check
-from tmkd.config import resolve, vary
+from tmkd.config import vary
 from tmkd.errors import ConfigError
 from tmkd.models.classifier import PairClassifier
 from tmkd.pipelines import exits, stage2, stage3
 from tmkd.pipelines.inputs import Inputs
 from tmkd.training.predict import predict
 
-ROOT = Path(__file__).parents[2]
 SMALL = [
     "experiment=smoke", "student.seeds=[1]", "student.layers=3", "stage2.epochs=1", "teachers.count=2",
     "runtime.threads=1", "runtime.precision=fp32",
@@ -28,9 +26,7 @@ EXITS = ["student.exits=[1,2]", "student.exit_threshold=0.6"]
 
 
 def composed(home, *overrides):
-    paths = [f"paths.{name}={home / name}" for name in ("artifacts", "reports", "runs")]
-    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        return check(resolve(compose("config", overrides=[*SMALL, *paths, *overrides])))
+    return compose_at(home, *SMALL, *overrides)
 
 
 def artifacts(home, stage=""):
@@ -40,11 +36,6 @@ def artifacts(home, stage=""):
 def rows(home):
     found = json.loads((home / "reports" / "smoke" / "comparison.json").read_text())["rows"]
     return {row["arm"]: row for row in found if not row["arm"].startswith("teacher")}
-
-
-@pytest.fixture(autouse=True)
-def at_home(monkeypatch):
-    monkeypatch.chdir(ROOT)  # conf/data/smoke.yaml names its files from there
 
 
 @pytest.fixture(scope="module")

@@ -8,39 +8,28 @@ import shutil
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
 from safetensors.numpy import load_file
 
 import tmkd.pipelines.stage2
 import tmkd.training.fit
-from tmkd.checks import check
-from tmkd.config import resolve
+from tests.pipeline.running import ROOT, compose_at
 from tmkd.errors import ConfigError
 from tmkd.pipelines import stage2, stage3
 from tmkd.pipelines.teachers import MODEL, predictions
 from tmkd.training import callbacks
 
 pytestmark = pytest.mark.slow  # a minute and more
-ROOT = Path(__file__).parents[2]
 SMALL = ["experiment=smoke", "student.seeds=[1]", "teachers.count=2", "runtime.threads=1", "runtime.precision=fp32"]
 CODISTILLATION = ["method=codistillation", "method.arms.codistillation.set.method.online.refresh=3"]
 
 
 def composed(home, *overrides):
-    paths = [f"paths.{name}={home / name}" for name in ("artifacts", "reports", "runs")]
-    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        return check(resolve(compose("config", overrides=[*SMALL, *paths, *overrides])))
-
-
-@pytest.fixture(autouse=True)
-def at_home(monkeypatch):
-    monkeypatch.chdir(ROOT)  # conf/data/smoke.yaml names its files from there
+    return compose_at(home, *SMALL, *overrides)
 
 
 @pytest.fixture(scope="module")

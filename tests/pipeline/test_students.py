@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import BertConfig, BertModel, GPT2Config, GPT2Model, GPT2Tokenizer
 
 import tmkd.training.fit
-from tmkd.checks import check
-from tmkd.config import resolve
+from tests.pipeline.running import ROOT, compose_at
 from tmkd.data.batching import tokenise
 from tmkd.errors import ConfigError
 from tmkd.models.bilstm import word_tokenizer
@@ -27,24 +24,16 @@ from tmkd.pipelines.inputs import CORPUS, Inputs
 from tmkd.pipelines.stage1 import new_student
 from tmkd.training.predict import predict
 
-ROOT = Path(__file__).parents[2]
 SMALL = ["experiment=smoke", "student.seeds=[1]", "teachers.count=2", "runtime.threads=1", "runtime.precision=fp32"]
 BILSTM = ["student=bilstm", "student.encoder.width=8", "student.encoder.dimensions=6", "student.encoder.words=50"]
 
 
 def composed(home, *overrides):
-    paths = [f"paths.{name}={home / name}" for name in ("artifacts", "reports", "runs")]
-    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        return check(resolve(compose("config", overrides=[*SMALL, *paths, *overrides])))
+    return compose_at(home, *SMALL, *overrides)
 
 
 def artifacts(home, stage=""):
     return {path.name for path in (home / "artifacts").glob(f"{stage}*-*")}
-
-
-@pytest.fixture(autouse=True)
-def at_home(monkeypatch):
-    monkeypatch.chdir(ROOT)  # conf/data/smoke.yaml names its files from there
 
 
 def save(folder, model, tokenizer):

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
 from transformers import GPT2Config, GPT2Model
 
-from tmkd.checks import check
-from tmkd.config import resolve
+from tests.pipeline.running import ROOT, compose_at
 from tmkd.errors import ConfigError
 from tmkd.models.tiny import letter_tokenizer
 from tmkd.pipelines import stage1, stage2
 
-ROOT = Path(__file__).parents[2]
 SMALL = [
     "experiment=smoke", "student.seeds=[1]", "teachers.count=2", "runtime.threads=1", "runtime.precision=fp32",
     "student.layers=3", "stage2.epochs=1",
@@ -25,14 +21,7 @@ TERMS = sorted(path.stem for path in (ROOT / "conf" / "terms").glob("*.yaml"))
 
 
 def composed(home, *overrides):
-    paths = [f"paths.{name}={home / name}" for name in ("artifacts", "reports", "runs")]
-    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        return check(resolve(compose("config", overrides=[*SMALL, *paths, *overrides])))
-
-
-@pytest.fixture(autouse=True)
-def at_home(monkeypatch):
-    monkeypatch.chdir(ROOT)  # conf/data/smoke.yaml names its files from there
+    return compose_at(home, *SMALL, *overrides)
 
 
 @pytest.fixture(scope="module")

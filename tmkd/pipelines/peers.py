@@ -23,7 +23,7 @@ from tmkd.metrics import main_metric
 from tmkd.pipelines.arms import Arm
 from tmkd.pipelines.inputs import tokenizer_digest
 from tmkd.pipelines.online import ensemble_name, members, online_spec, peer_name
-from tmkd.pipelines.stage2 import Ready, Recipe, prepare, recipe, write_student
+from tmkd.pipelines.recipe import Ready, Recipe, prepare, recipe, write_student
 from tmkd.pipelines.teachers import validator
 
 if TYPE_CHECKING:
