@@ -20,6 +20,13 @@ from tmkd.config import resolve
 from tmkd.errors import TmkdError
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
+EXTRA = 'pip install -c constraints.txt -e ".[{}]"'
+PLUGINS = {  # of conf/launcher: what installs them
+    "hydra_joblib_launcher": EXTRA.format("joblib"),
+    "hydra_submitit_launcher": EXTRA.format("slurm"),
+    # by itself, since it asks for Amazon's library beside Ray, which no version of python-dateutil here satisfies
+    "hydra_ray_launcher": f"{EXTRA.format('ray')} && pip install --no-deps hydra-ray-launcher==1.2.2",
+}
 log = logging.getLogger("tmkd")
 
 
@@ -49,6 +56,10 @@ def launch(stage: str, then: str) -> None:
         job()
     except (HydraException, OmegaConfBaseException) as error:
         _stop(explain(error))
+    except RuntimeError as error:
+        if (told := missing_plugin(error)) is None:
+            raise
+        _stop(told)
     except OSError as error:
         if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.ENOTDIR):
             raise
@@ -60,6 +71,16 @@ def launch(stage: str, then: str) -> None:
 def _stop(sentence: str, code: int = 2) -> None:
     print(f"tmkd: {sentence}", file=sys.stderr)
     sys.exit(code)
+
+
+def missing_plugin(error: RuntimeError) -> str | None:
+    """Say what a launcher lacks, if that is the error: its plugin, or the scheduler that it hands jobs to."""
+    if "srun" in str(error):
+        return "launcher=slurm: expected the command srun but it is not there; start from a node of a Slurm cluster."
+    if not str(error).startswith("Unknown plugin class"):
+        return None
+    plugin = next((name for name in PLUGINS if name in str(error)), None)
+    return plugin and f"launcher: expected {plugin} but it is not installed; install it with: {PLUGINS[plugin]}"
 
 
 def explain(error: Exception) -> str:

@@ -123,7 +123,12 @@ def score_with_ray(
 
 
 def _score(
-    runtime: RuntimeConfig, teacher: Path, filesystem: FileSystem, root: str, names: list[str], done: Callable[[int], Any]
+    runtime: RuntimeConfig,
+    teacher: Path,
+    filesystem: FileSystem,
+    root: str,
+    names: list[str],
+    done: Callable[[int], Any],
 ) -> None:
     """Let Ray score the named parts."""
     assert runtime.ray is not None
@@ -178,6 +183,10 @@ def _join(address: str | None) -> Any:
         except (ConnectionError, ValueError) as error:
             told = " ".join(str(error).split())
             raise ConfigError(f"runtime.ray.address: expected a Ray cluster, got {address} ({told}).") from None
+        except Exception as error:  # Ray has no class of its own for it
+            if "timed out during startup" not in str(error):
+                raise
+            raise TmkdError("Ray did not start within its 30 s, so busy is this machine; run it again.") from None
     ray.data.DataContext.get_current().enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.WARNING)
     return ray
@@ -222,7 +231,7 @@ def _names(filesystem: FileSystem, folder: str) -> set[str]:
 def _ids(part: Dataset) -> np.ndarray:
     from tmkd.soft_labels import pack
 
-    return pack(part["id"])
+    return pack(part["id"][:])
 
 
 def _name(ids: np.ndarray) -> str:
