@@ -9,7 +9,7 @@ INSTALLED = $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup plan teachers stage1 stage2 stage3 sweep tables test test-slow check format verify bench clean
+.PHONY: help setup plan teachers stage1 stage2 stage3 sweep tables test test-slow lint check format verify bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,11 +58,13 @@ test: $(INSTALLED) ## the tests: a few minutes, offline
 test-slow: $(INSTALLED) ## the tests that take minutes
 	@$(RUN) pytest -m slow
 
-check: $(INSTALLED) ## ruff, types, import directions, config composition, unit tests
+lint: $(INSTALLED) ## ruff, types, import directions
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/lint-imports
+
+check: lint ## lint, config composition, unit tests
 	@$(RUN) pytest tests/unit tests/configs -m "not slow"
 
 format: $(INSTALLED) ## rewrite the code as ruff likes it

@@ -1,0 +1,1 @@
+"""The same trainings with each project; peers are imported only when they run."""

@@ -1,0 +1,147 @@
+"""What contenders work on, made on the spot: pairs of the paper's lengths, teachers, and the student before training.
+
+Speed depends on shapes and lengths, not on what a model knows, so the texts are random words and the teachers' heads
+random weights. Every model is tmkd's ``PairClassifier``, for the peers too: what is compared is who trains it and how.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from datasets import Dataset, load_from_disk
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from transformers import get_linear_schedule_with_warmup
+
+from tmkd.data.batching import Collator, LengthBuckets, PairDataset, tokenise
+from tmkd.data.schema import pair_id
+from tmkd.models.classifier import PairClassifier
+from tmkd.models.encoder import load_encoder
+from tmkd.models.heads import AVERAGE, GOLD
+from tmkd.training.runtime import Runtime, resolve_runtime
+
+CLASSES = ("wrong", "right")
+MAX_LENGTH = 64
+QUESTION_WORDS, PASSAGE_WORDS = 5.86, 43.74  # means of DeepQA, the paper's Table 2
+WARMUP, WEIGHT_DECAY, MAX_GRAD_NORM, LEARNING_RATE = 0.1, 0.01, 1.0, 2e-4
+
+
+def encoder(case: dict[str, Any], **how: Any) -> Any:
+    """Return the case's encoder: MiniLM, 6 layers of 384, or a random one of 3 layers of 32 (``encoder: tiny``)."""
+    return load_encoder(source="tiny" if case["encoder"] == "tiny" else "embedded", **how)
+
+
+def pairs(count: int, words: Sequence[str], seed: int = 1) -> Dataset:
+    """Return pairs of random words, about as long as DeepQA's (one word a token), with random labels."""
+    random = np.random.default_rng(seed)
+    vocabulary = np.array(words)
+    long = np.stack([random.poisson(QUESTION_WORDS, count), random.gamma(4, PASSAGE_WORDS / 4, count).round()], axis=1)
+    rows = []
+    for question, passage in long.astype(int).clip(2, 120):
+        one, other = (" ".join(random.choice(vocabulary, size)) for size in (question, passage))
+        rows.append(
+            {"id": pair_id(one, other), "question": one, "passage": other, "label": int(random.integers(len(CLASSES)))}
+        )
+    return Dataset.from_list(rows)
+
+
+def make(case: dict[str, Any], folder: Path) -> None:
+    """Write ``rows``, ``tokens`` and ``teacher-<i>`` for a case."""
+    model = encoder(case)
+    words = sorted(word for word in model.tokenizer.get_vocab() if word.isascii() and word.isalpha())
+    rows = pairs(case["pairs"], words)
+    rows.save_to_disk(str(folder / "rows"))
+    tokenise(rows, model.tokenizer, MAX_LENGTH).save_to_disk(str(folder / "tokens"))
+    for number in range(case.get("teachers", 0)):
+        torch.manual_seed(100 + number)
+        teacher = PairClassifier(encoder(case), [GOLD], CLASSES, MAX_LENGTH)
+        # logits of a trained teacher's size: near zero, a soft loss that went wrong would hardly show
+        nn.init.normal_(teacher.heads.linear.weight, std=2 / math.sqrt(teacher.heads.linear.in_features))
+        teacher.save(folder / f"teacher-{number + 1}")
+
+
+def runtime(case: dict[str, Any]) -> Runtime:
+    """Return tmkd's runtime with its defaults, but for the precision."""
+    return resolve_runtime(precision=case["precision"], device="cpu")
+
+
+def tokens(folder: Path) -> Dataset:
+    """Return the case's pairs, tokenised once for all contenders."""
+    return load_from_disk(str(folder / "tokens"))
+
+
+def teachers(case: dict[str, Any], folder: Path) -> list[PairClassifier]:
+    """Return the teachers, frozen, with dropout off."""
+    found = [PairClassifier.load(folder / f"teacher-{n + 1}", attention="eager") for n in range(case["teachers"])]
+    return [teacher.eval().requires_grad_(False) for teacher in found]
+
+
+def student(case: dict[str, Any], targets: str, seed: int) -> PairClassifier:
+    """Return the student before training: the bottom 3 layers, a gold head and one soft head, or one a teacher.
+
+    It is a function of the arguments: every contender gets the same weights.
+    """
+    torch.manual_seed(seed)
+    bottom = encoder(case, keep=3, dropout=0.0, freeze_embeddings=True, pooling="mean", attention="eager")
+    soft = [AVERAGE] if targets == "average" else [f"teacher-{n + 1}" for n in range(case["teachers"])]
+    return PairClassifier(bottom, [GOLD, *soft], CLASSES, MAX_LENGTH)
+
+
+class EveryEpoch(LengthBuckets):
+    """The order in which tmkd meets the pairs, for trainers that do not tell a sampler which epoch begins."""
+
+    def __iter__(self) -> Iterator[int]:
+        yield from super().__iter__()
+        self.set_epoch(self.epoch + 1)
+
+
+def loader(case: dict[str, Any], folder: Path, seed: int) -> DataLoader:
+    """Return the batches that tmkd would see, in its order, padded as it pads them."""
+    dataset = PairDataset(tokens(folder))
+    order = EveryEpoch(dataset.lengths, case["batch_size"], seed)
+    return DataLoader(dataset, batch_size=case["batch_size"], sampler=order, collate_fn=Collator(0))
+
+
+class Logits(nn.Module):
+    """A classifier that gives its logits ``[batch, heads, classes]`` for a whole batch, in the case's precision."""
+
+    def __init__(self, classifier: PairClassifier, precision: Runtime) -> None:
+        super().__init__()
+        self.classifier = classifier
+        self.precision = precision
+
+    def forward(self, labels: Tensor | None = None, **inputs: Tensor) -> Tensor:
+        with self.precision.autocast():
+            return self.classifier(**inputs).logits
+
+
+class AllTeachers(nn.Module):
+    """Several teachers as one: ``[batch, teachers, classes]``."""
+
+    def __init__(self, each: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.each = nn.ModuleList(each)
+
+    def forward(self, **batch: Tensor) -> Tensor:
+        return torch.cat([teacher(**batch) for teacher in self.each], dim=1)
+
+
+def optimiser(model: nn.Module) -> torch.optim.AdamW:
+    """Return what the Trainer would make: fused AdamW, no decay of biases and layer norms."""
+    learnt = [weight for weight in model.parameters() if weight.requires_grad]
+    groups = [
+        {"params": [weight for weight in learnt if weight.ndim > 1], "weight_decay": WEIGHT_DECAY},
+        {"params": [weight for weight in learnt if weight.ndim == 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=LEARNING_RATE, fused=True)
+
+
+def schedule(optimizer: torch.optim.Optimizer, case: dict[str, Any]) -> Any:
+    """Return the Trainer's linear schedule, a tenth of it warm-up."""
+    steps = math.ceil(case["pairs"] / case["batch_size"]) * case["epochs"]
+    return get_linear_schedule_with_warmup(optimizer, math.ceil(WARMUP * steps), steps)
