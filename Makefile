@@ -52,11 +52,14 @@ tables: $(INSTALLED) ## the paper's tables and our own, the column of one task
 	@for table in $(TABLES); do $(RUN) stages.stage3 "experiment=[$(EXPERIMENT),$$table]" $(OVERRIDES) || exit; done
 	@echo "Each table is table.md, .csv, .tex and .png in a folder of its own: see the lines 'table' above."
 
+# A process a core, each with one thread: tiny models gain nothing from more. A file's tests share what they made.
+PYTEST = OMP_NUM_THREADS=1 $(RUN) pytest -n auto --dist loadfile
+
 test: $(INSTALLED) ## the tests: a few minutes, offline
-	@$(RUN) pytest -m "not slow"
+	@$(PYTEST) -m "not slow"
 
 test-slow: $(INSTALLED) ## the tests that take minutes
-	@$(RUN) pytest -m slow
+	@$(PYTEST) -m slow
 
 lint: $(INSTALLED) ## ruff, types, import directions
 	@$(VENV)/bin/ruff check .
@@ -65,7 +68,7 @@ lint: $(INSTALLED) ## ruff, types, import directions
 	@$(VENV)/bin/lint-imports
 
 check: lint ## lint, config composition, unit tests
-	@$(RUN) pytest tests/unit tests/configs -m "not slow"
+	@$(PYTEST) tests/unit tests/configs -m "not slow"
 
 format: $(INSTALLED) ## rewrite the code as ruff likes it
 	@$(VENV)/bin/ruff check --fix .
