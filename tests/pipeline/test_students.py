@@ -196,7 +196,10 @@ def test_student_keeps_the_layers_that_it_is_told_to(tmp_path):
     [
         (["encoder.source=bilstm"], "encoder.source: expected one of embedded, hub, tiny, got bilstm"),
         (["teachers.roster.0.encoder.source=bilstm"], r"roster\[0\].encoder.source: expected one of"),
-        (["student.encoder.vectors=glove.txt"], "student.encoder.vectors: expected null where source is not bilstm"),
+        (
+            ["student.encoder.source=tiny", "student.encoder.vectors=glove.txt"],
+            "student.encoder.vectors: expected null where source is not bilstm",
+        ),
         ([*BILSTM, "student.encoder.words=0"], "student.encoder.words: expected more than 0"),
         (["student.keep=top"], "student.keep: expected one of bottom, every, got top"),
         (["student.layers=0"], "student.layers: expected at least 1"),
