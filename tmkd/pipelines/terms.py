@@ -19,6 +19,7 @@ from tmkd.pipelines.teachers import MODEL
 
 if TYPE_CHECKING:
     import numpy as np
+    from datasets import Dataset
 
     from tmkd.losses.combine import Amount, Term
     from tmkd.losses.transfer import Shape
@@ -165,10 +166,13 @@ def _reader(
     """Return what loads a teacher, reads its states of some pairs, and lets it go."""
     from tmkd.training.teacher_states import read_states
 
+    tokens: list[Dataset] = []  # found, and their files checked, in the first window alone
+
     def read(indices: np.ndarray) -> list[PairStates]:
         model = _load(inputs, teacher)
-        tokens = inputs.tokens(rows, model.tokenizer, model.max_length)
-        found = read_states(model, tokens.select(indices), sorted(states), inputs.runtime)
+        if not tokens:
+            tokens.append(inputs.tokens(rows, model.tokenizer, model.max_length))
+        found = read_states(model, tokens[0].select(indices), sorted(states), inputs.runtime)
         del model
         gc.collect()
         return found
