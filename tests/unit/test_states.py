@@ -4,7 +4,10 @@ import pytest
 import torch
 from transformers import GPT2Config, GPT2Model
 
+from tmkd import checks
 from tmkd.errors import ModelError
+from tmkd.losses import transfer
+from tmkd.losses.schedule import SCHEDULES
 from tmkd.models.classifier import PairClassifier
 from tmkd.models.encoder import load_encoder
 from tmkd.models.states import attention_maps, check_attention
@@ -69,3 +72,10 @@ def test_encoder_with_fused_attention_maps_is_refused_by_name():
     gpt2 = GPT2Model(GPT2Config(n_layer=2, n_embd=8, n_head=2, vocab_size=11))
     with pytest.raises(ModelError, match="Cannot read the attention of GPT2Model"):
         check_attention(gpt2)
+
+
+def test_what_settings_may_name_is_what_the_losses_know():
+    # checks.py lies below the losses and cannot ask them
+    assert set(checks.TERMS) == set(transfer.NAMES)
+    assert set(checks.LAYER_MAPS) == set(transfer.MAPS)
+    assert {"constant", *checks.COURSES} == set(SCHEDULES)
