@@ -196,8 +196,6 @@ def _methods(config: Config) -> None:
             _share(f"{where}.alpha", arm.alpha)
         temperature = method.temperature if arm.temperature is None else arm.temperature
         _soft(where, arm.loss or method.loss, temperature)
-        single = arm.targets != "heads" or config.teachers.count == 1
-        _expect(single or method.mix == "heads", "method.mix", f"heads, where {where}.targets is heads", method.mix)
         _expect(arm.generations >= 1, f"{where}.generations", "1 or more", arm.generations)
         alone = arm.generations == 1 or not (arm.pretrain or arm.targets == "students")
         _expect(alone, f"{where}.generations", "1, where pretrain is true or targets is students", arm.generations)

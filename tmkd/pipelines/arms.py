@@ -14,6 +14,7 @@ from tmkd.artifacts import Artifact
 from tmkd.checks import WITHOUT_TEACHER
 from tmkd.config import ArmConfig, Config, MethodConfig, encoder_of
 from tmkd.config import settings as settings_of
+from tmkd.errors import ConfigError
 from tmkd.metrics import main_metric
 from tmkd.pipelines.exits import check_student_exits, exits_spec
 from tmkd.pipelines.inputs import Inputs
@@ -86,6 +87,9 @@ def arms(inputs: Inputs) -> list[Arm]:
 
 def _check(inputs: Inputs, name: str, arm: ArmConfig) -> None:
     """Raise ConfigError for an arm whose students, teachers and losses cannot go together."""
+    mix = inputs.config.method.mix
+    if mix != "heads" and arm.targets == "heads" and inputs.config.teachers.count > 1:
+        raise ConfigError(f"method.mix: expected heads, where method.arms.{name}.targets is heads, got {mix}.")
     check_peers(inputs, name, arm)
     terms = arm_terms(arm, inputs.config.method)
     for member in members(inputs):
