@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import resource
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +49,9 @@ def run(contender: str, case: dict[str, Any], folder: Path) -> dict[str, Any]:
     made = PairClassifier.load(teacher.folder(MODEL))
     simulated.simulate()
     seconds, peaks = {}, {}
-    work = {
+    work: dict[str, Callable[[], Any]] = {
         "read": lambda: inputs.corpus,
-        "tokenise": lambda: inputs.tokens(CORPUS, made.tokenizer, made.max_length),
+        "tokenise": lambda: len(inputs.tokens(CORPUS, made.tokenizer, made.max_length)),
         "score": lambda: soft_labels(inputs, teacher, CORPUS),
         "stage 1": lambda: stage1.run(inputs.config),
     }
@@ -63,7 +64,7 @@ def run(contender: str, case: dict[str, Any], folder: Path) -> dict[str, Any]:
         seconds[phase] = time.perf_counter() - started
         peaks[phase] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     steps = results["stage 1"][0].details["training"]["steps"]
-    counts = [len(results["tokenise"]), results["score"].details["pairs"]]
+    counts = [results["tokenise"], results["score"].details["pairs"]]
     batch = inputs.config.stage1.batch_size
     shutil.rmtree(here)
     found = {"phases": seconds, "peaks": peaks, "pairs": counts, "steps": [steps, batch]}

@@ -40,6 +40,8 @@ def launch(stage: str, then: str) -> None:
     @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
     def job(composed: DictConfig) -> None:
         started = time.monotonic()
+        if int(os.environ.get("RANK", 0)):  # one of several processes, of which the first speaks for all
+            logging.getLogger().setLevel(logging.WARNING)
         try:
             config = check(resolve(composed))
             # Imported here, so that --help and a mistyped setting are answered before torch is loaded.

@@ -266,11 +266,12 @@ class RuntimeConfig:
     )
     threads: int = 0  # CPU threads; 0: all
     score_batch: int = 128  # pairs scored at once
-    shard_size: int = 4096  # pairs scored between two saves of soft labels
+    shard_size: int = 1024  # pairs scored between two saves of soft labels
     store_states: bool = False  # keep the inner states that teachers are asked for on disk, or compute them each time
     state_window: int = 2048  # pairs whose states are computed ahead, where they are not stored
     checkpoint_seconds: int = 60  # training time that a kill may cost
     ray: Optional[RayConfig] = field(default=None, metadata=APART)  # who scores; null: this process
+    fsdp: bool = False  # under torchrun: divide gradients, optimizer and weights of what is trained among processes
 
 
 @dataclass

@@ -6,14 +6,18 @@ A part is renamed into place when it is whole: a kill costs the part under way a
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from datasets import Dataset
 from safetensors.numpy import save_file
 
+from tmkd.mapped import letting_go
+from tmkd.processes import Processes
+
 ID_BYTES = 16
+BATCH = 10_000  # rows whose ids are Python objects at once
 
 
 def write_parts(
@@ -22,32 +26,40 @@ def write_parts(
     make: Callable[[Dataset], dict[str, np.ndarray]],
     shard_size: int,
     done: Callable[[int], None],
+    processes: Processes | None = None,
 ) -> int:
     """Write what ``make`` makes of each part of ``tokens``, with its ids; parts that are there are not made again.
 
     Args:
         make: tokenised pairs to arrays.
         done: told how many pairs an earlier run had already made.
+        processes: those that do this together; each takes every ``count``-th part.
 
     Returns:
-        The number of pairs made now.
+        The number of pairs made now, by this process.
     """
     ranges = [range(start, min(start + shard_size, len(tokens))) for start in range(0, len(tokens), shard_size)]
     parts = {folder / f"part-{rows.start:09d}-{rows.stop:09d}.safetensors": rows for rows in ranges}
-    for path in set(folder.glob("part-*")) - set(parts):  # half written, or of a run with another shard size
-        path.unlink()
+    mine = list(parts.items())
+    if processes is None or processes.leads:
+        for path in set(folder.glob("part-*")) - set(parts):  # half written, or of a run with another shard size
+            path.unlink()
+    if processes is not None:
+        processes.gather()  # or what another one writes already would be taken for a leftover
+        mine = mine[processes.rank :: processes.count]
     made = 0
-    for path, rows in parts.items():
-        if path.exists():
-            done(len(rows))
-            continue
-        part = tokens.select(rows)
-        temporary = path.with_suffix(".writing")
-        arrays = {"ids": pack(part["id"]), **make(part)}
-        # safetensors writes memory as it lies, whatever order of axes the array gives it
-        save_file({name: np.ascontiguousarray(values) for name, values in arrays.items()}, temporary)
-        os.replace(temporary, path)
-        made += len(rows)
+    with letting_go(tokens):
+        for path, rows in mine:
+            if path.exists():
+                done(len(rows))
+                continue
+            part = tokens.select(rows)
+            temporary = path.with_suffix(".writing")
+            arrays = {"ids": np.concatenate(list(ids_of(part))), **make(part)}
+            # safetensors writes memory as it lies, whatever order of axes the array gives it
+            save_file({name: np.ascontiguousarray(values) for name, values in arrays.items()}, temporary)
+            os.replace(temporary, path)
+            made += len(rows)
     return made
 
 
@@ -60,3 +72,15 @@ def pack(ids: Sequence[str]) -> np.ndarray:
 def unpack(packed: np.ndarray) -> list[str]:
     """The inverse of ``pack``."""
     return [name.decode("ascii") for name in np.ascontiguousarray(packed).view(f"S{ID_BYTES}").ravel()]
+
+
+def ids_of(rows: Dataset) -> Iterator[np.ndarray]:
+    """Yield the packed ids ``[pairs, 16]`` of batch after batch of rows."""
+    for batch in rows.select_columns(["id"]).iter(BATCH):
+        yield pack(batch["id"])
+
+
+def as_numbers(packed: np.ndarray) -> np.ndarray:
+    """Return packed ids, which are hexadecimal digits, as numbers ``[ids]``, uint64, in the order of the ids."""
+    digits = (packed & 15) + 9 * (packed >> 6)  # the letters' codes begin at 0x61
+    return (digits[:, ::2] << 4 | digits[:, 1::2]).view(">u8").ravel().astype(np.uint64)

@@ -8,6 +8,7 @@ when it is whole: a kill costs the part under way and nothing else. Parts are jo
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -16,41 +17,78 @@ from datasets import Dataset
 from safetensors.numpy import load_file
 
 from tmkd.errors import DamagedArtifact
-from tmkd.parts import ID_BYTES, pack, write_parts
+from tmkd.parts import BATCH, as_numbers, pack, unpack, write_parts
+from tmkd.processes import Processes
 
 
 def write_soft_labels(
-    folder: Path, tokens: Dataset, score: Callable[[Dataset], np.ndarray], shard_size: int, done: Callable[[int], None]
+    folder: Path,
+    tokens: Dataset,
+    score: Callable[[Dataset], np.ndarray],
+    shard_size: int,
+    done: Callable[[int], None],
+    processes: Processes | None = None,
 ) -> int:
     """Score ``tokens`` part by part; parts that are there already are not scored again.
 
     Args:
         score: tokenised pairs to logits ``[pairs, classes]``.
         done: told how many pairs an earlier run had already scored.
+        processes: those that do this together.
 
     Returns:
-        The number of pairs scored now.
+        The number of pairs scored now, by this process.
     """
-    return write_parts(
-        folder, tokens, lambda part: {"logits": np.asarray(score(part), dtype=np.float32)}, shard_size, done
-    )
+
+    def make(part: Dataset) -> dict[str, np.ndarray]:
+        return {"logits": np.asarray(score(part), dtype=np.float32)}
+
+    return write_parts(folder, tokens, make, shard_size, done, processes)
 
 
 def read_soft_labels(folder: Path, ids: Sequence[str]) -> np.ndarray:
     """Return logits ``[len(ids), classes]``, float32, in the order of ``ids``; DamagedArtifact if one is not there."""
-    parts = [load_file(path) for path in sorted(folder.glob("part-*.safetensors"))]
-    if not parts:
-        raise DamagedArtifact(f"{folder} holds no soft labels; remove the folder and run the same command again.")
-    known = np.concatenate([part["ids"] for part in parts]).view(f"S{ID_BYTES}").ravel()
-    logits = np.concatenate([part["logits"] for part in parts])
-    order = np.argsort(known)
-    wanted = pack(ids).view(f"S{ID_BYTES}").ravel()
-    at = np.searchsorted(known, wanted, sorter=order).clip(max=len(known) - 1)
-    rows = order[at]
-    missing = np.flatnonzero(known[rows] != wanted)
-    if len(missing):
+    labels = SoftLabels(folder)
+    return np.concatenate([labels.read(pack(ids[at : at + BATCH])) for at in range(0, max(1, len(ids)), BATCH)])
+
+
+class SoftLabels:
+    """A store that is read from its first part to its last, with one part in memory.
+
+    Every search goes on in the part where the last one ended and ends there after a round. So ids that come in the
+    order of the store, with gaps or without, cost one pass over it in all; in any other order they cost one a call.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.paths = sorted(folder.glob("part-*.safetensors"))
+        if not self.paths:
+            raise DamagedArtifact(f"{folder} holds no soft labels; remove the folder and run the same command again.")
+        self._turn = itertools.cycle(self.paths)
+        self._turn_part()
+
+    def read(self, ids: np.ndarray) -> np.ndarray:
+        """Return logits ``[pairs, classes]``, float32, of packed ids ``[pairs, 16]``; DamagedArtifact for a missing
+        one."""
+        wanted = as_numbers(ids)
+        logits = np.empty((len(wanted), self._logits.shape[1]), dtype=np.float32)
+        left = np.arange(len(wanted))
+        for turned in range(len(self.paths)):
+            if turned:
+                self._turn_part()
+            at = np.searchsorted(self._known, wanted[left]).clip(max=len(self._known) - 1)
+            here = self._known[at] == wanted[left]
+            logits[left[here]] = self._logits[at[here]]
+            left = left[~here]
+            if not len(left):
+                return logits
         raise DamagedArtifact(
-            f"{folder} has no soft labels for {len(missing)} of {len(ids)} pairs (the first is {ids[missing[0]]}); "
-            "remove the folder and run the same command again."
+            f"{self.folder} has no soft labels for {len(left)} of {len(ids)} pairs (the first is "
+            f"{unpack(ids[left[:1]])[0]}); remove the folder and run the same command again."
         )
-    return logits[rows]
+
+    def _turn_part(self) -> None:
+        part = load_file(next(self._turn))
+        numbers = as_numbers(part["ids"])
+        order = np.argsort(numbers)
+        self._known, self._logits = numbers[order], part["logits"][order]

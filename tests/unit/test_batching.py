@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
+from datasets import Dataset
 
-from tmkd.data.batching import LengthBuckets, PairDataset, tokenise
+from tmkd.data.batching import MEGABATCH, LengthBuckets, PairDataset, lengths_of, tokenise
 
 
 def test_every_pair_comes_once_an_epoch():
@@ -24,10 +25,60 @@ def test_order_depends_on_seed_and_epoch_and_on_nothing_else():
     assert list(first) != list(again)
 
 
+def plain_order(lengths, batch_size, seed, epoch):
+    """The order that results on disk were trained in."""
+    random = np.random.default_rng([seed, epoch])
+    order = random.permutation(len(lengths)).tolist()
+    batches, short = [], []
+    for start in range(0, len(order), MEGABATCH * batch_size):
+        mega = sorted(order[start : start + MEGABATCH * batch_size], key=lambda row: -int(lengths[row]))
+        for at in range(0, len(mega), batch_size):
+            batch = mega[at : at + batch_size]
+            (batches if len(batch) == batch_size else short).append(batch)
+    return [row for batch in [batches[turn] for turn in random.permutation(len(batches))] + short for row in batch]
+
+
+@pytest.mark.parametrize(
+    "count", [0, 1, 7, 8, 127, 128, 129, 400, 401, 800, 40_003]
+)  # to 127, and to 32767: other types
+@pytest.mark.parametrize(("batch_size", "dtype"), [(8, np.int8), (16, np.uint8), (7, np.int64)])
+def test_order_is_the_one_that_results_on_disk_were_trained_in(count, batch_size, dtype):
+    lengths = np.random.default_rng(count).integers(1, 60, count).astype(dtype)
+    for seed, epoch in ((1, 0), (3, 2)):
+        buckets = LengthBuckets(lengths, batch_size, seed)
+        buckets.set_epoch(epoch)
+        told = []
+        buckets.tell = told.append
+        expected = plain_order(lengths, batch_size, seed, epoch)
+        assert list(buckets) == expected
+        assert [order.tolist() for order in told] == [expected]
+
+
+@pytest.mark.parametrize(("longest", "dtype"), [(127, np.int8), (128, np.int16), (40_000, np.int32)])
+def test_lengths_keep_their_values_in_few_bytes_and_can_be_negated(longest, dtype, monkeypatch):
+    monkeypatch.setattr("tmkd.data.batching.ROWS", 2)
+    lengths = lengths_of(Dataset.from_dict({"length": [5, 3, 9, longest, 4], "id": list("abcde")}))
+    assert lengths.dtype == dtype
+    assert (-lengths).tolist() == [-5, -3, -9, -longest, -4]
+
+
 def test_soft_targets_of_other_pairs_are_refused(pairs, encoder):
     tokens = tokenise(pairs, encoder.tokenizer, 32)
     with pytest.raises(ValueError, match="expected soft targets for 48 pairs, but found 47"):
         PairDataset(tokens, np.zeros((47, 1, 2), dtype=np.float32))
+
+
+def test_rows_of_a_batch_are_those_that_come_one_by_one(pairs, encoder):
+    tokens = tokenise(pairs, encoder.tokenizer, 32)
+    soft, weights = (np.random.default_rng(0).normal(size=(48, *shape)).astype(np.float32) for shape in ((2, 2), (2,)))
+    dataset = PairDataset(tokens, soft, weights)
+    for index, row in zip([5, 0, 47, 5], dataset.__getitems__([5, 0, 47, 5]), strict=True):
+        alone = dataset[index]
+        assert row.keys() == alone.keys() > tokens[index].keys()
+        assert all(np.array_equal(row[name], alone[name]) for name in row)
+        assert tokens[index] == {name: row[name] for name in tokens.column_names}
+        assert np.array_equal(row["soft_targets"], soft[index])
+        assert np.array_equal(row["teacher_weights"], weights[index])
 
 
 def test_long_pairs_are_cut_to_max_length(pairs, encoder):

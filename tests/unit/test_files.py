@@ -297,6 +297,22 @@ def test_corpus_skips_and_counts_by_file(tsv, tmp_path):
     assert [file.name for file in (tmp_path / "cache").iterdir()] == ["corpus.arrow"]
 
 
+def test_repeated_pairs_of_a_corpus_are_counted_by_the_file_that_repeats_them(tsv, tmp_path):
+    good = '{{"question": "q{}", "passage": "p"}}\n'
+    numbers = {"a.jsonl": [1, 2, 1], "b.jsonl": [3], "c.jsonl": [2, 4, 3, 2, 5]}
+    for name, each in numbers.items():
+        tsv("".join(map(good.format, each)), name)
+    for cache in (None, tmp_path / "cache"):
+        found = read_unlabelled(tmp_path / "*.jsonl", cache=cache)
+        assert found.rows["question"][:] == ["q1", "q2", "q3", "q4", "q5"]
+        assert found.rows["id"][:] == [pair_id(f"q{number}", "p") for number in range(1, 6)]
+        assert found.skipped == {
+            str(tmp_path / "a.jsonl"): {"came before": 1},
+            str(tmp_path / "c.jsonl"): {"came before": 3},
+        }
+    assert [file.name for file in (tmp_path / "cache").iterdir()] == ["corpus.arrow"]
+
+
 def test_corpus_without_pairs_is_refused(tsv):
     with pytest.raises(DataError, match="none"):
         read_unlabelled(tsv("question\tpassage\n", "a.tsv"))

@@ -1,7 +1,8 @@
 import numpy as np
+import pytest
 from datasets import Dataset
 
-from tmkd.data.rows import Seen
+from tmkd.data.rows import repeats
 from tmkd.data.schema import pair_id
 from tmkd.data.splits import draw_pairs, draw_validation, rankable
 
@@ -48,13 +49,30 @@ def test_drawn_pairs_keep_their_order_and_fewer_are_part_of_more():
     assert sorted(few) == sorted(whole["id"])[:20]  # the draw that results on disk were made with
 
 
-def test_seen_numbers_are_new_once_and_at_their_first_place():
+@pytest.mark.parametrize("pairs", [1, 2, 75, 149])
+def test_pairs_that_are_drawn_are_those_with_the_smallest_ids(pairs):
+    whole = rows(50)
+    assert sorted(draw_pairs(whole, pairs)["id"][:]) == sorted(whole["id"])[:pairs]
+
+
+def test_ids_with_the_same_first_bits_are_still_told_apart_by_a_draw():
+    whole = Dataset.from_dict({"id": [f"7fff{number:012x}" for number in (5, 3, 9, 1, 7)] + ["0" * 16, "f" * 16]})
+    assert draw_pairs(whole, 3)["id"][:] == [whole["id"][1], whole["id"][3], "0" * 16]
+
+
+def test_a_number_repeats_wherever_it_comes_again_and_not_where_it_comes_first(tmp_path):
     rng = np.random.default_rng(0)
-    seen, known = Seen(), set()
+    known, expected, batches = set(), [], []
     for size in (1, 5, 40, 3, 400, 7, 7, 90):
-        numbers = rng.integers(0, 300, size).astype(np.uint64) + np.uint64(2**63)
-        expected = []
+        # equal last bits, equal first bits, and neither: what is put together must not depend on them
+        numbers = rng.integers(0, 60, size).astype(np.uint64) << rng.choice([0, 40, 58], size).astype(np.uint64)
+        batches.append(numbers)
         for number in numbers.tolist():
-            expected.append(number not in known)
+            expected.append(number in known)
             known.add(number)
-        assert seen.add(numbers).tolist() == expected
+    assert repeats(iter(batches), tmp_path).tolist() == expected
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_numbers_do_not_repeat():
+    assert repeats([], None).tolist() == []

@@ -60,6 +60,11 @@ class BadRows:
         if len(found.first) < SHOWN:
             found.first.append((number, str(bad)))
 
+    def count(self, source: Source, kind: str, count: int) -> None:
+        """Note rows of a file that are nobody's fault, of which it matters only how many they are."""
+        if count:
+            self._found[source.name].setdefault(kind, _Found(source.unit)).count += count
+
     @property
     def counts(self) -> dict[str, dict[str, int]]:
         """How many rows are left out, by file and kind."""

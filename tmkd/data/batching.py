@@ -14,8 +14,11 @@ from torch.utils.data import Dataset as TorchDataset
 from torch.utils.data import Sampler
 from transformers import PreTrainedTokenizerBase
 
+from tmkd.mapped import letting_go
+
 MULTIPLE = 8  # padded lengths are multiples of it: matrix products like them
 State = tuple[str, int]  # kind and layer, as in tmkd.models.states
+ROWS = 10_000  # whose lengths are read together
 MEGABATCH = 50  # batches sorted by length together; the larger, the less padding and the less shuffling
 
 
@@ -48,16 +51,17 @@ def tokenise(rows: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int,
     drop = [name for name in rows.column_names if name not in ("id", "label")]
     if cache is not None:
         cache.mkdir(parents=True, exist_ok=True)
-    return rows.map(
-        encode,
-        batched=True,
-        remove_columns=drop,
-        desc="tokenise",
-        load_from_cache_file=False,
-        # or it would be put beside the rows, into an artifact that was published
-        cache_file_name=str(cache / "tokens.arrow") if cache else None,
-        keep_in_memory=cache is None,
-    )
+    with letting_go(rows):
+        return rows.map(
+            encode,
+            batched=True,
+            remove_columns=drop,
+            desc="tokenise",
+            load_from_cache_file=False,
+            # or it would be put beside the rows, into an artifact that was published
+            cache_file_name=str(cache / "tokens.arrow") if cache else None,
+            keep_in_memory=cache is None,
+        )
 
 
 class StateSource(Protocol):
@@ -93,20 +97,34 @@ class PairDataset(TorchDataset):
         self.soft_targets = soft_targets
         self.teacher_weights = teacher_weights
         self.states = states
-        self.lengths = np.asarray(tokens["length"])
+        self.lengths = lengths_of(tokens)
 
     def __len__(self) -> int:
         return len(self.lengths)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        row = self.tokens[int(index)]
-        if self.soft_targets is not None:
-            row["soft_targets"] = self.soft_targets[index]
-        if self.teacher_weights is not None:
-            row["teacher_weights"] = self.teacher_weights[index]
-        if self.states is not None:
-            row["teacher_states"] = self.states.get(int(index))
-        return row
+        return self.__getitems__([index])[0]
+
+    def __getitems__(self, indices: Sequence[int]) -> list[dict[str, Any]]:
+        """Return several rows, as a DataLoader asks for a batch: together they take a third of the time."""
+        columns = self.tokens[[int(index) for index in indices]]
+        rows = [dict(zip(columns, values)) for values in zip(*columns.values())]
+        for row, index in zip(rows, indices, strict=True):
+            if self.soft_targets is not None:
+                row["soft_targets"] = self.soft_targets[index]
+            if self.teacher_weights is not None:
+                row["teacher_weights"] = self.teacher_weights[index]
+            if self.states is not None:
+                row["teacher_states"] = self.states.get(int(index))
+        return rows
+
+
+def lengths_of(tokens: Dataset) -> np.ndarray:
+    """Return the length of each pair, in the smallest signed type that holds them all: one or two bytes a pair."""
+    found = [np.empty(0, dtype=np.int8)]
+    for batch in tokens.with_format("numpy", columns=["length"]).iter(ROWS):
+        found.append(batch["length"].astype(np.min_scalar_type(-1 - batch["length"].max())))
+    return np.concatenate(found)
 
 
 class Collator:
@@ -150,7 +168,7 @@ class LengthBuckets(Sampler[int]):
         self.batch_size = batch_size
         self.seed = seed
         self.epoch = 0
-        self.tell: Callable[[Sequence[int]], None] | None = None  # told the order of each epoch before it begins
+        self.tell: Callable[[np.ndarray], None] | None = None  # told the order of each epoch before it begins
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
@@ -159,23 +177,22 @@ class LengthBuckets(Sampler[int]):
         return len(self.lengths)
 
     def __iter__(self) -> Iterator[int]:
+        size, count = self.batch_size, len(self.lengths)
         random = np.random.default_rng([self.seed, self.epoch])
-        order = random.permutation(len(self.lengths))
-        span = MEGABATCH * self.batch_size
-        batches: list[np.ndarray] = []
-        short: list[np.ndarray] = []
-        for start in range(0, len(order), span):
+        order = np.arange(count, dtype=np.min_scalar_type(-1 - count))  # an epoch may be of hundreds of millions
+        random.shuffle(order)
+        span = MEGABATCH * size
+        for start in range(0, count, span):
             mega = order[start : start + span]
-            mega = mega[np.argsort(-self.lengths[mega], kind="stable")]
-            for at in range(0, len(mega), self.batch_size):
-                batch = mega[at : at + self.batch_size]
-                (batches if len(batch) == self.batch_size else short).append(batch)
+            order[start : start + span] = mega[np.argsort(-self.lengths[mega].astype(np.int64), kind="stable")]
         # only the very last batch may be short, or every batch after it would straddle two buckets
-        batches = [batches[index] for index in random.permutation(len(batches))]
-        epoch = [index for batch in (*batches, *short) for index in batch.tolist()]
+        turns = random.permutation(count // size)
+        short = order[len(turns) * size :]
         if self.tell is not None:
-            self.tell(epoch)
-        yield from epoch
+            self.tell(np.concatenate([order[: len(turns) * size].reshape(-1, size)[turns].ravel(), short]))
+        for turn in turns:
+            yield from order[turn * size : (turn + 1) * size].tolist()
+        yield from short.tolist()
 
 
 def token_axes(kind: str) -> tuple[int, ...]:

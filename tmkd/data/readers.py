@@ -21,6 +21,7 @@ from tmkd.data.mined import MINED
 from tmkd.data.schema import Corpus, Reader, Settings, Task
 from tmkd.data.splits import draw_pairs, rankable
 from tmkd.errors import ConfigError
+from tmkd.mapped import letting_go
 
 BATCH = 1000  # rows that are in memory at once
 
@@ -58,9 +59,10 @@ def content(*parts: Dataset) -> str:
     """Return the checksum of all rows, in their order, whatever library stores them."""
     digest = hashlib.sha256()
     for rows in parts:
-        for batch in rows.iter(BATCH):
-            for values in zip(*batch.values()):
-                digest.update(json.dumps(dict(zip(batch, values)), sort_keys=True).encode() + b"\n")
+        with letting_go(rows):
+            for batch in rows.iter(BATCH):
+                for values in zip(*batch.values()):
+                    digest.update(json.dumps(dict(zip(batch, values)), sort_keys=True).encode() + b"\n")
     return digest.hexdigest()
 
 

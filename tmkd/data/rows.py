@@ -5,10 +5,13 @@ Rows go to Arrow in batches, on disk where a folder is given, so that a corpus n
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, TypeVar
 
 import numpy as np
@@ -19,8 +22,12 @@ from tmkd.data.bad_rows import NO_FIELD, NO_TEXT, REPEATED, BadRow, BadRows
 from tmkd.data.formats import Record, Source, missing
 from tmkd.data.schema import CORPUS_COLUMNS, Corpus, pair_id
 from tmkd.errors import DataError
+from tmkd.mapped import letting_go
+from tmkd.parts import as_numbers, ids_of
 
 BATCH = 10_000  # rows that are in memory at once
+SHARES = 64  # of all numbers, one of which is in memory at once; a power of 2
+NUMBERED = np.dtype([("number", np.uint64), ("place", np.int64)])
 SCHEMA = pa.schema([(name, pa.string()) for name in CORPUS_COLUMNS])
 Made = TypeVar("Made")
 
@@ -41,17 +48,26 @@ def read_corpus(sources: Iterable[Source], columns: Columns, *, skip: bool, cach
         skip: leave bad rows out instead of raising.
         cache: a folder for the rows; without it they are kept in memory.
     """
-    bad, seen = BadRows(skip), Seen()
+    bad = BadRows(skip)
+    ends: list[tuple[Source, int]] = []  # where the rows of each source end
 
     def batches() -> Iterator[list[dict[str, Any]]]:
+        count = 0
         for source in sources:
             for batch in in_batches(good(source, lambda record: pair(record, columns), bad)):
-                new = seen.add(np.array([int(row["id"], 16) for _, row in batch], dtype=np.uint64))
-                for number, _ in (located for located, is_new in zip(batch, new) if not is_new):
-                    bad.add(source, number, BadRow(REPEATED, "the same pair came before"))
-                yield [row for (_, row), is_new in zip(batch, new) if is_new]
+                count += len(batch)
+                yield [row for _, row in batch]
+            ends.append((source, count))
 
     rows = to_arrow(batches(), SCHEMA, cache and cache / "corpus.arrow")
+    with letting_go(rows):
+        again = repeats((as_numbers(ids) for ids in ids_of(rows)), cache)
+        start = 0
+        for source, end in ends:
+            bad.count(source, REPEATED, int(again[start:end].sum()))
+            start = end
+        if again.any():
+            rows = without(rows, again, cache and cache / "corpus.arrow")
     skipped = bad.settle()
     if not len(rows):
         raise DataError("corpus: expected at least one pair but found none; add rows to its files.")
@@ -125,23 +141,43 @@ def to_arrow(batches: Iterable[list[dict[str, Any]]], schema: pa.Schema, file: P
     return Dataset.from_buffer(sink.getvalue()) if file is None else Dataset.from_file(str(file))
 
 
-class Seen:
-    """A set of 64-bit numbers in sorted runs: 8 bytes each, twice that while the two largest runs are joined."""
+def without(rows: Dataset, left_out: np.ndarray, file: Path | None) -> Dataset:
+    """Return the rows that are not ``left_out`` [rows]; they take the place of all in ``file``, or are in memory."""
+    start = 0
+    sink = pa.BufferOutputStream() if file is None else pa.OSFile(f"{file}.writing", "wb")
+    with sink, pa.ipc.new_stream(sink, rows.data.schema) as writer:
+        for batch in rows.with_format("arrow").iter(BATCH):
+            writer.write_table(batch.filter(pa.array(~left_out[start : start + len(batch)])))
+            start += len(batch)
+    if file is None:
+        return Dataset.from_buffer(sink.getvalue())
+    os.replace(f"{file}.writing", file)
+    return Dataset.from_file(str(file))
 
-    def __init__(self) -> None:
-        self._runs: list[np.ndarray] = []
 
-    def add(self, numbers: np.ndarray) -> np.ndarray:
-        """Add numbers [n], uint64; return which of them [n] are new: each number once, at its first place."""
-        values, first = np.unique(numbers, return_index=True)
-        fresh = np.ones(len(values), dtype=bool)
-        for run in self._runs:
-            at = np.searchsorted(run, values)
-            fresh &= run[np.minimum(at, len(run) - 1)] != values
-        new = np.zeros(len(numbers), dtype=bool)
-        new[first[fresh]] = True
-        if fresh.any():
-            self._runs.append(values[fresh])
-        while len(self._runs) > 1 and len(self._runs[-2]) <= 2 * len(self._runs[-1]):
-            self._runs[-2:] = [np.sort(np.concatenate(self._runs[-2:]), kind="stable")]
-        return new
+def repeats(numbers: Iterable[np.ndarray], folder: Path | None) -> np.ndarray:
+    """Return for every number whether it came before, [numbers], one byte each.
+
+    They are put into files by their first bits, so that a share of them is in memory at once.
+
+    Args:
+        numbers: batches [n], uint64, any of whose bits are as good as any other.
+        folder: of the files, which are gone afterwards; None: the system's own for such files.
+    """
+    count = 0
+    with ExitStack() as stack:
+        files = [stack.enter_context(TemporaryFile(dir=folder)) for _ in range(SHARES)]
+        for batch in numbers:
+            found = np.empty(len(batch), dtype=NUMBERED)
+            found["number"], found["place"] = batch, np.arange(count, count + len(batch))
+            share = batch >> np.uint64(64 - SHARES.bit_length() + 1)
+            for which, file in enumerate(files):
+                file.write(found[share == which].tobytes())
+            count += len(batch)
+        again = np.zeros(count, dtype=bool)
+        for file in files:
+            file.seek(0)
+            found = np.frombuffer(file.read(), dtype=NUMBERED)
+            again[found["place"]] = True
+            again[found["place"][np.unique(found["number"], return_index=True)[1]]] = False
+    return again

@@ -5,12 +5,17 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import defaultdict
+from collections.abc import Iterator
 
 import numpy as np
 from datasets import Dataset
 
+from tmkd.parts import as_numbers, ids_of
+
 log = logging.getLogger(__name__)
 BATCH = 10_000  # rows that are in memory at once
+FIRST = 16  # bits of an id by which many are counted apart
+REST = np.uint64(64 - FIRST)
 
 
 def draw_validation(rows: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset]:
@@ -49,8 +54,17 @@ def draw_pairs(rows: Dataset, pairs: int) -> Dataset:
     """Return ``pairs`` of the rows in their order (all, if there are no more); fewer are always part of more."""
     if pairs >= len(rows):
         return rows
-    ids = id_numbers(rows)  # hashes of the content already: their order is random enough
-    return rows.select(np.flatnonzero(ids <= np.partition(ids, pairs - 1)[pairs - 1]))
+    # Ids are hashes of the content already: their order is random enough. The greatest one that is drawn is looked for
+    # by its first bits and then among those that share them, or all of them would have to be in memory.
+    counts = np.zeros(2**FIRST, dtype=np.int64)
+    for numbers in _id_batches(rows):
+        counts += np.bincount((numbers >> REST).astype(np.int64), minlength=len(counts))
+    below = counts.cumsum()
+    first = np.searchsorted(below, pairs)
+    alike = np.concatenate([numbers[numbers >> REST == first] for numbers in _id_batches(rows)])
+    place = pairs - 1 - below[first] + counts[first]
+    greatest = np.partition(alike, place)[place]
+    return rows.select(np.flatnonzero(np.concatenate([numbers <= greatest for numbers in _id_batches(rows)])))
 
 
 def held_out(rows: Dataset, column: str, share: float) -> tuple[np.ndarray, np.ndarray]:
@@ -66,8 +80,11 @@ def held_out(rows: Dataset, column: str, share: float) -> tuple[np.ndarray, np.n
 
 def id_numbers(rows: Dataset) -> np.ndarray:
     """Return the ids of pairs as numbers [rows], uint64, which have the order of the ids: 8 bytes each."""
-    batches = rows.select_columns("id").iter(BATCH)
-    return np.fromiter((int(name, 16) for batch in batches for name in batch["id"]), dtype=np.uint64, count=len(rows))
+    return np.concatenate([np.empty(0, dtype=np.uint64), *_id_batches(rows)])
+
+
+def _id_batches(rows: Dataset) -> Iterator[np.ndarray]:
+    return (as_numbers(ids) for ids in ids_of(rows))
 
 
 def _fraction(text: str) -> float:

@@ -41,6 +41,7 @@ class Transfer:
         mapped: a learnt map stands between widths that differ; without it they may differ as they are, or the loss
             itself objects.
         same_heads: attention must have the same number of heads on both sides.
+        among: it compares the examples of a batch with each other, so that its parts do not add up to it.
     """
 
     kind: str
@@ -49,6 +50,7 @@ class Transfer:
     masked: bool = True
     mapped: bool = False
     same_heads: bool = False
+    among: bool = False
 
 
 TRANSFERS = {
@@ -60,9 +62,9 @@ TRANSFERS = {
     "scores": Transfer("scores", "uniform", score_mse, same_heads=True),
     "attention": Transfer("scores", "top", attention_kl, same_heads=True),
     "values": Transfer("values", "top", value_relation_kl),
-    "distances": Transfer("h1", "top", distances, masked=False),
-    "angles": Transfer("h1", "top", angles, masked=False),
-    "similarity": Transfer("h1", "top", similarity, masked=False),
+    "distances": Transfer("h1", "top", distances, masked=False, among=True),
+    "angles": Transfer("h1", "top", angles, masked=False, among=True),
+    "similarity": Transfer("h1", "top", similarity, masked=False, among=True),
 }
 SELF_ATTENTION = "self_attention"  # learns from the student's own upper layers: no teacher
 NAMES = (*TRANSFERS, SELF_ATTENTION)

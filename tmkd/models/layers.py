@@ -39,7 +39,7 @@ def keep_layers(model: PreTrainedModel, count: int, which: str = "bottom") -> No
     chosen = kept(depth, count, which)
     if count == depth:
         return
-    found = _stacks(model)
+    found = stacks(model)
     if len(found) != 1:
         kind = type(model).__name__
         raise ModelError(
@@ -65,14 +65,14 @@ def layer_stack(model: PreTrainedModel) -> nn.ModuleList:
     Raises:
         ModelError: they are in no list as long as the config says.
     """
-    found = _stacks(model)
+    found = stacks(model)
     if len(found) != 1:
         raise ModelError(f"Cannot tell the layers of {type(model).__name__} apart; choose a student without exits.")
     parent, name = found[0]
     return getattr(parent, name)
 
 
-def _stacks(model: PreTrainedModel) -> list[tuple[nn.Module, str]]:
+def stacks(model: PreTrainedModel) -> list[tuple[nn.Module, str]]:
     """Return where there is a list as long as the model is deep."""
     return [
         (parent, name)

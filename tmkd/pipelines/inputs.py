@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from tmkd.data import readers
 from tmkd.data.schema import PART, SPLITS
 from tmkd.identity import key
 from tmkd.pipelines.specs import corpus_spec, task_spec
+from tmkd.processes import Processes, joined
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -44,7 +46,38 @@ class Inputs:
     def runtime(self) -> Runtime:
         from tmkd.training.runtime import resolve_runtime
 
-        return resolve_runtime(**settings(self.config.runtime))
+        return resolve_runtime(**settings(self.config.runtime), processes=self.processes)
+
+    @functools.cached_property
+    def processes(self) -> Processes | None:
+        """Those that make each result together; None: this one alone, or each has a peer of its own to train."""
+        method = self.config.method
+        each = [arm.set.get("method", {}).get("online", {}) for arm in method.arms.values()]
+        apart = method.online.processes or any(online.get("processes") for online in each)
+        return None if apart else joined()
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process writes what all make together."""
+        return self.processes is None or self.processes.leads
+
+    def build(
+        self,
+        stage: str,
+        spec: Mapping[str, Any],
+        make: Callable[[Path], dict[str, Any]],
+        what: str,
+        processes: Processes | None = None,
+    ) -> Artifact:
+        """Return a result that all processes make together: a training, a teacher's soft labels.
+
+        What one process can make is ``store.build``'s: the others wait for its lock. ``processes`` are those that each
+        train a peer.
+        """
+        together = processes or self.processes
+        if together is None:
+            return self.store.build(stage, spec, make, what)
+        return together.build(lambda making: self.store.build(stage, spec, making, what), make)
 
     @functools.cached_property
     def _sections(self) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -90,11 +123,13 @@ class Inputs:
             spec["token_types"] = False
 
         def make(work: Path) -> dict[str, Any]:
-            from tmkd.data.batching import tokenise
+            from tmkd.data.batching import lengths_of, tokenise
+            from tmkd.mapped import letting_go
 
             tokens = tokenise(self.rows(split), tokenizer, max_length, cache=work / SCRATCH)
-            tokens.save_to_disk(str(work / "tokens"))
-            return {"pairs": len(tokens), "mean_tokens": sum(tokens["length"]) / len(tokens)}
+            with letting_go(tokens):
+                tokens.save_to_disk(str(work / "tokens"))
+                return {"pairs": len(tokens), "mean_tokens": float(lengths_of(tokens).mean())}
 
         artifact = self.store.build("tokens", spec, make, f"tokens of {split}")
         return _load(artifact.folder("tokens"))
@@ -111,8 +146,11 @@ class Inputs:
         }
 
     def _make_corpus(self, work: Path) -> dict[str, Any]:
+        from tmkd.mapped import letting_go
+
         corpus = readers.read_corpus(*self._sections, cache=work / SCRATCH)
-        corpus.rows.save_to_disk(str(work / CORPUS))
+        with letting_go(corpus.rows):
+            corpus.rows.save_to_disk(str(work / CORPUS))
         return {"pairs": len(corpus.rows), "content": readers.content(corpus.rows), "skipped": corpus.skipped}
 
     def fingerprint(self) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from tmkd.config import ArmConfig, OnlineConfig
 from tmkd.errors import ConfigError
 from tmkd.pipelines.inputs import Inputs
+from tmkd.processes import joined
 
 NAMES = {"mutual": "deep mutual learning", "codistillation": "codistillation", "together": "students together"}
 FIRST = ": peer 1"
@@ -73,10 +73,8 @@ def check_peers(inputs: Inputs, name: str, arm: ArmConfig) -> None:
             "heads, which predict nothing at α = 1."
         )
     members(inputs)  # checks each peer's settings
-    if method.online.processes and int(os.environ.get("WORLD_SIZE", 1)) > 1:
-        from tmkd.training.ranks import joined
-
-        joined()  # before the Trainer sees that there are several processes
+    if method.online.processes:
+        joined(apart=True)  # before the Trainer sees that there are several processes
 
 
 def _changes(online: OnlineConfig) -> list[dict[str, Any]]:

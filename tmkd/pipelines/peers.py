@@ -25,12 +25,12 @@ from tmkd.pipelines.inputs import tokenizer_digest
 from tmkd.pipelines.online import ensemble_name, members, online_spec, peer_name
 from tmkd.pipelines.recipe import Ready, Recipe, prepare, recipe, write_student
 from tmkd.pipelines.teachers import validator
+from tmkd.processes import Processes, joined
 
 if TYPE_CHECKING:
     from transformers import TrainerCallback
 
     from tmkd.training.peers import Exchange, PeerLearner
-    from tmkd.training.ranks import Ranks
     from tmkd.training.runtime import Runtime
 
 APART = 10_007  # between the seeds of two processes: more than a run has seeds
@@ -42,33 +42,14 @@ def peers(arm: Arm, seed: int) -> list[Artifact]:
     recipes = [recipe(inputs, lesson, arm.trained, seed) for inputs in members(arm.inputs)]
     online, what = arm.inputs.config.method.online, f"{arm.name}, seed {seed}"
     spec = {"online": online_spec(online), "peers": [each.spec for each in recipes], "seed": seed}
-    ranks = _ranks() if online.processes else None
+    # a process a peer, or all peers in each process of one training
+    ranks = joined(apart=True) if online.processes else None
 
     def make(work: Path) -> dict[str, Any]:
         return _train(recipes, online, what, work, ranks)
 
-    build = functools.partial(arm.inputs.store.build, "peers", spec, what=f"all of {what}")
-    trained = build(make=make) if ranks is None else _in_processes(ranks, build, make)
+    trained = arm.inputs.build("peers", spec, make, f"all of {what}", ranks)
     return [_student(arm, trained, each, number, what) for number, each in enumerate(recipes, start=1)]
-
-
-def _ranks() -> Ranks | None:
-    if "MASTER_ADDR" not in os.environ:  # torchrun has not started this; say so without loading torch
-        return None
-    from tmkd.training.ranks import joined
-
-    return joined()
-
-
-def _in_processes(ranks: Ranks, build: Callable[..., Artifact], make: Callable[[Path], dict[str, Any]]) -> Artifact:
-    """Return what all processes make together; the first one holds the lock, publishes, and calls the others."""
-    if ranks.rank == 0:
-        made = build(make=lambda work: make(Path(ranks.tell(str(work)))))
-        ranks.tell(None)
-        return made
-    while (work := ranks.tell()) is not None:
-        make(Path(work))
-    return build(make=make)  # it is there
 
 
 def arm_rows(arm: Arm, made: Sequence[Sequence[Artifact]]) -> dict[str, list[list[Artifact]]]:
@@ -117,7 +98,7 @@ def _link(source: str, target: str) -> None:
 
 
 def _train(
-    recipes: Sequence[Recipe], online: OnlineConfig, what: str, work: Path, ranks: Ranks | None = None
+    recipes: Sequence[Recipe], online: OnlineConfig, what: str, work: Path, ranks: Processes | None = None
 ) -> dict[str, Any]:
     import torch
 
@@ -167,11 +148,11 @@ def _train(
 
 
 def _meetings(
-    runtime: Runtime, scratch: Path, learner: PeerLearner, online: OnlineConfig, ranks: Ranks | None
+    runtime: Runtime, scratch: Path, learner: PeerLearner, online: OnlineConfig, ranks: Processes | None
 ) -> tuple[Runtime, Path, list[TrainerCallback]]:
     """Return when copies are made anew; and what else several processes need: a folder each, checkpoints agreed on."""
     from tmkd.training.peers import RefreshCopies
-    from tmkd.training.ranks import Meet
+    from tmkd.training.ranks import Meet, keep_common
 
     exchange = learner.exchange
     if exchange is None or not exchange.copies:
@@ -180,9 +161,9 @@ def _meetings(
         refresh = functools.partial(exchange.refresh, learner.student)
         return runtime, scratch, [RefreshCopies(refresh, online.refresh)]
     scratch = scratch / _folder(ranks.rank + 1)
-    ranks.keep_common(scratch)
-    refresh = functools.partial(ranks.refresh, learner.student[0], exchange)
-    meet = Meet(ranks, refresh, online.refresh, runtime.checkpoint_seconds)
+    keep_common(ranks, scratch)
+    copies = functools.partial(refresh, ranks, learner.student[0], exchange)
+    meet = Meet(ranks, copies, online.refresh, runtime.checkpoint_seconds)
     return replace(runtime, checkpoint_seconds=sys.maxsize), scratch, [meet]
 
 
@@ -220,7 +201,9 @@ def _exchange(ready: Sequence[Ready], views: list[int], online: OnlineConfig, mi
     return Exchange(loss, weight, [list(range(len(others)))], copies, [views[place] for place in others])
 
 
-def _judge(recipes: Sequence[Recipe], ready: Sequence[Ready], ranks: Ranks | None) -> Callable[[Any], dict[str, float]]:
+def _judge(
+    recipes: Sequence[Recipe], ready: Sequence[Ready], ranks: Processes | None
+) -> Callable[[Any], dict[str, float]]:
     """Return what gives the mean of all students' validation metrics, the same in every process."""
     each = [validator(made_of.inputs, one.model, one.heads) for made_of, one in zip(recipes, ready)]
 

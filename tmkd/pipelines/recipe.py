@@ -15,7 +15,7 @@ from tmkd.pipelines.inputs import Inputs
 from tmkd.pipelines.objective import objective, objective_spec
 from tmkd.pipelines.scoring import soft_targets
 from tmkd.pipelines.stage1 import new_student, pretrained_student, starting_teacher
-from tmkd.pipelines.teachers import MODEL, write_predictions
+from tmkd.pipelines.teachers import MODEL, write_classifier
 from tmkd.pipelines.terms import active_terms, state_terms
 
 if TYPE_CHECKING:
@@ -96,8 +96,8 @@ def prepare(made_of: Recipe, known: PairDataset | None = None) -> Ready:
     if soft and known is not None:
         targets, weights = known.soft_targets, known.teacher_weights
     elif soft:
-        chosen, labels = list(lesson.teachers), tokens["label"]
-        targets, weights = soft_targets(inputs, chosen, "train", average, tokens["id"], lesson.teacher_weights, labels)
+        chosen = list(lesson.teachers)
+        targets, weights = soft_targets(inputs, chosen, "train", average, tokens, lesson.teacher_weights)
     more, states = state_terms(inputs, lesson.terms, 2, model, lesson.teachers, "train")
     heads = prediction_heads(model.heads.names, lesson.alpha)
     pairs = PairDataset(tokens, targets, weights, states)
@@ -106,9 +106,7 @@ def prepare(made_of: Recipe, known: PairDataset | None = None) -> Ready:
 
 def write_student(inputs: Inputs, ready: Ready, work: Path) -> dict[str, Any]:
     """Write a trained student and its predictions; return what its manifest says of it."""
-    validation = write_predictions(work, ready.model, inputs, ready.heads)
-    ready.model.save(work / MODEL)
-    return {"validation": validation, "parameters": ready.model.parameter_count, **exit_facts(ready.model)}
+    return {**write_classifier(work, ready.model, inputs, ready.heads), **exit_facts(ready.model)}
 
 
 def _initial(

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import numpy as np
     from datasets import Dataset
 
+BATCH = 8192  # pairs whose targets are in memory at once
+
 
 def soft_labels(inputs: Inputs, teacher: Artifact, split: str) -> Artifact:
     """Return the soft labels of one teacher on one split (train or corpus), scoring what is not scored yet."""
@@ -28,37 +30,39 @@ def soft_labels(inputs: Inputs, teacher: Artifact, split: str) -> Artifact:
 
         model = PairClassifier.load(teacher.folder(MODEL), attention=inputs.runtime.attention).to(inputs.runtime.device)
         tokens = inputs.tokens(split, model.tokenizer, model.max_length)
-        with tqdm(total=len(tokens), desc=f"score {split}", unit="pair", dynamic_ncols=True, mininterval=1) as bar:
+        processes = inputs.processes
+        share = -(-len(tokens) // (processes.count if processes else 1))
+        shown = {"unit": "pair", "dynamic_ncols": True, "mininterval": 1, "disable": not inputs.leads}
+        with tqdm(total=share, desc=f"score {split}", **shown) as bar:
 
             def score(part: Dataset) -> np.ndarray:
                 # a teacher has one head; where a student teaches, its heads' mean does
                 return predict(model, part, inputs.runtime, bar).mean(axis=1)
 
             if inputs.config.runtime.ray is None:
-                scored = write_soft_labels(work, tokens, score, inputs.runtime.shard_size, bar.update)
+                size = inputs.runtime.shard_size
+                scored = write_soft_labels(work, tokens, score, size, bar.update, processes)
+                scored = sum(processes.gather(scored)) if processes else scored
             else:
                 scored = score_with_ray(inputs.config.runtime, teacher.folder(MODEL), tokens, work, bar.update)
         return {"pairs": len(tokens), "scored_in_the_last_run": scored}
 
-    return inputs.store.build("soft_labels", spec, make, f"soft labels of {teacher.manifest['what']} on {split}")
+    # Ray has workers of its own, whom one process tells what to do
+    build = inputs.build if inputs.config.runtime.ray is None else inputs.store.build
+    return build("soft_labels", spec, make, f"soft labels of {teacher.manifest['what']} on {split}")
 
 
 def soft_targets(
-    inputs: Inputs,
-    teachers: list[Artifact],
-    split: str,
-    average: bool,
-    ids: list[str],
-    weights: str = "mean",
-    labels: list[int] | None = None,
+    inputs: Inputs, teachers: list[Artifact], split: str, average: bool, tokens: Dataset, weights: str = "mean"
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Return the teachers' logits and, where they do not count alike, how much each of them counts.
 
     The average is of logits: the target that makes one soft head's squared error the heads' mean one, up to a constant.
+    Both are on disk, beside the results, for as long as they are used.
 
     Args:
+        tokens: the pairs, with their labels where ``weights`` is agreement.
         weights: mean, fixed (``method.weights``), confidence or agreement; see ``tmkd.losses.weighting``.
-        labels: of the pairs, for agreement.
 
     Returns:
         Logits ``[pairs, teachers, classes]``, or their (weighted) mean ``[pairs, 1, classes]``; weights
@@ -66,15 +70,25 @@ def soft_targets(
     """
     import numpy as np
 
-    from tmkd.soft_labels import read_soft_labels
+    from tmkd.mapped import RowsOnDisk, letting_go
+    from tmkd.parts import pack
+    from tmkd.soft_labels import SoftLabels
 
-    stacked = np.stack(
-        [read_soft_labels(soft_labels(inputs, teacher, split).folder(), ids) for teacher in teachers], axis=1
-    )
-    if weights == "mean" or len(teachers) == 1:
-        return (stacked.mean(axis=1, keepdims=True) if average else stacked), None
-    each = _weights(weights, stacked, inputs.config.method.weights, labels)
-    return ((stacked * each[:, :, None]).sum(axis=1, keepdims=True), None) if average else (stacked, each)
+    alike = weights == "mean" or len(teachers) == 1
+    stores = [SoftLabels(soft_labels(inputs, teacher, split).folder()) for teacher in teachers]
+    logits, counts = RowsOnDisk(inputs.store.root), RowsOnDisk(inputs.store.root)
+    needed = tokens.select_columns([name for name in ("id", "label") if name in tokens.column_names])
+    with letting_go(tokens):
+        for batch in needed.iter(BATCH):
+            ids = pack(batch["id"])
+            stacked = np.stack([store.read(ids) for store in stores], axis=1)
+            if alike:
+                logits.add(stacked.mean(axis=1, keepdims=True) if average else stacked)
+                continue
+            each = _weights(weights, stacked, inputs.config.method.weights, batch.get("label"))
+            logits.add((stacked * each[:, :, None]).sum(axis=1, keepdims=True) if average else stacked)
+            counts.add(each)
+    return logits.array(), None if alike or average else counts.array()
 
 
 def _weights(kind: str, logits: np.ndarray, shares: list[float], labels: list[int] | None) -> np.ndarray:

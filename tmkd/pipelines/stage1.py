@@ -21,7 +21,7 @@ from tmkd.pipelines.language import distilled_encoder
 from tmkd.pipelines.online import members
 from tmkd.pipelines.scoring import soft_labels, soft_targets
 from tmkd.pipelines.specs import soft_spec, weights_spec
-from tmkd.pipelines.teachers import MODEL, best_teacher, new_classifier, write_predictions
+from tmkd.pipelines.teachers import best_teacher, new_classifier, write_classifier
 from tmkd.pipelines.terms import active_terms, state_terms
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def pretrained_student(inputs: Inputs, lesson: Lesson, all_teachers: list[Artifa
     def make(work: Path) -> dict[str, Any]:
         return _train(inputs, lesson.terms, chosen, targets, seed, start, work)
 
-    return inputs.store.build("stage1", spec, make, what)
+    return inputs.build("stage1", spec, make, what)
 
 
 def _train(
@@ -93,6 +93,7 @@ def _train(
     from tmkd.data.batching import PairDataset
     from tmkd.data.splits import draw_pairs
     from tmkd.losses.combine import soft_term
+    from tmkd.mapped import letting_go
     from tmkd.models.heads import AVERAGE
     from tmkd.training.fit import fit
 
@@ -104,23 +105,22 @@ def _train(
     tokens = draw_pairs(tokens, round(len(tokens) * config.stage1.share))
     more, states = state_terms(inputs, terms, 1, model, chosen, CORPUS)
     settled = config.stage1
-    soft, weights = soft_targets(inputs, chosen, CORPUS, targets == "average", tokens["id"], settled.teacher_weights)
-    facts = fit(
-        model,
-        PairDataset(tokens, soft, weights, states),
-        [soft_term(1.0, settled.loss, settled.temperature), *more],
-        scratch=work / SCRATCH,
-        runtime=runtime,
-        what="stage 1",
-        seed=seed,
-        learning_rate=config.stage1.learning_rate,
-        batch_size=config.stage1.batch_size,
-        epochs=config.stage1.epochs,
-        **settings(config.trainer),
-    )
-    validation = write_predictions(work, model, inputs, list(range(len(heads))))
-    model.save(work / MODEL)
-    return {"training": facts, "validation": validation, "parameters": model.parameter_count}
+    soft, weights = soft_targets(inputs, chosen, CORPUS, targets == "average", tokens, settled.teacher_weights)
+    with letting_go(tokens, soft, weights):
+        facts = fit(
+            model,
+            PairDataset(tokens, soft, weights, states),
+            [soft_term(1.0, settled.loss, settled.temperature), *more],
+            scratch=work / SCRATCH,
+            runtime=runtime,
+            what="stage 1",
+            seed=seed,
+            learning_rate=config.stage1.learning_rate,
+            batch_size=config.stage1.batch_size,
+            epochs=config.stage1.epochs,
+            **settings(config.trainer),
+        )
+    return {"training": facts, **write_classifier(work, model, inputs, list(range(len(heads))))}
 
 
 def starting_teacher(inputs: Inputs, trained: list[Artifact]) -> Artifact | None:

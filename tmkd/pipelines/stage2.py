@@ -67,7 +67,7 @@ def fine_tuned_student(
     made_of = recipe(inputs, lesson, trained, seed, before)
     of = f" of {lesson.teachers[0].name}" if lesson.targets == "one" else ""
     what = f"{name}{of}, seed {seed}"
-    return inputs.store.build("stage2", made_of.spec, lambda work: _train(made_of, what, work), what)
+    return inputs.build("stage2", made_of.spec, lambda work: _train(made_of, what, work), what)
 
 
 def _train(made_of: Recipe, what: str, work: Path) -> dict[str, Any]:

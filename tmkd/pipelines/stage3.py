@@ -65,6 +65,8 @@ def run(config: Config) -> Path:
     }
     made = inputs.store.build("comparison", spec, lambda work: _compare(inputs, entries, spec, work), "comparison")
     folder = report_folder(config)
+    if not inputs.leads:
+        return folder
     files = [name for name in made.manifest["files"] if name != COLUMN]
     with writing_to(folder, "paths.reports"):
         folder.mkdir(parents=True, exist_ok=True)

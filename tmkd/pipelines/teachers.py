@@ -54,32 +54,39 @@ def predictions(artifact: Artifact, split: str, exit: int | None = None) -> np.n
     return load_file(artifact.file(PREDICTIONS))[split if exit is None else f"{split}, exit {exit}"]
 
 
-def write_predictions(work: Path, model: PairClassifier, inputs: Inputs, heads: list[int]) -> dict[str, Any]:
-    """Predict validation and test once, for every later table, exits too; return the validation metrics."""
+def write_classifier(work: Path, model: PairClassifier, inputs: Inputs, heads: list[int]) -> dict[str, Any]:
+    """Write a trained classifier, and what it predicts of validation and test, once, for every later table, exits too.
+
+    Returns:
+        What the manifest says of it: ``validation``, the metrics, and ``parameters``.
+    """
     import numpy as np
     from safetensors.numpy import save_file
 
-    from tmkd.training.predict import predict
+    from tmkd.training.predict import predict_together
 
     logits = {}
     for split in ("validation", "test"):
         tokens = inputs.tokens(split, model.tokenizer, model.max_length)
-        found = predict(model, tokens, inputs.runtime, answer=model.answers).transpose(1, 0, 2)
+        found = predict_together(model, tokens, inputs.runtime, model.answers).transpose(1, 0, 2)
         logits[split] = np.ascontiguousarray(found[heads])
         for layer, scored in zip(model.exits.layers, found[len(model.heads.names) :]):
             logits[f"{split}, exit {layer}"] = np.ascontiguousarray(scored[None])
-    save_file(logits, work / PREDICTIONS)
-    return validation_metrics(inputs, logits["validation"])
+    if inputs.leads:
+        save_file(logits, work / PREDICTIONS)
+        model.save(work / MODEL)
+    return {"validation": validation_metrics(inputs, logits["validation"]), "parameters": model.parameter_count}
 
 
 def validator(inputs: Inputs, model: PairClassifier, heads: list[int]) -> Callable[[Any], dict[str, float]]:
     """Return what judges ``model`` after each epoch: the mean of the predicting heads' probabilities, on validation."""
-    from tmkd.training.predict import predict
+    from tmkd.training.predict import predict_together
 
     tokens = inputs.tokens("validation", model.tokenizer, model.max_length)
 
     def validate(_: Any) -> dict[str, float]:
-        return validation_metrics(inputs, predict(model, tokens, inputs.runtime)[:, heads].transpose(1, 0, 2))
+        found = predict_together(model, tokens, inputs.runtime)
+        return validation_metrics(inputs, found[:, heads].transpose(1, 0, 2))
 
     return validate
 
@@ -97,7 +104,7 @@ def validation_metrics(inputs: Inputs, logits: np.ndarray) -> dict[str, float]:
 def _teacher(inputs: Inputs, number: int, teacher: TeacherConfig) -> Artifact:
     spec = teacher_spec(inputs.config, teacher, inputs.task_key)
     what = f"teacher {number} (learning rate {teacher.learning_rate:g})"
-    return inputs.store.build("teacher", spec, lambda work: _train(inputs, number, teacher, work), what)
+    return inputs.build("teacher", spec, lambda work: _train(inputs, number, teacher, work), what)
 
 
 def _train(inputs: Inputs, number: int, teacher: TeacherConfig, work: Path) -> dict[str, Any]:
@@ -126,9 +133,7 @@ def _train(inputs: Inputs, number: int, teacher: TeacherConfig, work: Path) -> d
         validate=validator(inputs, model, [0]),
         metric=main_metric(config.data.ranking),
     )
-    validation = write_predictions(work, model, inputs, [0])
-    model.save(work / MODEL)
-    return {"training": facts, "validation": validation, "parameters": model.parameter_count}
+    return {"training": facts, **write_classifier(work, model, inputs, [0])}
 
 
 def new_classifier(

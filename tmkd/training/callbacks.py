@@ -8,28 +8,45 @@ import time
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import load_model, save_model
 from tqdm import tqdm
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from tmkd.processes import Processes
+
+LOOK_EVERY = 5  # steps
 WHOLE = "whole"  # a checkpoint without this file was cut off while it was written
 
 
 class CheckpointByTheClock(TrainerCallback):
-    """Ask for a checkpoint every so many seconds: what a kill may cost is time, not steps."""
+    """Ask for a checkpoint every so many seconds: what a kill may cost is time, not steps.
 
-    def __init__(self, seconds: float) -> None:
+    Several processes go by the first one's clock, and look at it every few steps.
+    """
+
+    def __init__(self, seconds: float, processes: Processes | None = None) -> None:
         self.seconds = seconds
+        self.processes = processes
         self.saved = time.monotonic()
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         per_epoch = max(1, state.max_steps // int(args.num_train_epochs))
         # Never at an epoch's last step: its validation comes after, and a run resumed from there would skip it.
-        if time.monotonic() - self.saved >= self.seconds and state.global_step % per_epoch:
+        if state.global_step % per_epoch and self._due(state.global_step):
             control.should_save = True
 
+    def _due(self, step: int) -> bool:
+        due = time.monotonic() - self.saved >= self.seconds
+        if self.processes is None:
+            return due
+        return step % LOOK_EVERY == 0 and self.processes.tell(due)
+
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        (Path(str(args.output_dir)) / f"checkpoint-{state.global_step}" / WHOLE).touch()
+        if self.processes is not None:
+            self.processes.gather()
+        if state.is_world_process_zero:
+            (Path(str(args.output_dir)) / f"checkpoint-{state.global_step}" / WHOLE).touch()
         self.saved = time.monotonic()
 
 
@@ -48,18 +65,19 @@ class KeepBest(TrainerCallback):
     It holds no state of its own: the history of evaluations travels with the checkpoint.
     """
 
-    def __init__(self, folder: Path, metric: str, patience: int) -> None:
+    def __init__(self, model: torch.nn.Module, folder: Path, metric: str, patience: int) -> None:
+        self.model = model
         self.folder = folder
         self.metric = f"eval_{metric}"
         self.patience = patience
 
-    def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+    def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         values = self.values(state)
         best = values.index(max(values))
-        if best == len(values) - 1:
+        if best == len(values) - 1 and state.is_world_process_zero:
             # A file an epoch: a run that goes on from before a kill must never find the weights of after it.
             path = self._path(best)
-            save_model(kwargs["model"], str(path.with_suffix(".writing")))
+            save_model(self.model, str(path.with_suffix(".writing")))
             os.replace(path.with_suffix(".writing"), path)
         if self.patience and len(values) - 1 - best >= self.patience:
             control.should_training_stop = True
@@ -68,11 +86,11 @@ class KeepBest(TrainerCallback):
         """Return the metric after each epoch so far."""
         return [entry[self.metric] for entry in state.log_history if self.metric in entry]
 
-    def restore(self, model: Any, state: TrainerState) -> int:
+    def restore(self, state: TrainerState) -> int:
         """Load the best epoch's weights; return its index."""
         values = self.values(state)
         best = values.index(max(values))
-        load_model(model, str(self._path(best)))
+        load_model(self.model, str(self._path(best)))
         return best
 
     def _path(self, epoch: int) -> Path:
@@ -89,6 +107,7 @@ class Progress(TrainerCallback):
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self.bar = tqdm(
+            disable=not state.is_world_process_zero,
             total=state.max_steps,
             initial=state.global_step,
             desc=self.what,

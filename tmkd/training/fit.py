@@ -14,6 +14,7 @@ from tmkd.data.masking import MaskedPairs
 from tmkd.errors import TmkdError
 from tmkd.losses.combine import Term
 from tmkd.models.classifier import PairClassifier
+from tmkd.processes import Processes
 from tmkd.training.callbacks import CheckpointByTheClock, KeepBest, Progress, last_whole_checkpoint
 from tmkd.training.cost import measured
 from tmkd.training.language import LanguageLearner
@@ -64,10 +65,11 @@ def train(
     """
     scratch.mkdir(parents=True, exist_ok=True)
     learner.to(runtime.device)
-    best = KeepBest(scratch, metric, patience) if validate else None
+    processes = runtime.processes
+    best = KeepBest(learner, scratch, metric, patience) if validate else None
     arguments = TrainingArguments(
         output_dir=str(scratch),
-        per_device_train_batch_size=batch_size,
+        per_device_train_batch_size=-(-batch_size // (processes.count if processes else 1)),
         num_train_epochs=epochs,
         learning_rate=learning_rate,
         lr_scheduler_type=schedule,
@@ -89,26 +91,52 @@ def train(
     )
     progress = Progress(what)
     arguments._n_gpu = min(arguments.n_gpu, 1)  # several GPUs are torchrun's business, not DataParallel's
-    trainer = DistillationTrainer(
-        model=learner,
+    trainer = _trainer(
+        learner,
+        runtime,
         args=arguments,
         train_dataset=pairs,
         eval_dataset=pairs if validate else None,  # asked for, never read: ``validate`` brings its own
         data_collator=collate,
         validate=validate,
-        callbacks=[CheckpointByTheClock(runtime.checkpoint_seconds), progress, *([best] if best else []), *callbacks],
+        batch_size=batch_size,
+        processes=processes,
+        callbacks=[
+            CheckpointByTheClock(runtime.checkpoint_seconds, processes),
+            progress,
+            *([best] if best else []),
+            *callbacks,
+        ],
     )
     trainer.remove_callback(PrinterCallback)
     trainer.remove_callback(ProgressCallback)
     try:
         with measured(runtime.device) as cost:
-            trainer.train(resume_from_checkpoint=last_whole_checkpoint(scratch))
+            trainer.train(resume_from_checkpoint=_last_checkpoint(scratch, processes))
     except torch.OutOfMemoryError:
         raise TmkdError(f"{what}: the device has no memory for a batch of {batch_size}; lower batch_size.") from None
     finally:
         progress.close()
     facts: dict[str, Any] = {"steps": trainer.state.global_step, "cost": cost}
+    if processes:
+        processes.gather()  # the first one may still be writing the best weights
     if best:
-        facts["best_epoch"] = best.restore(learner, trainer.state) + 1
+        facts["best_epoch"] = best.restore(trainer.state) + 1
         facts["validation"] = best.values(trainer.state)
     return facts
+
+
+def _trainer(learner: Any, runtime: Runtime, **how: Any) -> DistillationTrainer:
+    if not runtime.fsdp:
+        return DistillationTrainer(model=learner, **how)
+    from tmkd.training.sharding import ShardedTrainer, sharded
+
+    assert runtime.processes is not None
+    return ShardedTrainer(model=sharded(learner, runtime.processes, runtime.device), whole=learner, **how)
+
+
+def _last_checkpoint(scratch: Path, processes: Processes | None) -> str | None:
+    if processes is None:
+        return last_whole_checkpoint(scratch)
+    found: str | None = processes.tell(last_whole_checkpoint(scratch) if processes.leads else None)
+    return found

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from tmkd.errors import ConfigError
+from tmkd.processes import Processes
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class Runtime:
     checkpoint_seconds: int
     store_states: bool = False
     state_window: int = 2048
+    processes: Processes | None = None
+    fsdp: bool = False
 
     def autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
@@ -35,16 +38,28 @@ def resolve_runtime(
     attention: str | None = "auto",
     threads: int = 0,
     score_batch: int = 128,
-    shard_size: int = 4096,
+    shard_size: int = 1024,
     checkpoint_seconds: int = 60,
     store_states: bool = False,
     state_window: int = 2048,
+    processes: Processes | None = None,
+    fsdp: bool = False,
 ) -> Runtime:
-    """Look at the machine and settle what was left to it; ConfigError for a device that is not there."""
+    """Look at the machine and settle what was left to it; ConfigError for a device or processes that are not there.
+
+    ``processes`` are those that train and score together.
+    """
+    if fsdp and processes is None:
+        raise ConfigError(
+            "runtime.fsdp: expected processes among which to divide what is trained, got one; start the stage with "
+            "torchrun --nproc-per-node N -m stages.NAME."
+        )
     if threads:
         torch.set_num_threads(threads)
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and processes:
+        device = f"cuda:{processes.local}"
     try:
         where = torch.empty(0, device=device).device
     except (RuntimeError, AssertionError):
@@ -57,7 +72,18 @@ def resolve_runtime(
     if where.type == "cpu":
         _keep_freed_memory()
     bf16 = precision == "bf16" or (precision == "auto" and _fast_bf16(where))
-    return Runtime(where, bf16, attention, score_batch, shard_size, checkpoint_seconds, store_states, state_window)
+    return Runtime(
+        where,
+        bf16,
+        attention,
+        score_batch,
+        shard_size,
+        checkpoint_seconds,
+        store_states,
+        state_window,
+        processes,
+        fsdp,
+    )
 
 
 def _fast_bf16(device: torch.device) -> bool:

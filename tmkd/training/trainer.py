@@ -8,11 +8,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import Sampler
+from torch.utils.data import DataLoader, Sampler
 from transformers import Trainer
 
 from tmkd.data.batching import LengthBuckets
+from tmkd.data.shares import Shares
 from tmkd.errors import TrainingDiverged
+from tmkd.processes import Processes
 from tmkd.training.learner import Learner
 from tmkd.training.peers import PeerLearner
 
@@ -25,10 +27,22 @@ class DistillationTrainer(Trainer):
     Args:
         validate: called with the student (with peers: the list of them) after each epoch, returns metrics; None where
             there is nothing to validate on.
+        batch_size: examples a step, of all processes together.
+        processes: those that train it together, each on its share of every batch.
     """
 
-    def __init__(self, *args: Any, validate: Callable[[Any], dict[str, float]] | None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        validate: Callable[[Any], dict[str, float]] | None,
+        batch_size: int,
+        processes: Processes | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self.batch_size = batch_size
+        self.processes = processes
+        self.shares: Shares | None = None
         self.pairs = kwargs["train_dataset"]
         self.learner: Learner | PeerLearner = kwargs["model"]
         self.validate = validate
@@ -44,7 +58,8 @@ class DistillationTrainer(Trainer):
                 f"The loss is {loss.item():g} at step {step} ({values}); try a lower learning rate, a longer warm-up "
                 "(trainer.warmup) or runtime.precision=fp32."
             )
-        return loss
+        # the Trainer's processes average their gradients
+        return loss * self.shares.weight(self.state.global_step) if self.shares else loss
 
     def _clip_grad_norm(self, model: nn.Module) -> Tensor:
         # one by one, or a peer whose gradient is large would slow down the others
@@ -59,8 +74,23 @@ class DistillationTrainer(Trainer):
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        if self.processes is None:
+            return super().get_train_dataloader()
+        order = LengthBuckets(self.pairs.lengths, self.batch_size, self.args.seed)
+        self.shares = shares = Shares(order, self.processes.rank, self.processes.count)
+        if (states := self.pairs.states) is not None:
+            order.tell = lambda epoch: states.plan(shares.rows(epoch))
+        # not handed to accelerate, which would fill up the last batch with rows of the first
+        return DataLoader(
+            self.pairs,
+            batch_sampler=self.shares,
+            collate_fn=self.data_collator,
+            pin_memory=self.args.dataloader_pin_memory,
+        )
+
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
-        sampler = LengthBuckets(self.pairs.lengths, self.args.train_batch_size, self.args.seed)
+        sampler = LengthBuckets(self.pairs.lengths, self.batch_size, self.args.seed)
         if self.pairs.states is not None:
             sampler.tell = self.pairs.states.plan
         return sampler

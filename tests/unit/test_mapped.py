@@ -1,0 +1,78 @@
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from datasets import Dataset, load_from_disk
+
+from tmkd import mapped
+from tmkd.mapped import RowsOnDisk, letting_go
+
+linux = pytest.mark.skipif(not mapped.MAPS.exists(), reason="only Linux says what is mapped")
+TEXTS = [f"{number} " * 8000 for number in range(1000, 2000)]  # 48 MB
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("saved")
+    Dataset.from_dict({"text": TEXTS}).save_to_disk(str(folder), num_shards=2)
+    return folder
+
+
+def read(rows):
+    return [text for batch in rows.iter(10) for text in batch["text"]]
+
+
+def test_rows_on_disk_come_back_as_they_were_and_leave_no_file(tmp_path):
+    rows = RowsOnDisk(tmp_path)
+    batches = [
+        np.random.default_rng(seed).normal(size=(size, 2, 3)).astype(np.float32) for seed, size in enumerate((4, 1, 7))
+    ]
+    for batch in batches:
+        rows.add(batch.transpose(0, 2, 1))  # not as it lies in memory
+    array = rows.array()
+    del rows
+    assert array.dtype == np.float32
+    assert np.array_equal(array, np.concatenate(batches).transpose(0, 2, 1))
+    assert not list(tmp_path.iterdir())
+
+
+@linux
+def test_pages_of_a_data_set_are_let_go_and_found_again(saved):
+    rows = load_from_disk(str(saved))
+    before = mapped._resident()
+    assert read(rows) == TEXTS
+    assert mapped._resident() > before + 2 * mapped.ENOUGH  # or there would be nothing to let go
+    with letting_go(rows):
+        for _ in range(2):
+            deadline = time.monotonic() + 30
+            while mapped._resident() > before + mapped.ENOUGH and time.monotonic() < deadline:
+                time.sleep(0.01)
+            assert mapped._resident() <= before + mapped.ENOUGH
+            assert read(rows) == TEXTS
+    assert mapped._resident() <= before + mapped.ENOUGH
+
+
+@linux
+def test_rows_in_memory_are_left_alone():
+    values = np.arange(1_000_000)
+    held = Dataset.from_dict({"text": TEXTS[:10]}), values, None, np.empty(0)
+    assert mapped._mapped(held) == []
+    with letting_go(*held):
+        assert read(held[0]) == TEXTS[:10]
+    assert values.sum() == 499_999_500_000
+
+
+@linux
+def test_every_file_of_a_data_set_and_the_rows_on_disk_are_found(saved, tmp_path):
+    rows = RowsOnDisk(tmp_path)
+    rows.add(np.zeros((10_000, 3)))
+    found = mapped._mapped((load_from_disk(str(saved)), rows.array()))
+    sizes = [Path(file["filename"]).stat().st_size for file in load_from_disk(str(saved)).cache_files]
+    assert len(found) == 3
+    assert sum(end - start for start, end in found) >= sum(sizes) + 240_000
+
+
+def test_what_fails_inside_is_not_swallowed(saved):
+    with pytest.raises(KeyError), letting_go(load_from_disk(str(saved))):
+        raise KeyError
