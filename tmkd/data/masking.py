@@ -14,7 +14,7 @@ from datasets import Dataset
 from torch.utils.data import Dataset as TorchDataset
 from transformers import PreTrainedTokenizerBase
 
-from tmkd.data.batching import Collator
+from tmkd.data.batching import Collator, lengths_of
 from tmkd.errors import DataError
 from tmkd.losses.language import UNMASKED
 
@@ -63,7 +63,7 @@ class MaskedPairs(TorchDataset):
         if tokenizer.mask_token_id is None:
             raise ValueError("expected a tokenizer with a mask token")
         self.tokens = tokens
-        self.lengths = np.asarray(tokens["length"])
+        self.lengths = lengths_of(tokens)
         self.share = share
         self.seed = seed
         self.epoch = 0

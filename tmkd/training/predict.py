@@ -11,7 +11,7 @@ from datasets import Dataset
 from torch import Tensor
 from tqdm import tqdm
 
-from tmkd.data.batching import Collator
+from tmkd.data.batching import Collator, lengths_of
 from tmkd.models.classifier import PairClassifier
 from tmkd.training.runtime import Runtime
 
@@ -33,7 +33,7 @@ def predict(
     answer = answer or (lambda **batch: model(**batch).logits)
     was_training = model.training
     model.eval()
-    lengths = np.asarray(tokens["length"])
+    lengths = lengths_of(tokens)
     order = np.argsort(-lengths, kind="stable")
     collate = Collator(model.tokenizer.pad_token_id)
     logits = np.empty((0, len(model.heads.names), len(model.classes)), dtype=np.float32)

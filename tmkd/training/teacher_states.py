@@ -12,7 +12,7 @@ import torch
 from datasets import Dataset
 from tqdm import tqdm
 
-from tmkd.data.batching import Collator, token_axes
+from tmkd.data.batching import Collator, lengths_of, token_axes
 from tmkd.models.classifier import PairClassifier
 from tmkd.models.states import State
 from tmkd.training.predict import model_inputs, rows_of, to_device
@@ -30,7 +30,7 @@ def read_states(
     ``bar`` is moved on by the number of pairs.
     """
     model.eval()
-    lengths = np.asarray(tokens["length"])
+    lengths = lengths_of(tokens)
     order = np.argsort(-lengths, kind="stable")
     collate = Collator(model.tokenizer.pad_token_id)
     inputs = model_inputs(tokens)
