@@ -9,7 +9,6 @@ import os
 import platform
 import re
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,14 +78,8 @@ def machine() -> dict[str, Any]:
     import psutil
     import torch
 
-    from tmkd.provenance import provenance
+    from tmkd.provenance import provenance, versions
 
-    packages = {}
-    for name in PEERS:
-        try:
-            packages[name] = version(name)
-        except PackageNotFoundError:
-            continue
     return {
         "cpu": _processor(),
         "cores": os.cpu_count(),
@@ -94,7 +87,7 @@ def machine() -> dict[str, Any]:
         "memory_gb": round(psutil.virtual_memory().total / 1e9),
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         "capabilities": dict(torch.cpu.get_capabilities()),
-        "packages": packages,
+        "packages": versions(PEERS),
         "commit": provenance()["commit"],
     }
 

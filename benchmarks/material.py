@@ -70,6 +70,24 @@ def runtime(case: dict[str, Any]) -> Runtime:
     return resolve_runtime(precision=case["precision"], device="cpu")
 
 
+def trainer_settings(case: dict[str, Any]) -> dict[str, Any]:
+    """Return what any ``TrainingArguments`` must say for the case's work, and for nothing beside it."""
+    return {
+        "per_device_train_batch_size": case["batch_size"],
+        "num_train_epochs": case["epochs"],
+        "learning_rate": LEARNING_RATE,
+        "warmup_steps": WARMUP,
+        "weight_decay": WEIGHT_DECAY,
+        "max_grad_norm": MAX_GRAD_NORM,
+        "optim": "adamw_torch_fused",
+        "use_cpu": True,
+        "save_strategy": "no",
+        "disable_tqdm": True,
+        "report_to": [],
+        "dataloader_pin_memory": False,
+    }
+
+
 def tokens(folder: Path) -> Dataset:
     """Return the case's pairs, tokenised once for all contenders."""
     return load_from_disk(str(folder / "tokens"))

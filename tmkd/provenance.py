@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import platform
 import subprocess
+from collections.abc import Iterable
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -15,18 +17,21 @@ PACKAGES = ("tmkd", "torch", "transformers", "datasets", "numpy", "scikit-learn"
 @functools.cache
 def provenance() -> dict[str, Any]:
     """Package versions, Python, machine type, and the commit when run from a checkout."""
-    packages = {}
-    for name in PACKAGES:
-        try:
-            packages[name] = version(name)
-        except PackageNotFoundError:
-            continue
     return {
-        "packages": packages,
+        "packages": versions(PACKAGES),
         "python": platform.python_version(),
         "machine": platform.machine(),
         "commit": _commit(),
     }
+
+
+def versions(names: Iterable[str]) -> dict[str, str]:
+    """Return the versions of those packages that are installed."""
+    found = {}
+    for name in names:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def _commit() -> str | None:

@@ -58,19 +58,8 @@ def fit(case: dict[str, Any], folder: Path, rows: Any, model: Any, bf16: bool, s
         )
     arguments = CrossEncoderTrainingArguments(
         output_dir=str(folder / "sentence-transformers"),
-        per_device_train_batch_size=case["batch_size"],
-        num_train_epochs=case["epochs"],
-        learning_rate=material.LEARNING_RATE,
-        warmup_steps=material.WARMUP,
-        weight_decay=material.WEIGHT_DECAY,
-        max_grad_norm=material.MAX_GRAD_NORM,
-        optim="adamw_torch_fused",
+        **material.trainer_settings(case),
         bf16=bf16,
-        use_cpu=True,
-        save_strategy="no",
-        disable_tqdm=True,
-        report_to=[],
-        dataloader_pin_memory=False,
         **ours,
     )
     CrossEncoderTrainer(model=model, args=arguments, train_dataset=rows, loss=learnt).train()

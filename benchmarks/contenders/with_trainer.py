@@ -45,21 +45,10 @@ def fit(case: dict[str, Any], folder: Path, targets: str, alpha: float, seed: in
     dataset = PairDataset(material.tokens(folder))
     arguments = TrainingArguments(
         output_dir=str(folder / f"trainer-{len(list(folder.glob('trainer-*')))}"),
-        per_device_train_batch_size=case["batch_size"],
-        num_train_epochs=case["epochs"],
-        learning_rate=material.LEARNING_RATE,
-        warmup_steps=material.WARMUP,
-        weight_decay=material.WEIGHT_DECAY,
-        max_grad_norm=material.MAX_GRAD_NORM,
-        optim="adamw_torch_fused",
+        **material.trainer_settings(case),
         bf16=runtime.bf16,
-        use_cpu=True,
         seed=seed,
-        save_strategy="no",
-        disable_tqdm=True,
-        report_to=[],
         remove_unused_columns=False,
-        dataloader_pin_memory=False,
     )
     trainer = LiveTrainer(
         material.AllTeachers([material.Logits(teacher, runtime) for teacher in teachers]),
