@@ -73,8 +73,7 @@ def arms(inputs: Inputs) -> list[Arm]:
     """Return the arms to compare, for each number of teachers; some may come to the same."""
     config = inputs.config
     counts: list[int | None] = [*config.comparison.teacher_counts] or [None]  # None: each arm's own
-    for name, arm in config.method.arms.items():  # all of them, before any teacher is trained
-        _check(inputs.varied(arm.set), name, arm)
+    check_arms(inputs)
     found: list[Arm] = []
     for count in counts:
         for name, arm in config.method.arms.items():
@@ -83,6 +82,12 @@ def arms(inputs: Inputs) -> list[Arm]:
             best = best_teacher(trained, main_metric(config.data.ranking))
             found.append(make_arm(name, arm, own, trained, best, count_in_name=len(counts) > 1))
     return found
+
+
+def check_arms(inputs: Inputs) -> None:
+    """Raise ConfigError for the first arm that cannot be; each is judged by its own settings, before any training."""
+    for name, arm in inputs.config.method.arms.items():
+        _check(inputs.varied(arm.set), name, arm)
 
 
 def _check(inputs: Inputs, name: str, arm: ArmConfig) -> None:
