@@ -15,6 +15,7 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from stages import usage
 from tmkd.checks import check
 from tmkd.config import resolve
 from tmkd.errors import TmkdError
@@ -54,8 +55,12 @@ def launch(stage: str, then: str) -> None:
             made = f"{made}/comparison.md"
         log.info("%s done: %s, in %.0f s. Next: %s", stage, made, time.monotonic() - started, then)
 
+    arguments = sys.argv[1:]
     try:
-        job()
+        if usage.FLAGS & set(arguments):
+            print(usage.text(CONF, [each for each in arguments if not each.startswith("-")]))
+        else:
+            job()
     except (HydraException, OmegaConfBaseException) as error:
         _stop(explain(error))
     except RuntimeError as error:

@@ -233,4 +233,9 @@ def test_damaged_artifact_is_named(whole, tmp_path):
 
 def test_help_and_config_are_printed_without_running(tmp_path):
     assert "teachers" in run("stage2", tmp_path, "--cfg", "job")
+    page = run("stage2", tmp_path, "--help")
+    assert page.startswith("Stage 2:")
+    assert "\n  data/glue: mnli, qnli, rte\n" in page
+    assert "\n  learning_rate:" in page
+    assert "experiment/nowhere" in run("stage2", tmp_path, "experiment=nowhere", "--help", code=2)
     assert not (tmp_path / "artifacts").exists()
