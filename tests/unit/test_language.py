@@ -13,7 +13,14 @@ from tmkd.data.batching import tokenise
 from tmkd.data.masking import MaskedCollator, MaskedPairs, mask_tokens
 from tmkd.data.splits import held_out
 from tmkd.errors import DamagedArtifact, DataError, ModelError
-from tmkd.losses.language import UNMASKED, distilbert_terms, masked_cross_entropy, masked_kl, masked_language_term
+from tmkd.losses.language import (
+    UNMASKED,
+    distilbert_terms,
+    masked_cross_entropy,
+    masked_kl,
+    masked_language_term,
+    mean_over_masked,
+)
 from tmkd.models.bilstm import word_tokenizer
 from tmkd.models.classifier import PairClassifier
 from tmkd.models.encoder import load_encoder
@@ -136,37 +143,40 @@ def test_no_text_is_both_learnt_and_held_out():
 
 def test_cross_entropy_of_masked_tokens_by_hand():
     logits = torch.tensor([[0.0, math.log(3)], [0.0, 0.0]])
-    expected = (-math.log(3 / 4) - math.log(1 / 2)) / 2
-    assert masked_cross_entropy(logits, torch.tensor([1, 0])).item() == pytest.approx(expected, abs=1e-6)
+    expected = [-math.log(3 / 4), -math.log(1 / 2)]
+    costs = masked_cross_entropy(logits, torch.tensor([1, 0]))
+    assert costs.tolist() == pytest.approx(expected, abs=1e-6)
+    assert mean_over_masked(costs, {}).item() == pytest.approx(sum(expected) / 2, abs=1e-6)
 
 
 def test_kl_of_masked_tokens_by_hand_and_with_its_temperature():
     # at T = 2 the teacher says 3/4, 1/4 and the student 1/2, 1/2
     teacher, student = torch.tensor([[2 * math.log(3), 0.0]]), torch.zeros(1, 2)
     expected = 4 * (0.75 * math.log(1.5) + 0.25 * math.log(0.5))
-    assert masked_kl(student, teacher, 2.0).item() == pytest.approx(expected, abs=1e-6)
+    assert masked_kl(student, teacher, 2.0).tolist() == pytest.approx([expected], abs=1e-6)
 
 
 def test_kl_is_zero_where_both_agree_and_cross_entropy_where_it_is_sure():
     logits = torch.randn(5, 7)
-    assert masked_kl(logits, logits + 3, 2.0).item() == pytest.approx(0, abs=1e-6)
-    assert masked_cross_entropy(100 * torch.eye(3), torch.arange(3)).item() == pytest.approx(0, abs=1e-6)
+    assert masked_kl(logits, logits + 3, 2.0).tolist() == pytest.approx([0] * 5, abs=1e-6)
+    assert masked_cross_entropy(100 * torch.eye(3), torch.arange(3)).tolist() == pytest.approx([0] * 3, abs=1e-6)
 
 
 def test_gradients_lead_to_the_teacher_and_to_the_token_and_none_to_the_teacher():
     student, teacher = torch.zeros(1, 3, requires_grad=True), torch.tensor([[1.0, 0.0, -1.0]], requires_grad=True)
-    masked_kl(student, teacher, 2.0).backward()
+    masked_kl(student, teacher, 2.0).sum().backward()
     assert student.grad[0, 0] < 0 < student.grad[0, 2]  # down the gradient, the likelier token rises
     assert teacher.grad is None
     student.grad = None
-    masked_cross_entropy(student, torch.tensor([1])).backward()
+    masked_cross_entropy(student, torch.tensor([1])).sum().backward()
     assert student.grad[0, 1] < 0 < student.grad[0, 0]
 
 
 def test_batch_in_which_nothing_is_masked_costs_nothing():
     # or a mean over nothing would end the training as diverged
     logits = torch.zeros(0, 7, requires_grad=True)
-    cost = masked_cross_entropy(logits, torch.zeros(0, dtype=torch.long)) + masked_kl(logits, torch.zeros(0, 7), 2.0)
+    costs = masked_cross_entropy(logits, torch.zeros(0, dtype=torch.long)), masked_kl(logits, torch.zeros(0, 7), 2.0)
+    cost = sum(mean_over_masked(each, {}) for each in costs)
     cost.backward()
     assert cost.item() == 0
 

@@ -16,21 +16,26 @@ from torch.nn import functional as F
 
 from tmkd.losses.combine import Term
 from tmkd.losses.feature import cosine
-from tmkd.losses.response import kl_divergence
+from tmkd.losses.response import kl_of_each
+from tmkd.losses.together import all_rows
 
 UNMASKED = -100  # where a batch's ``masked`` asks for no prediction
 
 
 def masked_cross_entropy(logits: Tensor, tokens: Tensor) -> Tensor:
-    """Mean cross-entropy of ``logits: [masked, vocabulary]`` with the hidden ``tokens: [masked]``; 0 for none."""
-    return F.cross_entropy(logits.float(), tokens) if len(tokens) else logits.float().sum()
+    """Cross-entropy of ``logits: [masked, vocabulary]`` with the hidden ``tokens: [masked]``, of each: ``[masked]``."""
+    return F.cross_entropy(logits.float(), tokens, reduction="none")
 
 
 def masked_kl(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
-    """``T² KL(p_t ‖ p_s)``, mean over the masked tokens; both logits ``[masked, vocabulary]``; 0 for none."""
-    if not len(student):
-        return student.float().sum()
-    return kl_divergence(student.unsqueeze(1), teacher.detach().unsqueeze(1), temperature)
+    """``T² KL(p_t ‖ p_s)`` of logits ``[masked, vocabulary]``, for each masked token: ``[masked]``."""
+    return kl_of_each(student.float(), teacher.detach().float(), temperature)
+
+
+def mean_over_masked(costs: Tensor, batch: Mapping[str, Any]) -> Tensor:
+    """Mean of ``costs: [masked]`` over the whole batch, of all processes; 0 where nothing is masked."""
+    costs = all_rows(costs, batch)
+    return costs.sum() / max(1, len(costs))
 
 
 def masked_language_term(weight: float = 1.0) -> Term:
@@ -38,7 +43,7 @@ def masked_language_term(weight: float = 1.0) -> Term:
 
     def value(output: Any, batch: Mapping[str, Any], _: float) -> Tensor:
         wanted = batch["masked"]
-        return masked_cross_entropy(output.logits, wanted[wanted != UNMASKED])
+        return mean_over_masked(masked_cross_entropy(output.logits, wanted[wanted != UNMASKED]), batch)
 
     return Term("mlm", weight, value)
 
@@ -49,8 +54,12 @@ def distilbert_terms(*, kl: float, mlm: float, cos: float, temperature: float) -
     The teacher's side is ``batch["teacher_logits"]: [masked, vocabulary]`` and ``batch["teacher_hidden"]``, its last
     hidden states, like ``output.hidden`` ``[batch, tokens, width]``.
     """
+
+    def told(output: Any, batch: Mapping[str, Any], _: float) -> Tensor:
+        return mean_over_masked(masked_kl(output.logits, batch["teacher_logits"], temperature), batch)
+
     terms = [
-        Term("kl", kl, lambda output, batch, _: masked_kl(output.logits, batch["teacher_logits"], temperature)),
+        Term("kl", kl, told),
         masked_language_term(mlm),
         Term(
             "cosine",

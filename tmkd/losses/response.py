@@ -23,9 +23,14 @@ def squared_error(student: Tensor, teacher: Tensor, temperature: float = 1.0) ->
 def kl_divergence(student: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:
     """``T² KL(p_t ‖ p_s)``, the teacher's entropy included: zero where both agree (Hinton et al. 2015)."""
     student, teacher = _checked(student, teacher)
+    return kl_of_each(student, teacher, temperature).mean()
+
+
+def kl_of_each(student: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:
+    """``kl_divergence`` of each row of float32 logits ``[..., classes]``, without a mean: ``[...]``."""
     log_p = F.log_softmax(teacher / temperature, dim=-1)
     log_q = F.log_softmax(student / temperature, dim=-1)
-    return temperature**2 * (log_p.exp() * (log_p - log_q)).sum(-1).mean()
+    return temperature**2 * (log_p.exp() * (log_p - log_q)).sum(-1)
 
 
 def soft_cross_entropy(student: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from tmkd.losses.attention import attention_kl, neighbouring_maps, score_mse, va
 from tmkd.losses.feature import Projection, cosine, hidden_mse, hint, patient
 from tmkd.losses.mapping import LAYER_MAPS, layer_pairs
 from tmkd.losses.relation import angles, distances, similarity
+from tmkd.losses.together import all_rows
 
 State = tuple[str, int]
 MAPS = (*LAYER_MAPS, "middle", "embeddings")
@@ -41,7 +43,7 @@ class Transfer:
         mapped: a learnt map stands between widths that differ; without it they may differ as they are, or the loss
             itself objects.
         same_heads: attention must have the same number of heads on both sides.
-        among: it compares the examples of a batch with each other, so that its parts do not add up to it.
+        among: it compares the examples of a batch with each other, and so wants all of them from all processes.
     """
 
     kind: str
@@ -141,10 +143,13 @@ class StateLoss(nn.Module):
         """``output.states`` and ``batch["teacher_states"]`` hold tensors by (kind, layer)."""
         kind, masked = self.transfer.kind, self.transfer.masked
         mask = (batch["attention_mask"],) if masked else ()
+        rows = functools.partial(all_rows, batch=batch) if self.transfer.among else lambda state: state
         total = output.logits.new_zeros(())
         for share, pairs, maps, states in zip(self.shares, self.pairs, self.maps, batch["teacher_states"], strict=True):
             each = [
-                self.transfer.loss(learnt(output.states[kind, mine]), states[kind, theirs], *mask, **self.extra)
+                self.transfer.loss(
+                    rows(learnt(output.states[kind, mine])), rows(states[kind, theirs]), *mask, **self.extra
+                )
                 for (mine, theirs), learnt in zip(pairs, maps, strict=True)  # type: ignore[call-overload]
             ]
             total = total + share * torch.stack(each).mean()

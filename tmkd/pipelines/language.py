@@ -37,11 +37,6 @@ def check_language(inputs: Inputs, arm: str, terms: Sequence[str]) -> None:
     """Raise ConfigError, before any training, for an arm whose student cannot be pre-trained as a language model."""
     from tmkd.models.encoder import inspect_encoder
 
-    if inputs.processes:
-        raise ConfigError(
-            f"stage1.kind, for the arm {arm}: language is a mean over the masked tokens of a whole batch, so expected "
-            f"one process, got {inputs.processes.count}; start it without torchrun."
-        )
     _, tokenizer = inspect_encoder(**encoder_source(inputs, inputs.config.student))
     if tokenizer.mask_token_id is None:
         raise ConfigError(
@@ -66,7 +61,7 @@ def language_teacher(inputs: Inputs) -> Artifact:
         "fit": {name: getattr(config.language, name) for name in FIT},
         "trainer": settings(config.trainer),
     }
-    return inputs.store.build("language", spec, lambda work: _fit_head(inputs, work), "masked language model")
+    return inputs.build("language", spec, lambda work: _fit_head(inputs, work), "masked language model")
 
 
 def distilled_encoder(inputs: Inputs, seed: int) -> Artifact:
@@ -88,7 +83,7 @@ def distilled_encoder(inputs: Inputs, seed: int) -> Artifact:
     if config.stage1.share < 1:
         spec["share"] = config.stage1.share
     what = f"stage-1 student of its encoder's language, seed {seed}"
-    return inputs.store.build("stage1", spec, lambda work: _distil(inputs, teacher, seed, work), what)
+    return inputs.build("stage1", spec, lambda work: _distil(inputs, teacher, seed, work), what)
 
 
 def _fit_head(inputs: Inputs, work: Path) -> dict[str, Any]:
@@ -120,7 +115,8 @@ def _fit_head(inputs: Inputs, work: Path) -> dict[str, Any]:
             epochs=language.fit_epochs,
         )  # fmt: skip
         details = {"head": "fitted", "encoder": "fitted" if language.fit_encoder else "frozen", "training": facts}
-    model.save(work / MODEL)
+    if inputs.leads:
+        model.save(work / MODEL)
     return {**details, "held_out": _judged(inputs, model, held_out, "the encoder")}
 
 
@@ -148,7 +144,8 @@ def _distil(inputs: Inputs, teacher: Artifact, seed: int, work: Path) -> dict[st
         seed=seed, learning_rate=config.stage1.learning_rate, batch_size=config.stage1.batch_size,
         epochs=config.stage1.epochs,
     )  # fmt: skip
-    classifier.save(work / MODEL)
+    if inputs.leads:
+        classifier.save(work / MODEL)
     judged = _judged(inputs, student, held_out, "the student")
     return {"training": facts, "held_out": judged, "parameters": classifier.parameter_count}
 

@@ -91,11 +91,6 @@ def check_terms(inputs: Inputs, arm: str, names: Sequence[str]) -> None:
                     check_attention(facts.model)
         except (ValueError, ModelError) as error:
             raise ConfigError(f"method.terms.{name}, for the arm {arm}: {error}") from None
-        if loss.transfer.among and inputs.processes:
-            raise ConfigError(
-                f"method.terms.{name}, for the arm {arm}: '{term.loss}' compares the examples of a batch with each "
-                f"other, so expected one process, got {inputs.processes.count}; start it without torchrun."
-            )
         for number, teacher in enumerate(teachers, start=1):
             if loss.transfer.kind in TOKEN_KINDS and teacher.tokens != student.tokens:
                 raise ConfigError(

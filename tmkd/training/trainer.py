@@ -14,6 +14,7 @@ from transformers import Trainer
 from tmkd.data.batching import LengthBuckets
 from tmkd.data.shares import Shares
 from tmkd.errors import TrainingDiverged
+from tmkd.losses.together import SHARE
 from tmkd.processes import Processes
 from tmkd.training.learner import Learner
 from tmkd.training.peers import PeerLearner
@@ -49,6 +50,10 @@ class DistillationTrainer(Trainer):
 
     def compute_loss(self, model: nn.Module, inputs: dict[str, Any], *_: Any, **__: Any) -> Tensor:
         self.learner.progress = self.state.global_step / max(1, self.state.max_steps)
+        # the Trainer's processes average their gradients, and each has its share of the batch
+        share = self.shares.weight(self.state.global_step) if self.shares else None
+        if share is not None:
+            inputs = _with_share(inputs, share)
         output = model(**inputs)
         loss, parts = output["loss"], output["parts"]
         step = self.state.global_step + 1
@@ -58,8 +63,7 @@ class DistillationTrainer(Trainer):
                 f"The loss is {loss.item():g} at step {step} ({values}); try a lower learning rate, a longer warm-up "
                 "(trainer.warmup) or runtime.precision=fp32."
             )
-        # the Trainer's processes average their gradients
-        return loss * self.shares.weight(self.state.global_step) if self.shares else loss
+        return loss if share is None else loss * share
 
     def _clip_grad_norm(self, model: nn.Module) -> Tensor:
         # one by one, or a peer whose gradient is large would slow down the others
@@ -94,3 +98,10 @@ class DistillationTrainer(Trainer):
         if self.pairs.states is not None:
             sampler.tell = self.pairs.states.plan
         return sampler
+
+
+def _with_share(batch: dict[str, Any], share: float) -> dict[str, Any]:
+    """Return the batch, or each of the peers' views of it, with what ``losses.together`` wants to know."""
+    if "views" in batch:
+        return {"views": [_with_share(view, share) for view in batch["views"]]}
+    return {**batch, SHARE: share}
