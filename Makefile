@@ -87,7 +87,7 @@ $(BENCH)/.installed: benchmarks/setup.sh benchmarks/requirements.txt pyproject.t
 	@echo "Installing into $(BENCH) (a few minutes, once) ..."
 	@PYTHON=$(PYTHON) sh benchmarks/setup.sh
 
-bench: $(BENCH)/.installed ## speed beside other projects: a few minutes; SIZE=full: hours; ONLY="scoring ..."
+bench: $(BENCH)/.installed ## speed beside other projects: a few minutes; SIZE=full: two hours and more; ONLY="scoring ..."
 	@for name in $(ONLY); do $(BENCH)/bin/python -m benchmarks.$$name --size $(SIZE) \
 	  --into $(if $(filter full,$(SIZE)),docs/results,reports/speed) || exit; done
 

@@ -21,7 +21,7 @@ BENCHMARK = Benchmark(
     sizes={
         "tiny": CASE | {"encoder": "tiny", "pairs": 64, "batch_size": 8, "epochs": 1, "seeds": [1, 2, 3], **TINY},
         "short": CASE | {"pairs": 96, "seeds": [1, 2, 3], "epochs": 1, "rounds": 1},
-        "full": CASE | {"pairs": 2000, "seeds": [1, 2, 3], "rounds": 3},
+        "full": CASE | {"pairs": 320, "seeds": [1, 2, 3], "rounds": 3},
     },
 )
 CONTENDERS = [TMKD, LIVE, CACHED]

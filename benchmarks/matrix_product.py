@@ -24,7 +24,7 @@ BENCHMARK = Benchmark(
     sizes={
         "tiny": CASE | {"encoder": "tiny", "pairs": 64, "epochs": 1, "batch_size": 8, "sides": [64], **TINY},
         "short": CASE | {"pairs": 640, "epochs": 1, "sides": [1024, 2048], "rounds": 2},
-        "full": CASE | {"pairs": 4000, "epochs": 3, "sides": [512, 1024, 2048, 4096], "rounds": 5},
+        "full": CASE | {"pairs": 2000, "epochs": 2, "sides": [512, 1024, 2048, 4096], "rounds": 5},
     },
 )
 

@@ -25,7 +25,7 @@ BENCHMARK = Benchmark(
     sizes={
         "tiny": {"encoder": "tiny", "pairs": 300, **TINY},
         "short": {"encoder": "minilm", "pairs": 1000, "rounds": 3},
-        "full": {"encoder": "minilm", "pairs": 8000, "rounds": 7},
+        "full": {"encoder": "minilm", "pairs": 2000, "rounds": 5},
     },
 )
 

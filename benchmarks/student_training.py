@@ -25,7 +25,7 @@ BENCHMARK = Benchmark(
     sizes={
         "tiny": CASE | {"encoder": "tiny", "pairs": 160, "batch_size": 8, **TINY},
         "short": CASE | {"pairs": 640, "epochs": 1, "rounds": 1},
-        "full": CASE | {"pairs": 4000, "rounds": 5},
+        "full": CASE | {"pairs": 1280, "rounds": 3},
     },
 )
 

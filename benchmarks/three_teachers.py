@@ -25,7 +25,7 @@ BENCHMARK = Benchmark(
     sizes={
         "tiny": CASE | {"encoder": "tiny", "pairs": 96, "batch_size": 8, **TINY},
         "short": CASE | {"pairs": 320, "rounds": 1},
-        "full": CASE | {"pairs": 4000, "rounds": 3},
+        "full": CASE | {"pairs": 640, "rounds": 3},
     },
 )
 GROUPS = {"average": [TMKD, LIVE, CACHED], "heads": [TMKD, LIVE, CACHED, TRAINER, TORCHDISTILL]}
