@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +30,20 @@ def write_corpus(path: Path, count: int) -> None:
             )
 
 
-def inputs(folder: Path, corpus: Path, method: str = "tmkd") -> Inputs:
-    """Return the smoke experiment's inputs with this corpus, one teacher, one arm, one seed."""
+def checked(folder: Path, settings: Sequence[str]) -> Config:
+    """Return the checked config of the command line's settings; paths lie under ``folder``."""
     from hydra import compose, initialize_config_dir
 
     from stages.entry import CONF
     from tmkd.checks import check
 
+    paths = [f"paths.{name}={folder / name}" for name in ("artifacts", "reports", "runs")]
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return check(resolve(compose("config", [*settings, *paths])))
+
+
+def inputs(folder: Path, corpus: Path, method: str = "tmkd") -> Inputs:
+    """Return the smoke experiment's inputs with this corpus, one teacher, one arm, one seed."""
     settings = [
         "experiment=smoke",
         "corpus=files",
@@ -45,11 +53,8 @@ def inputs(folder: Path, corpus: Path, method: str = "tmkd") -> Inputs:
         "student.seeds=[1]",
         "stage1.batch_size=128",
         "runtime.device=cpu",
-        *(f"paths.{name}={folder / name}" for name in ("artifacts", "reports", "runs")),
     ]
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        config: Config = check(resolve(compose("config", settings)))
-    return Inputs(config)
+    return Inputs(checked(folder, settings))
 
 
 def simulate(progress: Path | None = None) -> None:
