@@ -22,7 +22,7 @@ BENCHMARK = Benchmark(
     sizes={
         "tiny": CASE | {"encoder": "tiny", "pairs": 64, "batch_size": 8, **TINY},
         "short": CASE | {"pairs": 480, "epochs": 1, "rounds": 3},
-        "full": CASE | {"pairs": 1600, "rounds": 5},
+        "full": CASE | {"pairs": 1600, "rounds": 9},
     },
 )
 
