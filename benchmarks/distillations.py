@@ -13,6 +13,7 @@ from typing import Any
 TMKD = "tmkd"
 LIVE = "TextBrewer, live teachers"
 CACHED = "TextBrewer, cached logits"
+OWN = "TextBrewer, live teachers, batches as they are drawn"  # of any length: what its user would have
 TRAINER = "transformers Trainer, live teachers"
 TORCHDISTILL = "torchdistill, live teachers"
 TOLERANCE = {"fp32": 1e-4, "bf16": 2e-2}  # of the loss; bf16 has 8 bits
@@ -23,7 +24,7 @@ def run(contender: str, case: dict[str, Any], folder: Path) -> dict[str, Any]:
     from benchmarks import material
     from benchmarks.contenders import with_textbrewer, with_tmkd, with_torchdistill, with_trainer
 
-    if contender in (LIVE, CACHED):
+    if contender in (LIVE, CACHED, OWN):
         import textbrewer  # noqa: F401
     material.runtime(case)
     here = folder / f"run-{len(list(folder.glob('run-*')))}"
@@ -40,8 +41,9 @@ def run(contender: str, case: dict[str, Any], folder: Path) -> dict[str, Any]:
         live = material.teachers(case, here)
         losses = []
         for training in trainings:
-            if contender in (LIVE, CACHED):
-                losses.append(with_textbrewer.fit(case, here, *training, live, cached=contender == CACHED))
+            if contender in (LIVE, CACHED, OWN):
+                how = {"cached": contender == CACHED, "buckets": contender != OWN}
+                losses.append(with_textbrewer.fit(case, here, *training, live, **how))
             elif contender == TRAINER:
                 losses.append(with_trainer.fit(case, here, *training, live))
             elif contender == TORCHDISTILL:

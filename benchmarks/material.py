@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from datasets import Dataset, load_from_disk
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, RandomSampler, Sampler
 from transformers import get_linear_schedule_with_warmup
 
 from tmkd.data.batching import Collator, LengthBuckets, PairDataset, tokenise
@@ -118,10 +118,12 @@ class EveryEpoch(LengthBuckets):
         self.set_epoch(self.epoch + 1)
 
 
-def loader(case: dict[str, Any], folder: Path, seed: int) -> DataLoader:
-    """Return the batches that tmkd would see, in its order, padded as it pads them."""
+def loader(case: dict[str, Any], folder: Path, seed: int, buckets: bool = True) -> DataLoader:
+    """Return the batches that tmkd would see, in its order, padded as it pads them; or as chance has it."""
     dataset = PairDataset(tokens(folder))
-    order = EveryEpoch(dataset.lengths, case["batch_size"], seed)
+    order: Sampler = EveryEpoch(dataset.lengths, case["batch_size"], seed)
+    if not buckets:
+        order = RandomSampler(dataset, generator=torch.Generator().manual_seed(seed))
     return DataLoader(dataset, batch_size=case["batch_size"], sampler=order, collate_fn=Collator(0))
 
 

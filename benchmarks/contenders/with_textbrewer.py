@@ -17,9 +17,21 @@ from benchmarks import material
 
 
 def fit(
-    case: dict[str, Any], folder: Path, targets: str, alpha: float, seed: int, teachers: list, cached: bool
+    case: dict[str, Any],
+    folder: Path,
+    targets: str,
+    alpha: float,
+    seed: int,
+    teachers: list,
+    cached: bool,
+    buckets: bool = True,
 ) -> list[float]:
-    """Train one student and save it once, at its end; return the loss of every step."""
+    """Train one student and save it once, at its end; return the loss of every step.
+
+    Args:
+        cached: keep the teachers' logits of the first pass.
+        buckets: give it tmkd's batches, of like length; else pairs of any length come together, padded to the longest.
+    """
     import textbrewer
 
     runtime = material.runtime(case)
@@ -66,7 +78,7 @@ def fit(
     with distiller:
         distiller.train(
             optimizer,
-            material.loader(case, folder, seed),
+            material.loader(case, folder, seed, buckets),
             num_epochs=case["epochs"],
             scheduler_class=lambda optimizer: material.schedule(optimizer, case),
             scheduler_args={},
