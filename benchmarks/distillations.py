@@ -13,7 +13,9 @@ from typing import Any
 TMKD = "tmkd"
 LIVE = "TextBrewer, live teachers"
 CACHED = "TextBrewer, cached logits"
-OWN = "TextBrewer, live teachers, batches as they are drawn"  # of any length: what its user would have
+OWN = ", its own batches"  # as they are drawn, of any length: what its user has; without it, tmkd's batches
+LIVE_OWN, CACHED_OWN = LIVE + OWN, CACHED + OWN
+TEXTBREWER = (LIVE, CACHED, LIVE_OWN, CACHED_OWN)
 TRAINER = "transformers Trainer, live teachers"
 TORCHDISTILL = "torchdistill, live teachers"
 TOLERANCE = {"fp32": 1e-4, "bf16": 2e-2}  # of the loss; bf16 has 8 bits
@@ -24,7 +26,7 @@ def run(contender: str, case: dict[str, Any], folder: Path) -> dict[str, Any]:
     from benchmarks import material
     from benchmarks.contenders import with_textbrewer, with_tmkd, with_torchdistill, with_trainer
 
-    if contender in (LIVE, CACHED, OWN):
+    if contender in TEXTBREWER:
         import textbrewer  # noqa: F401
     material.runtime(case)
     here = folder / f"run-{len(list(folder.glob('run-*')))}"
@@ -41,8 +43,8 @@ def run(contender: str, case: dict[str, Any], folder: Path) -> dict[str, Any]:
         live = material.teachers(case, here)
         losses = []
         for training in trainings:
-            if contender in (LIVE, CACHED, OWN):
-                how = {"cached": contender == CACHED, "buckets": contender != OWN}
+            if contender in TEXTBREWER:
+                how: dict[str, Any] = {"cached": CACHED in contender, "buckets": OWN not in contender}
                 losses.append(with_textbrewer.fit(case, here, *training, live, **how))
             elif contender == TRAINER:
                 losses.append(with_trainer.fit(case, here, *training, live))

@@ -43,8 +43,10 @@ def check(config: Config) -> Config:
     _one_of("runtime.precision", config.runtime.precision, ("auto", "fp32", "bf16"))
     _one_of("runtime.device", config.runtime.device, ("auto", "cpu", "cuda"))
     _one_of("runtime.attention", config.runtime.attention, ("auto", "eager", "sdpa"))
-    _positive("runtime", config.runtime, ("score_batch", "shard_size", "checkpoint_seconds", "state_window"))
+    _positive("runtime", config.runtime, ("shard_size", "checkpoint_seconds", "state_window"))
     _expect(config.runtime.threads >= 0, "runtime.threads", "0 (all) or more", config.runtime.threads)
+    batch = config.runtime.score_batch
+    _expect(batch >= 0, "runtime.score_batch", "0 (the device's own) or more", batch)
     if (ray := config.runtime.ray) is not None:
         _expect(ray.workers is None or ray.workers > 0, "runtime.ray.workers", "more than 0", ray.workers)
         shared = ray.address is None or ray.storage is not None

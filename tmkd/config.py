@@ -265,7 +265,7 @@ class RuntimeConfig:
         "auto"  # auto (eager on a CPU, where its backward pass is faster; else the library's choice) | eager | sdpa
     )
     threads: int = 0  # CPU threads; 0: all
-    score_batch: int = 128  # pairs scored at once
+    score_batch: int = 0  # pairs scored at once; 0: 32 on a CPU, whose caches hold no more, else 128
     shard_size: int = 1024  # pairs scored between two saves of soft labels
     store_states: bool = False  # keep the inner states that teachers are asked for on disk, or compute them each time
     state_window: int = 2048  # pairs whose states are computed ahead, where they are not stored

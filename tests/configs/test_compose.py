@@ -77,6 +77,7 @@ def test_one_setting_of_one_teacher_can_be_changed():
         ("data.questions=[0,0,0]", "data.questions: expected three numbers above 0"),
         ("data.reader=web", "data.reader: expected one of documentation, files"),
         ("runtime.shard_size=0", "runtime.shard_size: expected more than 0"),
+        ("runtime.score_batch=-1", "runtime.score_batch: expected 0"),
         ("trainer.schedule=zigzag", "trainer.schedule: expected one of"),
         ("trainer.max_grad_norm=-1", "trainer.max_grad_norm: expected"),
         ("student.dropout=1.5", "student.dropout: expected a number from 0 to 1"),

@@ -37,7 +37,7 @@ def resolve_runtime(
     precision: str = "auto",
     attention: str | None = "auto",
     threads: int = 0,
-    score_batch: int = 128,
+    score_batch: int = 0,
     shard_size: int = 1024,
     checkpoint_seconds: int = 60,
     store_states: bool = False,
@@ -69,6 +69,8 @@ def resolve_runtime(
     if attention == "auto":
         # On CPUs the backward pass of sdpa's kernel takes a quarter of a step at these lengths, eager's a few percent.
         attention = "eager" if where.type == "cpu" else None
+    # What a CPU computes of 128 pairs leaves its caches on the way: fp32 scores a tenth faster in batches of 32.
+    score_batch = score_batch or (32 if where.type == "cpu" else 128)
     if where.type == "cpu":
         _keep_freed_memory()
     bf16 = precision == "bf16" or (precision == "auto" and _fast_bf16(where))
