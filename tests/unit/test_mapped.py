@@ -3,10 +3,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from datasets import Dataset, load_from_disk
+from datasets import Dataset, config, load_from_disk
 
 from tmkd import mapped
-from tmkd.mapped import RowsOnDisk, letting_go
+from tmkd.mapped import TOGETHER, RowsOnDisk, letting_go, save_rows
 
 linux = pytest.mark.skipif(not mapped.MAPS.exists(), reason="only Linux says what is mapped")
 TEXTS = [f"{number} " * 8000 for number in range(1000, 2000)]  # 48 MB
@@ -76,3 +76,13 @@ def test_every_file_of_a_data_set_and_the_rows_on_disk_are_found(saved, tmp_path
 def test_what_fails_inside_is_not_swallowed(saved):
     with pytest.raises(KeyError), letting_go(load_from_disk(str(saved))):
         raise KeyError
+
+
+def test_rows_are_saved_in_few_batches_and_the_library_is_left_as_it_was(tmp_path):
+    rows = Dataset.from_dict({"number": list(range(2 * TOGETHER + 1))})
+    usual = config.DEFAULT_MAX_BATCH_SIZE
+    save_rows(rows, tmp_path / "rows")
+    found = load_from_disk(str(tmp_path / "rows"))
+    assert [len(batch) for batch in found.data.column(0).chunks] == [TOGETHER, TOGETHER, 1]
+    assert found["number"][:] == rows["number"][:]
+    assert usual == config.DEFAULT_MAX_BATCH_SIZE

@@ -124,11 +124,11 @@ class Inputs:
 
         def make(work: Path) -> dict[str, Any]:
             from tmkd.data.batching import lengths_of, tokenise
-            from tmkd.mapped import letting_go
+            from tmkd.mapped import letting_go, save_rows
 
             tokens = tokenise(self.rows(split), tokenizer, max_length, cache=work / SCRATCH)
+            save_rows(tokens, work / "tokens")
             with letting_go(tokens):
-                tokens.save_to_disk(str(work / "tokens"))
                 return {"pairs": len(tokens), "mean_tokens": float(lengths_of(tokens).mean())}
 
         artifact = self.store.build("tokens", spec, make, f"tokens of {split}")
@@ -146,11 +146,10 @@ class Inputs:
         }
 
     def _make_corpus(self, work: Path) -> dict[str, Any]:
-        from tmkd.mapped import letting_go
+        from tmkd.mapped import save_rows
 
         corpus = readers.read_corpus(*self._sections, cache=work / SCRATCH)
-        with letting_go(corpus.rows):
-            corpus.rows.save_to_disk(str(work / CORPUS))
+        save_rows(corpus.rows, work / CORPUS)
         return {"pairs": len(corpus.rows), "content": readers.content(corpus.rows), "skipped": corpus.skipped}
 
     def fingerprint(self) -> str:
