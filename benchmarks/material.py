@@ -121,8 +121,10 @@ class EveryEpoch(LengthBuckets):
 def loader(case: dict[str, Any], folder: Path, seed: int, buckets: bool = True) -> DataLoader:
     """Return the batches that tmkd would see, in its order, padded as it pads them; or as chance has it."""
     dataset = PairDataset(tokens(folder))
-    order: Sampler = EveryEpoch(dataset.lengths, case["batch_size"], seed)
-    if not buckets:
+    order: Sampler
+    if buckets:
+        order = EveryEpoch(dataset.lengths, case["batch_size"], seed)
+    else:
         order = RandomSampler(dataset, generator=torch.Generator().manual_seed(seed))
     return DataLoader(dataset, batch_size=case["batch_size"], sampler=order, collate_fn=Collator(0))
 

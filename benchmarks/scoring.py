@@ -39,6 +39,7 @@ def run(contender: str, case: dict[str, Any], folder: Path) -> dict[str, Any]:
     from tmkd.data.batching import tokenise
     from tmkd.models.classifier import PairClassifier
     from tmkd.training.predict import predict
+    from tmkd.training.runtime import CPU_SCORE_BATCH
 
     rows = load_from_disk(str(folder / "rows"))
     classifier = PairClassifier.load(folder / "teacher-1", attention="eager")
@@ -49,7 +50,7 @@ def run(contender: str, case: dict[str, Any], folder: Path) -> dict[str, Any]:
             return predict(classifier, tokenise(part, classifier.tokenizer, material.MAX_LENGTH), runtime)[:, 0]
     else:
         model = cross_encoder(classifier, folder, "eager" if contender == EQUAL else None)
-        size = {"batch_size": material.runtime({"precision": "fp32"}).score_batch} if contender == EQUAL else {}
+        size = {"batch_size": CPU_SCORE_BATCH} if contender == EQUAL else {}
 
         def score(part: Any) -> Any:
             return model.predict(list(zip(part["question"], part["passage"])), show_progress_bar=False, **size)

@@ -135,9 +135,11 @@ class Inputs:
         return _load(artifact.folder("tokens"))
 
     def _make_task(self, work: Path) -> dict[str, Any]:
+        from tmkd.mapped import save_rows
+
         task = readers.read_task(*self._sections, cache=work / SCRATCH)
         for split in SPLITS:
-            task.splits[split].save_to_disk(str(work / split))
+            save_rows(task.splits[split], work / split)
         return {
             "pairs": {split: len(task.splits[split]) for split in SPLITS},
             "questions": {split: len(set(task.splits[split]["question_id"])) for split in SPLITS},
