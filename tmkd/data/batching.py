@@ -19,6 +19,7 @@ from tmkd.mapped import TOGETHER, letting_go
 MULTIPLE = 8  # padded lengths are multiples of it: matrix products like them
 State = tuple[str, int]  # kind and layer, as in tmkd.models.states
 ROWS = 10_000  # whose lengths are read together
+IN_BATCH = ("input_ids", "token_type_ids", "label")  # columns: each more is another page to be mapped a pair
 MEGABATCH = 50  # batches sorted by length together; the larger, the less padding and the less shuffling
 
 
@@ -99,6 +100,7 @@ class PairDataset(TorchDataset):
         self.teacher_weights = teacher_weights
         self.states = states
         self.lengths = lengths_of(tokens)
+        self._read = tokens.select_columns([name for name in IN_BATCH if name in tokens.column_names])
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -108,7 +110,7 @@ class PairDataset(TorchDataset):
 
     def __getitems__(self, indices: Sequence[int]) -> list[dict[str, Any]]:
         """Return several rows, as a DataLoader asks for a batch: together they take a third of the time."""
-        columns = self.tokens[[int(index) for index in indices]]
+        columns = self._read[[int(index) for index in indices]]
         rows = [dict(zip(columns, values)) for values in zip(*columns.values())]
         for row, index in zip(rows, indices, strict=True):
             if self.soft_targets is not None:

@@ -179,7 +179,7 @@ def _join(address: str | None) -> Any:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         here: dict[str, Any] = {"include_dashboard": False, "log_to_driver": False} if address is None else {}
         try:
-            ray.init(address=address or "local", logging_level="warning", **here)
+            ray.init(address=address or "local", logging_level=logging.WARNING, **here)
         except (ConnectionError, ValueError) as error:
             told = " ".join(str(error).split())
             raise ConfigError(f"runtime.ray.address: expected a Ray cluster, got {address} ({told}).") from None
