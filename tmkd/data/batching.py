@@ -14,7 +14,7 @@ from torch.utils.data import Dataset as TorchDataset
 from torch.utils.data import Sampler
 from transformers import PreTrainedTokenizerBase
 
-from tmkd.mapped import TOGETHER, letting_go
+from tmkd.mapped import letting_go
 
 MULTIPLE = 8  # padded lengths are multiples of it: matrix products like them
 State = tuple[str, int]  # kind and layer, as in tmkd.models.states
@@ -59,7 +59,6 @@ def tokenise(rows: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int,
             remove_columns=drop,
             desc="tokenise",
             load_from_cache_file=False,
-            writer_batch_size=TOGETHER,
             # or it would be put beside the rows, into an artifact that was published
             cache_file_name=str(cache / "tokens.arrow") if cache else None,
             keep_in_memory=cache is None,
