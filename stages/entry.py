@@ -63,6 +63,10 @@ def launch(stage: str, then: str) -> None:
             job()
     except (HydraException, OmegaConfBaseException) as error:
         _stop(explain(error))
+    except ValueError as error:
+        if not str(error).startswith("Only one of --run"):  # Hydra's own word on two of its flags
+            raise
+        _stop(str(error))
     except RuntimeError as error:
         if (told := missing_plugin(error)) is None:
             raise
@@ -99,4 +103,6 @@ def explain(error: Exception) -> str:
         current = current.__cause__
     noise = ("full_key", "reference_type", "object_type", "provider=", "Config search path", "See https", "To append")
     told = "; ".join(line for line in dict.fromkeys(said) if line and not line.startswith(noise))
+    if "is not in struct" in told:
+        told += '; a "+" in front of the setting adds one that is not there'
     return f"{told}. The settings there are: tmkd/config.py; the options: conf/."

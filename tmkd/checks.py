@@ -62,7 +62,8 @@ def _data(config: Config) -> None:
     _expect(
         0 < data.validation_share < 1, "data.validation_share", "more than 0 and less than 1", data.validation_share
     )
-    _expect(set(data.labels.values()) <= set(data.classes), "data.labels", f"classes ({data.classes})", data.labels)
+    mapped = all(name in data.classes for name in data.labels.values())
+    _expect(mapped, "data.labels", f"classes ({data.classes})", data.labels)
     if data.column is not None:
         _one_of("data.column", data.column, DATA_SETS)
     _expect(not data.rankable_only or data.ranking, "data.rankable_only", "false where data.ranking is false", True)

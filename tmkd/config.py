@@ -333,7 +333,9 @@ class Config:
     paths: PathsConfig = field(default_factory=PathsConfig)
 
 
-ConfigStore.instance().store(name="schema", node=Config)
+SCHEMA = OmegaConf.structured(Config)
+OmegaConf.set_struct(SCHEMA.data.labels, False)  # the names are the user's own: data.labels={no: wrong} needs no "+"
+ConfigStore.instance().store(name="schema", node=SCHEMA)
 
 
 def resolve(composed: DictConfig) -> Config:

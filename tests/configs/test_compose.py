@@ -54,6 +54,11 @@ def test_one_setting_of_one_teacher_can_be_changed():
     assert len(roster) == 3
 
 
+def test_names_of_labels_need_no_plus_sign():
+    config = composed("data.classes=[no,yes]", "data.labels={not_entailment: no, entailment: yes}")
+    assert config.data.labels == {"not_entailment": "no", "entailment": "yes"}
+
+
 @pytest.mark.parametrize(
     ("override", "said"),
     [
@@ -90,6 +95,7 @@ def test_one_setting_of_one_teacher_can_be_changed():
             "+table={rows: {TMKD: {arm: tmkd}}, claims: [{better: TMKD, worse: MKD}]}",
             r"table.claims\[0\].worse: expected one of TMKD, got MKD",
         ),
+        ("data.labels={no: [wrong]}", "data.labels: expected classes"),
         ("data.column=SQuAD", "data.column: expected one of DeepQA, "),
     ],
 )
@@ -106,6 +112,7 @@ def test_setting_that_makes_no_sense_is_named(override, said):
         ("teachers.count=three", "'three'"),
         ("nonsense=1", "nonsense"),
         ("method.alpha=[", "method.alpha"),
+        ("method.arms.tmkd.set={student: {layers: 1}}", '"+" in front'),
     ],
 )
 def test_override_that_cannot_be_composed_is_explained_in_one_line(override, said):
