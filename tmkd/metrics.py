@@ -77,9 +77,10 @@ def per_question(
 
     Returns:
         The ids of the questions, and one value each [questions]: average precision where ``ranking`` (sorted by id,
-        only questions with a right and a wrong passage); else whether the pair is classified rightly, 1 or 0, with
-        each pair a question of its own, in the order of the rows. With ``parts`` they come part by part, and the
-        values of a small part weigh more: times all questions, by the number of parts, by the part's questions.
+        only questions with a right and a wrong passage); else how many of the question's pairs are classified rightly,
+        divided by the pairs of a mean question: the pairs of one premise are not independent, so that a test must
+        draw them together. With ``parts`` they come part by part, and the values of a small part weigh more: times
+        all questions, by the number of parts, by the part's questions.
     """
     probabilities, labels, question_ids = _checked(probabilities, labels, question_ids, parts)
     if parts is not None:
@@ -88,7 +89,9 @@ def per_question(
         weighted = [values * total / (len(each) * len(values)) for _, values in each]
         return [question for questions, _ in each for question in questions], np.concatenate(weighted)
     if not ranking:
-        return question_ids.tolist(), (probabilities.argmax(axis=1) == labels).astype(float)
+        asked, question = np.unique(question_ids, return_inverse=True)
+        right = np.bincount(question, weights=probabilities.argmax(axis=1) == labels)
+        return asked.tolist(), right * len(asked) / len(labels)
     questions, values = _retrieval(probabilities, labels, question_ids, ("map",))
     return questions, values[:, 0]
 

@@ -11,7 +11,21 @@ import pytest
 
 from tmkd import checks
 from tmkd.artifacts import ArtifactStore
-from tmkd.config import ClaimConfig, Config, DataConfig, PathsConfig, RowConfig, TableConfig
+from tmkd.config import (
+    ArmConfig,
+    ClaimConfig,
+    Config,
+    DataConfig,
+    EncoderConfig,
+    MethodConfig,
+    PathsConfig,
+    RowConfig,
+    Stage2Config,
+    StudentConfig,
+    TableConfig,
+    TeacherConfig,
+    TeachersConfig,
+)
 from tmkd.errors import ConfigError, DataError
 from tmkd.pipelines.tables import COLUMN, add_column, encoders, report_folder
 from tmkd.report import grids
@@ -315,8 +329,6 @@ def test_comparison_without_a_table_stays_where_it_was(tmp_path: Path) -> None:
 
 
 def test_encoders_are_told_as_they_are_set() -> None:
-    from tmkd.config import EncoderConfig, StudentConfig, TeacherConfig, TeachersConfig
-
     own = EncoderConfig("hub", "bert-large-uncased")
     roster = [TeacherConfig(), TeacherConfig(seed=2), TeacherConfig(encoder=own)]
     told = encoders(Config(teachers=TeachersConfig(3, roster), student=StudentConfig(1)))
@@ -324,3 +336,10 @@ def test_encoders_are_told_as_they_are_set() -> None:
     assert "the bottom 1 layer of MiniLM" in told
     two = Config(teachers=TeachersConfig(2, roster), student=StudentConfig(None, encoder=EncoderConfig("tiny")))
     assert "2 × MiniLM; " in encoders(two) and "random weights (3 × 32)" in encoders(two)
+
+
+def test_columns_whose_students_learn_differently_are_told_apart() -> None:
+    two_seeds = replace(Config(), student=StudentConfig(3, seeds=[1, 2]), stage2=Stage2Config(1e-4, epochs=1))
+    assert encoders(two_seeds).endswith("; 2 seeds, stage 2: 1 epoch at 0.0001, α = 0.9")
+    pretrained = replace(two_seeds, method=MethodConfig(0.5, arms={"tmkd": ArmConfig(pretrain=True)}))
+    assert encoders(pretrained).endswith("; 2 seeds, stage 1: 1 epoch at 0.0002, stage 2: 1 epoch at 0.0001, α = 0.5")

@@ -41,10 +41,10 @@ def claims_caption(count: int) -> str:
     """Say how the claims were tested."""
     return (
         "Each claim is that one row's metric is higher than another's. Δ in percentage points, its 95 % interval and p "
-        f"are from a paired bootstrap over test questions ({RESAMPLES:,} resamples; seeds paired, a single seed with "
-        f"all of the other row); p (Holm) is adjusted for all comparisons of this table ({count}), and a claim holds "
-        "or is reversed where it is below 0.05. The tests are about these trained models: they do not cover the choice "
-        "of seeds."
+        f"are from a paired bootstrap over test questions, each with all its pairs ({RESAMPLES:,} resamples; seeds "
+        "paired, a single seed with all of the other row); p (Holm) is adjusted for all comparisons of this table "
+        f"({count}), and a claim holds or is reversed where it is below 0.05. The tests are about these trained "
+        "models: they do not cover the choice of seeds."
     )
 
 

@@ -38,7 +38,7 @@ class Column:
         stands_in: it is not that data set itself.
         metric: what the task is judged by: "map" or "accuracy".
         questions, pairs: how many were evaluated.
-        encoders, machine: what teachers and students are, and what timed them, in words.
+        encoders, machine: what teachers and students are and how they learn, and what timed them, in words.
         ensemble: the teacher ensemble's metric, a fraction.
         rows: by the label of the table's row.
         tests: of the table's claims.
