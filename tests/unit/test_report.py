@@ -13,7 +13,7 @@ from rich.console import Console
 from tmkd.report.figures import accuracy_against_speed
 from tmkd.report.folder import write_report
 from tmkd.report.rows import BASELINE, Row, add_versus, json_safe, make_row, per_question_by_seed
-from tmkd.report.tables import print_table, to_csv, to_json, to_markdown
+from tmkd.report.tables import markdown_lines, print_table, to_csv, to_json, to_markdown
 
 LABELS = np.array([1, 0] * 6)
 QUESTIONS = np.repeat(np.arange(6), 2)
@@ -94,6 +94,11 @@ def test_markdown_shows_mean_std_and_difference_and_says_what_they_are(rows: lis
     for said in ("WikiQA", "abc123", "6 questions", "1,200 pairs", "permutation test", "minus that of KD (1-o-1)"):
         assert said in text
     assert len({line.count("|") for line in text.splitlines() if line.startswith("|")}) == 1
+
+
+def test_bar_in_a_name_makes_no_column() -> None:
+    *_, line = markdown_lines(["arm", "MAP"], [["mutual (layers = all | layers = 3)", "0.7"]])
+    assert line == "| mutual (layers = all \\| layers = 3) | 0.7 |"
 
 
 @pytest.mark.parametrize(("width", "terminal"), [(120, True), (80, True), (40, False)])

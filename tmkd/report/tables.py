@@ -66,7 +66,8 @@ def to_markdown(
 def markdown_lines(header: Sequence[str], body: Sequence[Sequence[str]], left: int = 1) -> list[str]:
     """Return the lines of a table, its first ``left`` columns aligned to the left and the others to the right."""
     rule = [":--"] * left + ["--:"] * (len(header) - left)
-    return ["| " + " | ".join(cells) + " |" for cells in (header, rule, *body)]
+    escaped = ([cell.replace("|", "\\|") for cell in cells] for cells in (header, rule, *body))
+    return ["| " + " | ".join(cells) + " |" for cells in escaped]
 
 
 def caption(
