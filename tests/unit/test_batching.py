@@ -1,8 +1,26 @@
 import numpy as np
 import pytest
 from datasets import Dataset
+from transformers import GPT2Tokenizer
 
 from tmkd.data.batching import IN_BATCH, MEGABATCH, LengthBuckets, PairDataset, lengths_of, tokenise
+
+
+@pytest.mark.parametrize(
+    ("question", "passage", "kept"),
+    [
+        ("abc", "xyz", "abc|xyz|"),
+        ("abcdefghijk", "xyz", "abcde|xyz|"),  # a long premise does not push its hypothesis out
+        ("abc", "stuvwxyz", "abc|stuvw|"),
+        ("abcdefghijk", "pqrstuvwxyz", "abcd|pqrs|"),
+    ],
+)
+def test_longer_text_is_cut_first_where_the_tokenizer_has_no_separator(question, passage, kept):
+    letters = {chr(code): code - 97 for code in range(97, 123)} | {"<|endoftext|>": 26}
+    tokenizer = GPT2Tokenizer(vocab=letters, merges=[])
+    tokens = tokenise(Dataset.from_dict({"question": [question], "passage": [passage]}), tokenizer, max_length=10)
+    assert tokenizer.decode(tokens["input_ids"][0]).replace("<|endoftext|>", "|") == kept
+    assert tokens["length"][0] == len(kept)
 
 
 def test_every_pair_comes_once_an_epoch():

@@ -26,17 +26,19 @@ MEGABATCH = 50  # batches sorted by length together; the larger, the less paddin
 def tokenise(rows: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int, cache: Path | None = None) -> Dataset:
     """Return ``rows`` with the columns id, input_ids, length, and token_type_ids and label where there are any.
 
-    A tokenizer without separators of its own (GPT-2) gets its end-of-text token after the question and the passage.
+    A pair that is too long loses the end of its longer text. A tokenizer without separators of its own (GPT-2) gets
+    its end-of-text token after the question and the passage.
     ``cache`` is a folder for what does not fit into memory; without it, the tokens are kept there.
     """
     bare = tokenizer.num_special_tokens_to_add(pair=True) == 0
 
     def encode(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
         if bare:
-            end = tokenizer.eos_token
-            texts = [f"{question}{end}{passage}" for question, passage in zip(batch["question"], batch["passage"])]
-            encoded = dict(tokenizer(texts, truncation=True, max_length=max_length - 1, return_attention_mask=False))
-            encoded["input_ids"] = [[*ids, tokenizer.eos_token_id] for ids in encoded["input_ids"]]
+            cut: dict[str, Any] = {"truncation": True, "max_length": max_length - 2, "return_attention_mask": False}
+            texts = (tokenizer(batch[column], **cut)["input_ids"] for column in ("question", "passage"))
+            end = tokenizer.eos_token_id
+            fitting = (_fitting(question, passage, max_length - 2) for question, passage in zip(*texts))
+            encoded = {"input_ids": [[*question, end, *passage, end] for question, passage in fitting]}
         else:
             encoded = dict(
                 tokenizer(
@@ -63,6 +65,12 @@ def tokenise(rows: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int,
             cache_file_name=str(cache / "tokens.arrow") if cache else None,
             keep_in_memory=cache is None,
         )
+
+
+def _fitting(question: list[int], passage: list[int], room: int) -> tuple[list[int], list[int]]:
+    """Cut the longer of two texts, or both to halves, so that they have ``room`` together."""
+    kept = max(room - len(passage), room - room // 2)
+    return question[:kept], passage[: room - min(len(question), kept)]
 
 
 class StateSource(Protocol):
