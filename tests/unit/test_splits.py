@@ -26,6 +26,18 @@ def test_no_question_is_on_both_sides_and_a_smaller_share_is_part_of_a_larger():
     assert set(few["question"]) < set(more["question"])
 
 
+def test_question_with_several_wordings_is_on_one_side():
+    worded = rows(100).map(lambda row, at: {"question": f"{row['question']}, wording {at}"}, with_indices=True)
+    train, validation = draw_validation(worded, 0.2, seed=1)
+    assert len(train) + len(validation) == 300 and 20 < len(validation) < 120
+    assert not set(train["question_id"]) & set(validation["question_id"])
+
+
+def test_question_with_several_ids_is_on_one_side():
+    named = rows(100).map(lambda row, at: {"question_id": f"row {at}"}, with_indices=True)
+    assert draw_validation(named, 0.2, seed=1)[1]["id"][:] == draw_validation(rows(100), 0.2, seed=1)[1]["id"][:]
+
+
 def test_draw_of_validation_follows_the_seed_and_not_the_order():
     shuffled = rows(100).shuffle(seed=3)
     drawn = set(draw_validation(rows(100), 0.2, seed=1)[1]["id"])

@@ -21,15 +21,23 @@ REST = np.uint64(64 - FIRST)
 def draw_validation(rows: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset]:
     """Divide labelled rows into training and validation rows; all rows of a question go the same way.
 
+    A question is what shares an id or a text: ids may have several texts, and a text several ids.
+
     Args:
         share: of the questions, that validate; a draw with a smaller share is part of one with a larger.
     """
-    drawn = {question: _fraction(f"{seed}\x1f{question}") < share for question in set(rows["question"])}
-    chosen = [drawn[question] for question in rows["question"]]
-    return (
-        rows.select([at for at, validates in enumerate(chosen) if not validates]),
-        rows.select([at for at, validates in enumerate(chosen) if validates]),
-    )
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    texts, text = np.unique(np.asarray(rows["question"], dtype=object), return_inverse=True)
+    ids, named = np.unique(np.asarray(rows["question_id"], dtype=object), return_inverse=True)
+    size = len(texts) + len(ids)
+    links = coo_array((np.ones(len(text)), (text, len(texts) + named)), shape=(size, size))
+    _, group = connected_components(links, directed=False)
+    _, first = np.unique(group[: len(texts)], return_index=True)  # a question's smallest text names it
+    drawn = np.array([_fraction(f"{seed}\x1f{texts[at]}") < share for at in first])
+    chosen = drawn[group[text]]
+    return rows.select(np.flatnonzero(~chosen)), rows.select(np.flatnonzero(chosen))
 
 
 def rankable(rows: Dataset, what: str) -> Dataset:
