@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 import numpy as np
 from tqdm.auto import tqdm
 
+from tmkd.errors import DataError
+
+log = logging.getLogger(__name__)
 PROGRESS_FROM = 20_000  # questions; fewer are done before a progress bar is worth reading
 
 
@@ -14,18 +18,38 @@ def top_candidates(questions: Sequence[str], passages: Sequence[str], k: int) ->
     """Return for each question the indices of its ``k`` best passages, best first; among equals the first one wins.
 
     There are fewer than ``k`` columns if there are fewer passages.
+
+    Raises:
+        DataError: no question shares a word with a passage; words are runs of two letters or more without English
+            stop words, which texts without spaces do not have.
     """
     import bm25s
 
     k = min(k, len(passages))
     engine = bm25s.BM25()
-    engine.index(bm25s.tokenize(list(passages), show_progress=False), show_progress=False)
+    indexed = bm25s.tokenize(list(passages), show_progress=False)
+    if any(len(found) for found in indexed.ids):
+        engine.index(indexed, show_progress=False)
+    else:
+        _nothing_found(len(questions), len(questions))
     words = bm25s.tokenize(list(questions), return_ids=False, show_progress=False)
     best = np.empty((len(words), k), dtype=np.int64)
+    without = 0
     bar = tqdm(words, desc="BM25 candidates", unit=" questions", leave=False, disable=len(words) < PROGRESS_FROM)
     for row, question in enumerate(bar):
-        best[row] = _best(engine.get_scores_from_ids(engine.get_tokens_ids(question)), k)
+        scores = engine.get_scores_from_ids(engine.get_tokens_ids(question))
+        without += not scores.any()
+        best[row] = _best(scores, k)
+    if without:
+        _nothing_found(without, len(questions))
     return best
+
+
+def _nothing_found(without: int, questions: int) -> None:
+    told = f"{without} of {questions} questions share no word with any passage"
+    if without == questions:
+        raise DataError(f"BM25: {told}; texts without spaces between words cannot be searched: give pairs instead.")
+    log.warning("BM25: %s; their candidates are the first passages", told)
 
 
 def _best(scores: np.ndarray, k: int) -> np.ndarray:
