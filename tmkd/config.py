@@ -8,6 +8,7 @@ entries of ``teachers.roster``.
 from __future__ import annotations
 
 import dataclasses
+import re
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
@@ -25,7 +26,7 @@ class DataConfig:
     name: str = MISSING  # what tables call the task
     reader: str = "documentation"  # documentation (of what is installed) | files | hub (data sets of `datasets`)
     classes: list[str] = field(default_factory=lambda: ["wrong", "right"])  # a label is an index into these, or a name
-    labels: dict[str, str] = field(default_factory=dict)  # the source's own label names, each with the class it means
+    labels: dict[Any, str] = field(default_factory=dict)  # the source's own label names, each with the class it means
     ranking: bool = True  # questions have several passages to order: adds MAP, MRR and nDCG
     train: Optional[str] = None  # files: path of the training pairs; hub: name of the split
     validation: Optional[str] = None  # the same; null: validation_share of the training questions
@@ -342,22 +343,35 @@ def resolve(composed: DictConfig) -> Config:
     """Turn what Hydra composed into dataclasses; whether they make sense is for ``tmkd.checks`` to say."""
     config = OmegaConf.to_object(composed)
     assert isinstance(config, Config)
+    config.data.labels = {str(name): known for name, known in config.data.labels.items()}  # YAML has numbers and truth
     return config
 
 
 def vary(config: Config, changes: dict[str, Any]) -> Config:
-    """Return a copy of the config with other settings in some sections: ``{"student": {"layers": 1}}``.
+    """Return the config with other settings in some of its sections: ``{"student": {"layers": 1}}``.
 
     Raises:
-        ConfigError: a section or field that is not there, or a value of another kind.
+        ConfigError: a field that is not there, or a value of another kind.
     """
+    # these sections alone: the whole config takes many times as long
+    sections = OmegaConf.create({name: getattr(config, name) for name in changes})
     try:
-        varied = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(config), changes))
+        varied = OmegaConf.to_object(OmegaConf.merge(sections, changes))
     except OmegaConfBaseException as error:
         told = str(error).splitlines()[0]
         raise ConfigError(f"method.arms, set: expected settings of tmkd/config.py, got {changes} ({told}).") from None
-    assert isinstance(varied, Config)
-    return varied
+    assert isinstance(varied, dict)
+    return dataclasses.replace(config, **varied)
+
+
+def teaching(config: Config) -> list[TeacherConfig]:
+    """Return the teachers of the roster that teach in the run, or at any of the counts that it compares."""
+    return config.teachers.roster[: max([config.teachers.count, *config.comparison.teacher_counts])]
+
+
+def task_folder(config: Config) -> str:
+    """Return the task's name as one of a folder; empty where it has neither a letter nor a digit."""
+    return re.sub(r"[^\w-]+", "-", config.data.name).strip("-")
 
 
 def encoder_of(member: TeacherConfig | StudentConfig, config: Config) -> EncoderConfig:

@@ -57,6 +57,10 @@ def test_one_setting_of_one_teacher_can_be_changed():
 def test_names_of_labels_need_no_plus_sign():
     config = composed("data.classes=[no,yes]", "data.labels={not_entailment: no, entailment: yes}")
     assert config.data.labels == {"not_entailment": "no", "entailment": "yes"}
+    numbered = composed("data.classes=[poor,good]", "data.labels={-1: poor, 1: good}")
+    assert numbered.data.labels == {"-1": "poor", "1": "good"}
+    truth = composed("data.classes=[no,yes]", "data.labels={true: yes, false: no}")
+    assert truth.data.labels == {"True": "yes", "False": "no"}
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,34 @@ def test_rejects_label_outside_the_classes(tsv, label):
     rejects(tsv(f"{HEADER}q\tp\t{label}\n"), "line 2", "'label'", repr(label), "['wrong', 'right']")
 
 
-@pytest.mark.parametrize("label", [True, 1.0, None, [1]])
+def test_unquoted_file_whose_texts_begin_and_end_with_quotes_loses_no_rows_in_silence(tsv):
+    # A reader that trusts the quotes finds one row of three fields here, and no mistake.
+    said = HEADER + 'q1\t"To be" she began\tright\nq2\tpassage\tright\nq3\tended "not to be"\twrong\n'
+    rejects(tsv(said.replace('"To be" she', '"To be she').replace('"not to be"', 'not to be"')), "line 4", "swallowed")
+
+
+def test_longer_text_than_the_csv_module_expects_is_read(tsv):
+    assert len(read_pairs(tsv(f"{HEADER}q\t{'word ' * 40_000}\tright\n"))["passage"][0]) == 199_999
+
+
+def test_empty_columns_at_the_end_of_a_header_are_no_repeated_name(tsv):
+    rows = read_pairs(tsv("question,passage,label,,\nq,p,right,,\n", "pairs.csv"))
+    assert rows["passage"] == ["p"]
+
+
+@pytest.mark.parametrize(("label", "name"), [(True, "True"), (False, "False"), (1.0, "1"), (-1, "-1")])
+def test_labels_that_are_no_text_go_by_their_names(tsv, label, name):
+    path = tsv(json.dumps({"question": "q", "passage": "p", "label": label}), "pairs.jsonl")
+    assert read_pairs(path, classes=("other", name))["label"] == [1]
+
+
+def test_number_that_is_no_class_is_no_index_where_classes_are_numbers(tsv):
+    path = tsv(f"{HEADER}q\tp\t0\n")
+    with pytest.raises(DataError, match=r"must be one of \['1', '2', '3'\] but is '0'"):
+        read_pairs(path, classes=("1", "2", "3"))
+
+
+@pytest.mark.parametrize("label", [True, 1.5, float("nan"), None, [1]])
 def test_rejects_json_label_that_is_no_class(tsv, label):
     rejects(tsv(json.dumps({"question": "q", "passage": "p", "label": label}), "pairs.jsonl"), "line 1", "'label'")
 

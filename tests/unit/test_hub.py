@@ -272,3 +272,29 @@ def test_corpus_is_a_split_without_its_labels(saved, tmp_path):
     assert corpus_identity(data, corpus) == task_identity(data, corpus)
     with pytest.raises(DataError, match="there is no column 'text'"):
         read_corpus(data, corpus | {"passage": "text"})
+
+
+def test_minus_one_that_is_a_class_is_labelled(tmp_path):
+    rows = {"question": list("abcdef"), "passage": list("uvwxyz"), "label": [-1, 0, 1] * 2}
+    DatasetDict(
+        {
+            split: Dataset.from_dict({**rows, "question": [f"{q} {split}" for q in rows["question"]]})
+            for split in ("train", "validation", "test")
+        }
+    ).save_to_disk(str(tmp_path / "set"))
+    classes, labels = ["against", "neutral", "for"], {"-1": "against", "0": "neutral", "1": "for"}
+    data, corpus = composed(
+        "snli", path=str(tmp_path / "set"), question="question", passage="passage", classes=classes, labels=labels
+    )
+    task = read_task(data, corpus)
+    assert task.splits["train"]["label"][:] == [0, 1, 2] * 2
+    assert not task.skipped
+
+
+def test_split_without_a_column_of_labels_is_not_offered(saved, tmp_path):
+    data, corpus = saved("glue/rte", test="test")
+    built = made("glue/rte")
+    built["extra"] = built["validation"].remove_columns("label")
+    built.save_to_disk(str(tmp_path / "again" / "rte"))
+    with pytest.raises(DataError, match=r"set data\.test to another one of \['train', 'validation'\]"):
+        read_task(data | {"path": str(tmp_path / "again")}, corpus)

@@ -42,6 +42,12 @@ def test_split_that_cannot_be_trained_or_judged_on_is_named(splits, said):
         task(**splits).check()
 
 
+def test_class_that_no_training_row_has_is_named():
+    three = Task("quiz", ("wrong", "right", "perhaps"), False, {name: rows(name) for name in SPLITS})
+    with pytest.raises(DataError, match="no row of the train split has the label 'perhaps'"):
+        three.check()
+
+
 def test_questions_with_one_label_each_cannot_be_ranked():
     lonely = {
         name: rows(name, (1, 0)).map(lambda row, at: {"question_id": f"{at}"}, with_indices=True) for name in SPLITS

@@ -10,7 +10,7 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from tmkd.data.formats import open_file
+from tmkd.data.formats import ending_of, open_file
 from tmkd.data.labelled import make_task
 from tmkd.data.rows import Columns, read_corpus
 from tmkd.data.schema import SPLITS, Corpus, Reader, Settings, Task
@@ -34,6 +34,11 @@ def file_hash(path: str | Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise DataError(f"{path}: the file cannot be read ({error.strerror}); check the path.") from None
+
+
+def file_identity(path: str | Path) -> str:
+    """Return what a file's rows are known by: its bytes, and its format, in which the same bytes may be other rows."""
+    return f"{file_hash(path)}{ending_of(Path(path))[0]}"
 
 
 def reading(files: Iterable[Path], what: str) -> tqdm:
@@ -94,6 +99,6 @@ def _corpus(data: Settings, corpus: Settings, cache: Path | None) -> Corpus:
 FILES = Reader(
     _task,
     _corpus,
-    lambda data, _: {split: file_hash(path) for split, path in split_settings(data).items()},
-    lambda _, corpus: {"files": [file_hash(file) for file in files_of(setting("corpus", corpus, "path"))]},
+    lambda data, _: {split: file_identity(path) for split, path in split_settings(data).items()},
+    lambda _, corpus: {"files": [file_identity(file) for file in files_of(setting("corpus", corpus, "path"))]},
 )

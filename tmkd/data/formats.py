@@ -24,6 +24,7 @@ Located = tuple[int, Record | BadRow]
 Stream = gzip.GzipFile | BufferedReader
 Format = Callable[[Stream, Path, Sequence[str], Sequence[str]], Iterator[Located]]
 QUOTE = "put text that holds separators, quotes or line ends in double quotes and double the quotes inside"
+csv.field_size_limit(2**24)  # characters; Python's own 131,072 are fewer than some texts have
 POLL = 1000  # records between two looks at how far the file is read
 
 
@@ -59,8 +60,7 @@ def open_file(
         advance: called with the bytes read since its last call.
     """
     path = Path(path)
-    packed = path.suffix == ".gz"
-    ending = Path(path.stem).suffix if packed else path.suffix
+    ending, packed = ending_of(path)
     formats = FORMATS | ({".txt": _plain} if plain else {})
     if ending not in formats or (packed and ending == ".parquet"):
         raise DataError(
@@ -69,6 +69,12 @@ def open_file(
         )
     unit = "row" if ending == ".parquet" else "line"
     return Source(str(path), unit, _records(path, packed, formats[ending], (need, maybe), advance))
+
+
+def ending_of(path: Path) -> tuple[str, bool]:
+    """Return what a file's format is known by, and whether it is packed."""
+    packed = path.suffix == ".gz"
+    return (Path(path.stem).suffix if packed else path.suffix), packed
 
 
 def _records(
@@ -138,6 +144,14 @@ def _separated(separator: str) -> Format:
             except csv.Error as error:
                 bad = BadRow(QUOTING, f"expected separated fields but found broken quoting ({error}); {QUOTE}")
             broken = lines.take_broken()
+            if separator == "\t" and any("\t" in each and ("\n" in each or "\r" in each) for each in fields):
+                # Few texts have both. Rather the file knows no quoting, one text begins with a quote, a later one ends
+                # with one, and what is between them are rows.
+                raise DataError(
+                    f"{path}, line {rows.line_num} (of a row that begins in line {before + 1}): a field in double "
+                    "quotes holds a tab and a line end, and may be rows that a quote has swallowed; double the quotes "
+                    "inside texts and put those texts in quotes, or save the rows as CSV or JSON lines."
+                )
             if header is None and not (bad or broken):
                 header = _header(fields, path, need)
                 continue
@@ -171,7 +185,7 @@ def _jsonl(stream: Stream, path: Path, need: Sequence[str], maybe: Sequence[str]
 def _json_object(line: str) -> Record | BadRow:
     try:
         record = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         column = f", column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
         told = str(error).partition(": line ")[0]
         return BadRow(JSON, f"expected one JSON object but found broken JSON ({told}{column}); write one object a line")
@@ -221,7 +235,8 @@ def _unpacked_row(row: Any) -> Record | BadRow:
 
 
 def _header(header: list[str], path: Path, need: Sequence[str]) -> list[str]:
-    if len(set(header)) < len(header):
+    named = [name for name in header if name]  # spreadsheets leave empty columns behind
+    if len(set(named)) < len(named):
         raise DataError(f"{path}, line 1: the header {header} names a column twice; rename one of the two.")
     for name in need:
         if name not in header:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,6 @@ from tmkd.data.schema import PART, Corpus, Reader, Settings, Task
 from tmkd.errors import ConfigError, DataError
 
 BATCH = 1000  # rows that are in memory at once
-NO_LABEL = (-1, None)  # how data sets say that a row is not labelled
 
 
 def _task(data: Settings, corpus: Settings, cache: Path | None) -> Task:
@@ -33,7 +33,7 @@ def _task(data: Settings, corpus: Settings, cache: Path | None) -> Task:
             _check_columns(rows, (columns.question, columns.passage, label), f"{what}, {name}")
             _check_labels(rows, data, f"{what}, {name}", f"data.{split}", there)
     sources = {
-        split: _source(found, f"{what}, {'+'.join(found)}", (*vars(columns).values(), label), label)
+        split: _source(found, f"{what}, {'+'.join(found)}", (*vars(columns).values(), label), label, data["labels"])
         for split, found in parts.items()
     }
 
@@ -136,8 +136,8 @@ def _check_columns(rows: Dataset, need: Sequence[str], where: str) -> None:
 def _check_labels(rows: Dataset, data: Settings, where: str, key: str, splits: Mapping[str, Dataset]) -> None:
     """Raise where no row is labelled, and where the label's names are not the task's classes."""
     label, classes = data["label"], data["classes"]
-    if len(rows) and set(rows.unique(label)) <= set(NO_LABEL):
-        others = [name for name in splits if not set(splits[name].unique(label)) <= set(NO_LABEL)]
+    if len(rows) and _all_unlabelled(rows, label, data["labels"]):
+        others = [name for name in splits if not _all_unlabelled(splits[name], label, data["labels"])]
         raise DataError(f"{where}: the labels of this split are not public; set {key} to another one of {others}.")
     feature = rows.features[label]
     if not isinstance(feature, ClassLabel):
@@ -153,7 +153,22 @@ def _check_labels(rows: Dataset, data: Settings, where: str, key: str, splits: M
         )
 
 
-def _source(parts: Mapping[str, Dataset], name: str, columns: Sequence[str], label: str | None = None) -> Source:
+def _unlabelled(value: Any, labels: Mapping[str, str]) -> bool:
+    """Whether a label is what data sets put where there is none; −1 is, unless the settings say which class it is."""
+    return value is None or (value == -1 and "-1" not in labels)
+
+
+def _all_unlabelled(rows: Dataset, label: str, labels: Mapping[str, str]) -> bool:
+    return label not in rows.column_names or all(_unlabelled(value, labels) for value in rows.unique(label))
+
+
+def _source(
+    parts: Mapping[str, Dataset],
+    name: str,
+    columns: Sequence[str],
+    label: str | None = None,
+    labels: Mapping[str, str] = MappingProxyType({}),
+) -> Source:
     """Return the rows of all parts one after the other, each known by its number among all."""
 
     def records() -> Iterator[Located]:
@@ -169,7 +184,7 @@ def _source(parts: Mapping[str, Dataset], name: str, columns: Sequence[str], lab
                         number += 1
                         bar.update()
                         record = dict(zip(batch, values))
-                        if label and record[label] in NO_LABEL:
+                        if label and _unlabelled(record[label], labels):
                             yield number, BadRow(UNLABELLED, "no label")
                             continue
                         if label:

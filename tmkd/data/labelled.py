@@ -78,7 +78,8 @@ def make_task(
     skipped = bad.settle()
     for split, rows in read.items():
         if not len(rows.data):
-            left = f" ({sum(skipped.get(rows.source.name, {}).values())} rows were left out)"
+            count = sum(skipped.get(rows.source.name, {}).values())
+            left = f" ({count} rows were left out)" if count else ": it has no rows"
             raise DataError(
                 f"{rows.source.name}: expected at least one pair to use for {split} but found none{left}; add rows."
             )
@@ -120,18 +121,21 @@ def read_labelled(
 
 def class_index(value: Any, column: str, classes: Sequence[str], labels: Mapping[str, str]) -> int:
     """Return the class that a label means, or raise BadRow."""
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    name = str(value) if whole else value
+    if isinstance(value, float) and value.is_integer():  # what a column of integers becomes where one is missing
+        value = int(value)
+    name = str(value) if isinstance(value, int) else value
+    # Where classes are numbers, a number is a name: of the classes 1, 2 and 3 nobody said which one 0 is.
+    indices = [] if any(known.isdigit() for known in classes) else [str(index) for index in range(len(classes))]
     if isinstance(name, str):
         name = labels.get(name, name)
-        if name in classes:
-            return classes.index(name)
-        if name.isascii() and name.isdigit() and int(name) < len(classes):
-            return int(name)
+        for known in (classes, indices):
+            if name in known:
+                return known.index(name)
+    index = f" or an index from 0 to {len(classes) - 1}" if indices else ""
     raise BadRow(
         NO_CLASS,
-        f"field '{column}' must be one of {[*labels, *classes]} or an index from 0 to {len(classes) - 1} but is "
-        f"{shown(value)}; mend the label, or set data.classes or data.labels",
+        f"field '{column}' must be one of {[*labels, *classes]}{index} but is {shown(value)}; mend the label, or set "
+        "data.classes or data.labels",
     )
 
 

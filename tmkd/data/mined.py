@@ -12,7 +12,7 @@ from datasets import Dataset
 
 from tmkd.data.bad_rows import REPEATED, BadRow, BadRows
 from tmkd.data.candidates import top_candidates
-from tmkd.data.files import columns_of, file_hash, files_of, reading, setting
+from tmkd.data.files import columns_of, file_identity, files_of, reading, setting
 from tmkd.data.formats import Record, Source, open_file
 from tmkd.data.rows import SCHEMA, good, in_batches, name_of, text, to_arrow
 from tmkd.data.schema import Corpus, Reader, Settings, pair_id
@@ -94,6 +94,6 @@ MINED = Reader(
     _corpus,
     _no_task,
     lambda _, corpus: {
-        key: [file_hash(file) for file in files_of(setting("corpus", corpus, key))] for key in ("path", "passages")
+        key: [file_identity(file) for file in files_of(setting("corpus", corpus, key))] for key in ("path", "passages")
     },
 )

@@ -87,9 +87,11 @@ def pair(record: Record, columns: Columns) -> dict[str, Any]:
 
 def name_of(record: Record, column: str, question: str) -> str:
     """Return what tells a question apart: its id in ``column``, or else a name made from its text."""
-    if column not in record:
+    if not column or column not in record:
         return pair_id(question, "")
     name = record[column]
+    if isinstance(name, float) and name.is_integer():  # what a column of integers becomes where one is missing
+        name = int(name)
     return str(name) if isinstance(name, int) else text(record, column)
 
 

@@ -51,7 +51,7 @@ class Task:
     skipped: Skipped = field(default_factory=dict)
 
     def check(self) -> Task:
-        """Return the task itself, or raise DataError for an empty, one-class or leaking split."""
+        """Return the task itself, or raise DataError for an empty, one-class or leaking split, or an unlearnt class."""
         for split in SPLITS:
             rows = self.splits[split]
             if len(rows) == 0:
@@ -67,6 +67,12 @@ class Task:
                 raise DataError(f"{self.name}: the {split} split holds the same question-passage pair twice.")
             if self.ranking:
                 self._rankable(split)
+        absent = [name for index, name in enumerate(self.classes) if index not in set(self.splits["train"]["label"])]
+        if absent:
+            raise DataError(
+                f"{self.name}: no row of the train split has the label '{absent[0]}', so it cannot be learnt; give it "
+                "some, or take it out of data.classes."
+            )
         # Ranking: the question itself must be new. Elsewhere one text may stand in many pairs (an NLI premise).
         unit = "question" if self.ranking else "id"
         for one, other in combinations(SPLITS, 2):
