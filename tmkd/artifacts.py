@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import os
@@ -38,7 +39,6 @@ class Artifact:
 
     path: Path
     manifest: dict[str, Any] = field(compare=False)
-    _verified: set[str] = field(default_factory=set, compare=False, repr=False)
 
     @property
     def key(self) -> str:
@@ -55,10 +55,8 @@ class Artifact:
     def file(self, name: str) -> Path:
         """Return the path of a file, once its content is seen to be what the manifest says (DamagedArtifact)."""
         path = self.path / name
-        if name not in self._verified:
-            if sha256(path) != self.manifest["files"][name]["sha256"]:
-                raise DamagedArtifact(f"{path} was changed after it was published; {_remove(self.path)}")
-            self._verified.add(name)
+        if checksum(path) != self.manifest["files"][name]["sha256"]:
+            raise DamagedArtifact(f"{path} was changed after it was published; {_remove(self.path)}")
         return path
 
     def folder(self, name: str = "") -> Path:
@@ -150,6 +148,23 @@ class ArtifactStore:
                 yield
             finally:
                 lock.release()
+
+
+def checksum(path: Path) -> str:
+    """Return a file's SHA-256, which is read once a process, and again where the file has another size or time.
+
+    DamagedArtifact if it cannot be read.
+    """
+    try:
+        seen = path.stat()
+    except OSError as error:
+        raise DamagedArtifact(f"{path} cannot be read ({error.strerror}).") from None
+    return _checksum(path, seen.st_size, seen.st_mtime_ns)
+
+
+@functools.cache
+def _checksum(path: Path, size: int, time_ns: int) -> str:
+    return sha256(path)
 
 
 def _write(path: Path, text: str) -> None:

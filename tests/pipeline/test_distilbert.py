@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 import torch
@@ -15,10 +16,11 @@ from tmkd.models.bilstm import word_tokenizer
 from tmkd.models.classifier import PairClassifier
 from tmkd.models.encoder import load_encoder
 from tmkd.models.tiny import letter_tokenizer
-from tmkd.pipelines import recipe, stage1, stage3
+from tmkd.pipelines import recipe, stage1, stage2, stage3
 from tmkd.pipelines.arms import arms
+from tmkd.pipelines.encoders import encoder_source
 from tmkd.pipelines.inputs import CORPUS, Inputs
-from tmkd.pipelines.language import distilled_encoder, language_teacher
+from tmkd.pipelines.language import _text, distilled_encoder, language_teacher
 
 SMALL = [
     "experiment=distilbert", "data=smoke", "corpus=smoke", "encoder=tiny", "teachers=smoke", "teachers.count=1",
@@ -183,6 +185,40 @@ def test_terms_that_a_language_has_no_use_for_are_refused(tmp_path):
 def test_setting_that_makes_no_sense_is_named(tmp_path, override, said):
     with pytest.raises(ConfigError, match=said):
         composed(tmp_path, override)
+
+
+OWN_CODE = """
+from transformers import BertConfig, BertModel
+
+class OwnConfig(BertConfig):
+    model_type = "of_its_own"
+
+class OwnModel(BertModel):
+    config_class = OwnConfig
+"""
+
+
+def test_encoder_with_code_of_its_own_goes_through_all_stages(tmp_path, monkeypatch):
+    # or its teacher would be trained, and nothing could be made of it
+    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "modules"))
+    monkeypatch.setattr("sys.path", [*sys.path])
+    encoder = bert(tmp_path / "own", BertModel, letter_tokenizer())
+    config = json.loads((tmp_path / "own" / "config.json").read_text())
+    config |= {"model_type": "of_its_own", "auto_map": {"AutoConfig": "own.OwnConfig", "AutoModel": "own.OwnModel"}}
+    (tmp_path / "own" / "config.json").write_text(json.dumps(config))
+    (tmp_path / "own" / "own.py").write_text(OWN_CODE)
+    inputs = Inputs(composed(tmp_path, *encoder, "encoder.trust_remote_code=true", "+terms=similarity"))
+    settled = next(arm for arm in arms(inputs) if arm.key == "distilbert_kd")
+    (student,) = stage2.students(settled, 1)
+    assert type(PairClassifier.load(student.folder("model")).encoder).__name__ == "OwnModel"
+    source = encoder_source(inputs, inputs.config.student, settled.trained[0])
+    assert type(load_encoder(**source).model).__name__ == "OwnModel"
+
+
+def test_share_of_the_text_that_rounds_to_nothing_is_one_pair(whole):
+    _, config = whole
+    learnt, _ = _text(Inputs(config), letter_tokenizer(), 0.001, 1)
+    assert len(learnt) == 1
 
 
 def test_corpus_is_that_of_stage_1(whole):

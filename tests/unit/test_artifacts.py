@@ -8,6 +8,7 @@ import time
 import pytest
 
 from tmkd.artifacts import ArtifactStore, verify
+from tmkd.disk import sha256
 from tmkd.errors import ConfigError, DamagedArtifact, TmkdError
 from tmkd.identity import VERSIONS, key
 
@@ -79,6 +80,23 @@ def test_edited_file_of_the_same_size_is_noticed_when_it_is_read(tmp_path):
     with pytest.raises(DamagedArtifact, match="was changed after it was published"):
         store.find("task", {}).file("answer.txt")
     assert ["was changed" in str(problem) for problem in verify(tmp_path)[1]] == [True]
+
+
+def test_file_is_read_once_however_often_it_is_found_and_again_where_it_was_changed(tmp_path, monkeypatch):
+    # or a training would read gigabytes of tokens each time that it asks for them
+    ArtifactStore(tmp_path).build("task", {}, make_file(), "answer")
+    read = []
+    monkeypatch.setattr("tmkd.artifacts.sha256", lambda path: read.append(path) or sha256(path))
+    found = [ArtifactStore(tmp_path).build("task", {}, never, "answer") for _ in range(3)]
+    (file,) = {artifact.file("answer.txt") for artifact in found}
+    assert read == [file]
+    file.write_text("43")
+    os.utime(file, ns=(0, 0))
+    with pytest.raises(DamagedArtifact, match="was changed after it was published"):
+        found[0].file("answer.txt")
+    file.unlink()
+    with pytest.raises(DamagedArtifact, match="cannot be read"):
+        found[0].file("answer.txt")
 
 
 def test_unreadable_manifest_is_named(tmp_path):

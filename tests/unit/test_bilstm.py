@@ -94,6 +94,14 @@ def test_frozen_embeddings_are_not_learnt(tmp_path):
     assert [name for name, weight in model.named_parameters() if not weight.requires_grad] == ["embed_tokens.weight"]
 
 
+@pytest.mark.parametrize("pooling", ["auto", "mean"])
+def test_its_h1_is_the_mean_unless_another_is_named(tmp_path, pooling):
+    # neither end of a pair has been read from both sides
+    saved(tmp_path)
+    assert load_encoder(name=str(tmp_path), pooling=pooling).pooling == "mean"
+    assert load_encoder(name=str(tmp_path), pooling="last").pooling == "last"
+
+
 def test_bf16_autocast_is_survived_and_changes_nothing(bilstm):
     model = bilstm.model.eval()
     ids = torch.tensor([[3, 4, 5], [6, 7, 0]])

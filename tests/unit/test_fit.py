@@ -5,13 +5,14 @@ import pytest
 import torch
 
 from tmkd.data.batching import PairDataset, tokenise
-from tmkd.errors import TrainingDiverged
+from tmkd.errors import TmkdError, TrainingDiverged
 from tmkd.losses.combine import Term, gold_term, soft_term
 from tmkd.models.classifier import PairClassifier
 from tmkd.models.encoder import load_encoder
 from tmkd.training import callbacks
 from tmkd.training.fit import fit
 from tmkd.training.predict import predict
+from tmkd.training.teacher_states import read_states
 
 SETTINGS = {
     "what": "test", "seed": 3, "learning_rate": 3e-3, "batch_size": 8, "epochs": 3,
@@ -133,6 +134,17 @@ def test_loss_that_is_no_number_stops_and_says_at_which_step(tokens, runtime, tm
 
     with pytest.raises(TrainingDiverged, match=r"nan at step 4 .*lower learning rate"):
         train(new_model(), tokens, tmp_path, runtime, terms=[Term("broken", 1.0, breaks)])
+
+
+@pytest.mark.parametrize("score", [predict, lambda *given: read_states(given[0], given[1], [("h1", 1)], given[2])])
+def test_too_little_memory_to_score_is_one_sentence(tokens, runtime, monkeypatch, score):
+    def full(*_, **__):
+        raise torch.OutOfMemoryError
+
+    model = new_model()
+    monkeypatch.setattr(model, "forward", full)
+    with pytest.raises(TmkdError, match=r"no memory for a batch of 8; lower runtime\.score_batch"):
+        score(model, tokens, runtime)
 
 
 def test_bf16_scores_are_near_those_of_float32(tokens, runtime):

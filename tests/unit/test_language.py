@@ -12,7 +12,7 @@ from transformers import BertConfig, BertForMaskedLM, BertModel, GPT2Config, GPT
 from tmkd.data.batching import tokenise
 from tmkd.data.masking import MaskedCollator, MaskedPairs, mask_tokens
 from tmkd.data.splits import held_out
-from tmkd.errors import DamagedArtifact, DataError, ModelError
+from tmkd.errors import DamagedArtifact, DataError, ModelError, TmkdError
 from tmkd.losses.language import (
     UNMASKED,
     distilbert_terms,
@@ -246,6 +246,13 @@ def test_checkpoints_own_head_predicts_what_transformers_would_and_only_where_it
     torch.testing.assert_close(language(**batch).logits, expected, atol=1e-5, rtol=1e-4)
 
 
+def test_head_of_a_checkpoint_in_half_precision_is_read_in_single(tmp_path, text):
+    encoder = save(tmp_path, small_bert().to(torch.bfloat16))
+    language = LanguageModel(encoder, pretrained_head(encoder.model))
+    assert {weight.dtype for weight in language.parameters()} == {torch.float32}
+    assert torch.isfinite(language(**batch_of(text, range(2))).logits).all()
+
+
 def test_checkpoint_without_a_head_has_none(tmp_path):
     # or a head that transformers drew at random would pass for the checkpoint's
     assert pretrained_head(save(tmp_path, BertModel(small_bert().config)).model) is None
@@ -333,6 +340,16 @@ def run(model, tokens, encoder, scratch, runtime, teacher=None, **changes):
 
 def weights(model):
     return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
+
+
+def test_too_little_memory_to_judge_is_one_sentence(text, runtime, monkeypatch):
+    def full(*_, **__):
+        raise torch.OutOfMemoryError
+
+    model = new_model()
+    monkeypatch.setattr(model, "forward", full)
+    with pytest.raises(TmkdError, match=r"no memory for a batch of 8; lower runtime\.score_batch"):
+        masked_accuracy(model, text, runtime)
 
 
 def test_language_is_learnt(tokens, encoder, text, runtime, tmp_path):

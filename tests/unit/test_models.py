@@ -1,3 +1,6 @@
+import json
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -17,7 +20,7 @@ from transformers import (
 
 from tmkd.data.batching import Collator, tokenise
 from tmkd.errors import ConfigError, DamagedArtifact, ModelError
-from tmkd.models.classifier import PairClassifier, prediction_heads
+from tmkd.models.classifier import PairClassifier, encoder_config, prediction_heads
 from tmkd.models.encoder import check_encoder, load_encoder
 from tmkd.models.heads import Heads
 from tmkd.models.layers import keep_layers, kept
@@ -146,6 +149,50 @@ def test_checkpoint_without_safetensors_is_refused(tmp_path):
     (tmp_path / "model.safetensors").unlink()
     with pytest.raises(ModelError, match="safetensors"):
         load_encoder(source="hub", name=str(tmp_path))
+
+
+def test_checkpoint_in_half_precision_is_loaded_in_single(tmp_path):
+    # or it would be trained in half precision, in which small steps are lost
+    encoder = load_encoder(source="tiny")
+    encoder.model.to(torch.bfloat16).save_pretrained(tmp_path)
+    encoder.tokenizer.save_pretrained(tmp_path)
+    loaded = load_encoder(source="hub", name=str(tmp_path)).model
+    assert {weight.dtype for weight in loaded.parameters()} == {torch.float32}
+
+
+OWN_CODE = """
+from transformers import BertConfig, BertModel
+
+class OwnConfig(BertConfig):
+    model_type = "of_its_own"
+
+class OwnModel(BertModel):
+    config_class = OwnConfig
+"""
+
+
+def test_classifier_whose_encoder_has_code_of_its_own_is_read_again(tmp_path, monkeypatch):
+    # or teachers would be trained, and their soft labels never made
+    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "modules"))
+    monkeypatch.setattr("sys.path", [*sys.path])
+    encoder = load_encoder(source="tiny", layers=2, width=16)
+    encoder.model.save_pretrained(tmp_path / "own")
+    encoder.tokenizer.save_pretrained(tmp_path / "own")
+    config = json.loads((tmp_path / "own" / "config.json").read_text())
+    config |= {"model_type": "of_its_own", "auto_map": {"AutoConfig": "own.OwnConfig", "AutoModel": "own.OwnModel"}}
+    (tmp_path / "own" / "config.json").write_text(json.dumps(config))
+    (tmp_path / "own" / "own.py").write_text(OWN_CODE)
+    with pytest.raises(ModelError, match="custom code"):
+        load_encoder(source="hub", name=str(tmp_path / "own"))
+    model = classifier(load_encoder(source="hub", name=str(tmp_path / "own"), trust_remote_code=True)).eval()
+    model.save(tmp_path / "saved")
+    again = PairClassifier.load(tmp_path / "saved", attention="eager").eval()
+    assert type(again.encoder).__name__ == "OwnModel"
+    ids = torch.tensor([[5, 6, 7]])
+    torch.testing.assert_close(again(ids, torch.ones_like(ids)).logits, model(ids, torch.ones_like(ids)).logits)
+    assert encoder_config(tmp_path / "saved").num_hidden_layers == 2
+    again.save(tmp_path / "twice")
+    assert type(PairClassifier.load(tmp_path / "twice").encoder).__name__ == "OwnModel"
 
 
 @pytest.mark.parametrize("keep_which", ["bottom", "every"])

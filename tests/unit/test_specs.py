@@ -1,10 +1,12 @@
 """Keys: what changes a result changes its key, and what does not leaves it alone."""
 
+import os
 from dataclasses import replace
 
 import pytest
 
 from tmkd.config import Config, EncoderConfig, StudentConfig, TeacherConfig
+from tmkd.disk import sha256
 from tmkd.identity import VERSIONS, key
 from tmkd.models.encoder import load_encoder
 from tmkd.pipelines.specs import corpus_spec, encoder_spec, soft_spec, student_spec, task_spec, teacher_spec
@@ -71,6 +73,20 @@ def test_local_checkpoint_is_known_by_its_content_and_not_by_its_place(tmp_path)
     assert a == b != c
 
 
+def test_local_checkpoint_is_read_once_and_again_where_it_was_changed(tmp_path, monkeypatch):
+    # every key of a student asks for it: gigabytes, dozens of times
+    (tmp_path / "model.safetensors").write_text("a")
+    read = []
+    monkeypatch.setattr("tmkd.artifacts.sha256", lambda path: read.append(path) or sha256(path))
+    encoder = EncoderConfig(source="hub", name=str(tmp_path))
+    first, *others = (encoder_spec(encoder) for _ in range(3))
+    assert len(read) == 1
+    assert others == [first, first]
+    (tmp_path / "model.safetensors").write_text("b")
+    os.utime(tmp_path / "model.safetensors", ns=(0, 0))
+    assert encoder_spec(encoder) != first
+
+
 def test_columns_and_lengths_that_shape_the_corpus_are_in_its_key():
     # or another column would be asked for, and the corpus of the first one come back
     files, renamed = config(), config()
@@ -124,5 +140,5 @@ def test_word_vectors_are_known_by_their_content_and_not_by_their_place(tmp_path
 
 def test_new_version_of_soft_labels_makes_new_students(monkeypatch):
     before = key("stage2", {"a": 1})
-    monkeypatch.setitem(VERSIONS, "soft_labels", 2)
+    monkeypatch.setitem(VERSIONS, "soft_labels", 99)
     assert key("stage2", {"a": 1}) != before

@@ -74,6 +74,23 @@ def test_encoder_with_fused_attention_maps_is_refused_by_name():
         check_attention(gpt2)
 
 
+@pytest.mark.parametrize("name", ["scores", "attention", "values"])
+def test_attention_of_the_embeddings_is_refused(name):
+    # or layer 0, less one, would be the last layer
+    shape = transfer.Shape(layers=2, width=16, heads=2)
+    with pytest.raises(ValueError, match=f"other than embeddings for '{name}'"):
+        transfer.StateLoss(name, shape, [shape], layers="embeddings")
+
+
+@pytest.mark.parametrize(("mine", "theirs"), [(16, 12), (12, 16)])
+def test_relation_heads_that_do_not_divide_a_width_are_refused(mine, theirs):
+    # or the first step would, once the teachers are trained
+    student, teacher = (transfer.Shape(layers=2, width=width, heads=2) for width in (mine, theirs))
+    with pytest.raises(ValueError, match=r"relation_heads that divide the widths .* but found 8"):
+        transfer.StateLoss("values", student, [teacher], relation_heads=8)
+    assert transfer.StateLoss("values", student, [teacher], relation_heads=4).extra == {"relation_heads": 4}
+
+
 def test_what_settings_may_name_is_what_the_losses_know():
     # checks.py lies below the losses and cannot ask them
     assert set(checks.TERMS) == set(transfer.NAMES)

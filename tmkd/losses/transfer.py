@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -112,11 +113,18 @@ class StateLoss(nn.Module):
         self.extra = {"relation_heads": relation_heads} if name == "values" and relation_heads else {}
         self.pairs = [pairs_of_layers(layers or self.transfer.layers, student, teacher) for teacher in teachers]
         self.shares = [share / sum(shares) for share in shares] if shares else [1 / len(teachers)] * len(teachers)
+        if self.transfer.kind in ("scores", "values") and any((0, 0) in pairs for pairs in self.pairs):
+            raise ValueError(f"expected a map of layers other than {layers} for '{name}': embeddings have no attention")
         for teacher in teachers:
             if self.transfer.same_heads and teacher.heads != student.heads:
                 raise ValueError(
                     f"expected as many attention heads in the student as in its teacher for '{name}', but found "
                     f"{student.heads} and {teacher.heads}"
+                )
+            if name == "values" and relation_heads and math.gcd(student.width, teacher.width) % relation_heads:
+                raise ValueError(
+                    f"expected relation_heads that divide the widths of student ({student.width}) and teacher "
+                    f"({teacher.width}) for '{name}', but found {relation_heads}"
                 )
             if name == "values" and not relation_heads and teacher.heads != student.heads:
                 raise ValueError(

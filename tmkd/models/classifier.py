@@ -15,7 +15,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import PreTrainedTokenizerBase
+from transformers import AutoConfig, PretrainedConfig, PreTrainedTokenizerBase
 
 from tmkd.errors import DamagedArtifact
 from tmkd.models.encoder import Encoder, load_encoder
@@ -54,6 +54,7 @@ class PairClassifier(nn.Module):
         self.encoder = encoder.model
         self.tokenizer: PreTrainedTokenizerBase = encoder.tokenizer
         self.pooling = encoder.pooling
+        self.trust_remote_code = encoder.trust_remote_code
         self.classes = tuple(classes)
         self.max_length = max_length
         self.heads = Heads(heads, encoder.model.config.hidden_size, len(self.classes))
@@ -165,15 +166,20 @@ class PairClassifier(nn.Module):
             "pooling": self.pooling,
             "max_length": self.max_length,
             **({"exits": list(self.exits.layers)} if self.exits.layers else {}),
+            **({"trust_remote_code": True} if self.trust_remote_code else {}),
         }
         (folder / "classifier.json").write_text(json.dumps(facts, indent=1))
 
     @classmethod
     def load(cls, folder: Path, **loading: Any) -> PairClassifier:
-        """Read what ``save`` wrote; ``loading`` goes to ``load_encoder`` (dropout, attention)."""
+        """Read what ``save`` wrote; ``loading`` goes to ``load_encoder`` (dropout, attention).
+
+        An encoder whose own code ran when it was made runs it again: ``save`` put it beside the weights.
+        """
         try:
-            facts = json.loads((folder / "classifier.json").read_text())
-            encoder = load_encoder(name=str(folder / "encoder"), pooling=facts["pooling"], **loading)
+            facts = _facts(folder)
+            loading |= {"pooling": facts["pooling"], "trust_remote_code": facts.get("trust_remote_code", False)}
+            encoder = load_encoder(name=str(folder / "encoder"), **loading)
             model = cls(encoder, facts["heads"], facts["classes"], facts["max_length"])
             model.heads.load_state_dict(load_file(folder / "heads.safetensors"))
             if exits := facts.get("exits"):
@@ -189,6 +195,17 @@ class PairClassifier(nn.Module):
     def parameter_count(self) -> int:
         """Of the encoder and its heads; for exits see ``tmkd.models.exits.exit_parameters``."""
         return sum(parameter.numel() for part in (self.encoder, self.heads) for parameter in part.parameters())
+
+
+def encoder_config(folder: Path) -> PretrainedConfig:
+    """Return the configuration of the encoder that ``PairClassifier.save`` wrote, without its weights."""
+    trusted = _facts(folder).get("trust_remote_code", False)
+    return AutoConfig.from_pretrained(folder / "encoder", trust_remote_code=trusted)
+
+
+def _facts(folder: Path) -> dict[str, Any]:
+    facts: dict[str, Any] = json.loads((folder / "classifier.json").read_text())
+    return facts
 
 
 def prediction_heads(names: Sequence[str], alpha: float) -> list[int]:

@@ -22,7 +22,7 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from tmkd.errors import ConfigError, ModelError
-from tmkd.models import bilstm  # noqa: F401  # makes its checkpoints known to AutoModel
+from tmkd.models import bilstm  # which makes its checkpoints known to AutoModel
 from tmkd.models.embedded import embedded_folder
 from tmkd.models.layers import check_depth, keep_layers
 from tmkd.models.tiny import tiny_encoder
@@ -35,11 +35,13 @@ transformers_logging.disable_progress_bar()
 
 @dataclass(frozen=True)
 class Encoder:
-    """An encoder, its tokenizer, and where its ``h1`` is: the first token's state, or the last's for a decoder."""
+    """An encoder, its tokenizer, where its ``h1`` is (first: the first token's state; last: a decoder's; mean), and
+    whether its checkpoint's own code runs."""
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     pooling: str
+    trust_remote_code: bool = False
 
 
 def load_encoder(
@@ -94,8 +96,8 @@ def load_encoder(
         tokenizer.pad_token = tokenizer.eos_token  # GPT-2 has none; padded positions are masked, so any token serves
     tokenizer.padding_side = "right"
     if pooling == "auto":
-        pooling = "first" if tokenizer.cls_token_id is not None and not _is_causal(model.config) else "last"
-    return Encoder(model, tokenizer, pooling)
+        pooling = _pooling(model.config, tokenizer)
+    return Encoder(model, tokenizer, pooling, trust_remote_code)
 
 
 def check_encoder(
@@ -177,7 +179,13 @@ def _pretrained(
     try:
         tokenizer = AutoTokenizer.from_pretrained(place, revision=revision, trust_remote_code=trust)
         model = AutoModel.from_pretrained(
-            place, config=config, revision=revision, trust_remote_code=trust, use_safetensors=True, **extra
+            place,
+            config=config,
+            revision=revision,
+            trust_remote_code=trust,
+            use_safetensors=True,
+            dtype=torch.float32,  # a checkpoint in half precision would be trained in it, and lose small steps
+            **extra,
         )
     except (OSError, ValueError, ImportError, SafetensorError) as error:
         raise ModelError(f"encoder {place}: {_first_sentence(error)}") from None
@@ -204,6 +212,12 @@ def _config(place: str, revision: str | None, trust: bool) -> PretrainedConfig:
             f"encoder.name: '{place}' is neither a folder with a transformers checkpoint nor reachable on the hub "
             f"({_first_sentence(error)})"
         ) from None
+
+
+def _pooling(config: PretrainedConfig, tokenizer: PreTrainedTokenizerBase) -> str:
+    if isinstance(config, bilstm.BiLstmConfig):
+        return "mean"  # neither the first nor the last word has seen the pair from both sides
+    return "first" if tokenizer.cls_token_id is not None and not _is_causal(config) else "last"
 
 
 def _is_causal(config: PretrainedConfig) -> bool:

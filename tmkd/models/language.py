@@ -89,7 +89,7 @@ class LanguageModel(nn.Module):
 
     @classmethod
     def load(cls, folder: Path, **loading: Any) -> LanguageModel:
-        """Read what ``save`` wrote; ``loading`` goes to ``load_encoder`` (attention)."""
+        """Read what ``save`` wrote; ``loading`` goes to ``load_encoder`` (attention, trust_remote_code)."""
         try:
             head = LanguageHead(**json.loads(_facts(folder).read_text()))
             head.load_state_dict(load_file(_weights(folder)))
@@ -111,7 +111,7 @@ def pretrained_head(encoder: PreTrainedModel, **loading: Any) -> LanguageHead | 
     if not place or type(encoder.config) not in MODEL_FOR_MASKED_LM_MAPPING:
         return None
     model, found = AutoModelForMaskedLM.from_pretrained(
-        place, use_safetensors=True, output_loading_info=True, **loading
+        place, use_safetensors=True, output_loading_info=True, dtype=torch.float32, **loading
     )
     if any(not name.startswith(f"{model.base_model_prefix}.") for name in found["missing_keys"]):
         return None

@@ -30,12 +30,11 @@ def encoder_source(
     """
     encoder = encoder_of(member, inputs.config)
     if start is not None:
-        return {"name": str(start.folder(TEACHERS_ENCODER)), "pooling": encoder.pooling}
+        trusted = {"trust_remote_code": encoder.trust_remote_code}
+        return {"name": str(start.folder(TEACHERS_ENCODER)), "pooling": encoder.pooling, **trusted}
     if encoder.source != "bilstm":
         return {name: getattr(encoder, name) for name in LOADED}
-    # Neither the first nor the last word has seen the pair from both sides.
-    pooling = "mean" if encoder.pooling == "auto" else encoder.pooling
-    return {"name": str(_made(inputs, encoder).folder(ENCODER)), "pooling": pooling}
+    return {"name": str(_made(inputs, encoder).folder(ENCODER)), "pooling": encoder.pooling}
 
 
 def student_identity(inputs: Inputs, start: Artifact | None = None) -> dict[str, Any]:

@@ -133,7 +133,7 @@ def _distil(inputs: Inputs, teacher: Artifact, seed: int, work: Path) -> dict[st
     torch.manual_seed(seed)
     classifier = new_student(inputs, [AVERAGE], teacher)
     taught_by = _load(inputs, teacher)
-    encoder = Encoder(classifier.encoder, classifier.tokenizer, classifier.pooling)
+    encoder = Encoder(classifier.encoder, classifier.tokenizer, classifier.pooling, classifier.trust_remote_code)
     student = LanguageModel(encoder).to(inputs.runtime.device)
     student.head.load_state_dict(taught_by.head.state_dict())
     learnt, held_out = _text(inputs, student.tokenizer, config.stage1.share, seed)
@@ -189,7 +189,7 @@ def _text(
     max_length = config.student.max_length or encoder_of(config.student, config).max_length
     tokens: Dataset = inputs.tokens(CORPUS, tokenizer, max_length).select_columns(["id", "input_ids", "length"])
     learnt, held = held_out(inputs.rows(CORPUS), "passage", config.language.held_out)
-    pairs, judges = draw_pairs(tokens.select(learnt), round(len(learnt) * share)), tokens.select(held)
+    pairs, judges = draw_pairs(tokens.select(learnt), max(1, round(len(learnt) * share))), tokens.select(held)
     masked = config.language.masked
     return (
         MaskedPairs(pairs, tokenizer, masked, seed),
@@ -211,5 +211,6 @@ def _judged(inputs: Inputs, model: LanguageModel, pairs: MaskedPairs | None, who
 def _load(inputs: Inputs, teacher: Artifact) -> LanguageModel:
     from tmkd.models.language import LanguageModel
 
-    model = LanguageModel.load(teacher.folder(MODEL), attention=inputs.runtime.attention)
+    trusted = encoder_of(inputs.config.student, inputs.config).trust_remote_code
+    model = LanguageModel.load(teacher.folder(MODEL), attention=inputs.runtime.attention, trust_remote_code=trusted)
     return model.to(inputs.runtime.device)

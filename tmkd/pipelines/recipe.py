@@ -98,7 +98,7 @@ def prepare(made_of: Recipe, known: PairDataset | None = None) -> Ready:
     elif soft:
         chosen = list(lesson.teachers)
         targets, weights = soft_targets(inputs, chosen, "train", average, tokens, lesson.teacher_weights)
-    more, states = state_terms(inputs, lesson.terms, 2, model, lesson.teachers, "train")
+    more, states = state_terms(inputs, lesson.terms, 2, model, lesson.teachers, "train", tokens)
     heads = prediction_heads(model.heads.names, lesson.alpha)
     pairs = PairDataset(tokens, targets, weights, states)
     return Ready(model, pairs, [*objective(inputs, lesson), *more, *exit_losses(inputs.config, heads)], heads)

@@ -6,10 +6,10 @@ are the same run; α says nothing where nobody teaches), so that equal runs have
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
+from tmkd.artifacts import checksum
 from tmkd.config import Config, EncoderConfig, TeacherConfig, encoder_of, settings
 from tmkd.models.embedded import WEIGHTS_SHA256
 from tmkd.models.vectors import vectors_digest
@@ -62,7 +62,7 @@ def encoder_spec(encoder: EncoderConfig) -> dict[str, Any]:
         return {**common, "bilstm": made | {"vectors": vectors_digest(encoder.vectors) if encoder.vectors else None}}
     folder = Path(encoder.name or "").expanduser()
     if encoder.name and folder.is_dir():
-        return {**common, "files": [_digest(path) for path in sorted(folder.iterdir()) if path.is_file()]}
+        return {**common, "files": [checksum(path) for path in sorted(folder.iterdir()) if path.is_file()]}
     return {**common, "name": encoder.name, "revision": encoder.revision}
 
 
@@ -112,8 +112,3 @@ def course_spec(**numbers: tuple[float, float | None, str]) -> dict[str, Any]:
 
 def _pick(section: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
     return {name: section[name] for name in names}
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

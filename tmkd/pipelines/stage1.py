@@ -102,8 +102,8 @@ def _train(
     heads = [AVERAGE] if targets == "average" else [teacher.key for teacher in chosen]
     model = new_student(inputs, heads, start)
     tokens = inputs.tokens(CORPUS, model.tokenizer, model.max_length)
-    tokens = draw_pairs(tokens, round(len(tokens) * config.stage1.share))
-    more, states = state_terms(inputs, terms, 1, model, chosen, CORPUS)
+    tokens = draw_pairs(tokens, max(1, round(len(tokens) * config.stage1.share)))
+    more, states = state_terms(inputs, terms, 1, model, chosen, CORPUS, tokens)
     settled = config.stage1
     soft, weights = soft_targets(inputs, chosen, CORPUS, targets == "average", tokens, settled.teacher_weights)
     with letting_go(tokens, soft, weights):

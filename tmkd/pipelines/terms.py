@@ -44,12 +44,19 @@ def active_terms(inputs: Inputs, names: Sequence[str], stage: int) -> dict[str, 
 
 
 def state_terms(
-    inputs: Inputs, names: Sequence[str], stage: int, model: PairClassifier, teachers: Sequence[Artifact], rows: str
+    inputs: Inputs,
+    names: Sequence[str],
+    stage: int,
+    model: PairClassifier,
+    teachers: Sequence[Artifact],
+    rows: str,
+    learnt: Dataset,
 ) -> tuple[list[Term], Any]:
     """Return the terms of a stage, and the source of the teachers' states that they read (None where they need none).
 
     Args:
         rows: the split that is learnt from: train or corpus.
+        learnt: the student's tokens of it, or of as many as ``draw_pairs`` drew: states are asked for by place in it.
     """
     from tmkd.losses.combine import Term
     from tmkd.losses.transfer import SELF_ATTENTION, SelfAttention
@@ -63,11 +70,11 @@ def state_terms(
             own = SelfAttention(student)
             terms.append(Term(name, weight, own, own.student_states))
             continue
-        loss = _loss(inputs, term, student, shapes)
+        loss = _loss(term, student, shapes, _shares(inputs, stage, len(teachers)))
         terms.append(Term(name, weight, loss, loss.student_states))
         for states, more in zip(wanted, loss.teacher_states):
             states |= more
-    return terms, _source(inputs, teachers, wanted, model, rows) if any(wanted) else None
+    return terms, _source(inputs, teachers, wanted, rows, learnt) if any(wanted) else None
 
 
 def check_terms(inputs: Inputs, arm: str, names: Sequence[str]) -> None:
@@ -77,7 +84,11 @@ def check_terms(inputs: Inputs, arm: str, names: Sequence[str]) -> None:
 
     config = inputs.config
     student = _facts(inputs, config.student, config.student.layers, config.student.keep)
-    teachers = [_facts(inputs, teacher) for teacher in config.teachers.roster[: config.teachers.count]]
+    most = max(config.comparison.teacher_counts or [config.teachers.count])
+    named = config.method.arms[arm].teacher
+    numbers = range(1, most + 1) if named is None else [named]  # which is the best of them is not known yet
+    teachers = {number: _facts(inputs, config.teachers.roster[number - 1]) for number in numbers}
+    shapes = [teacher.shape for teacher in teachers.values()]
     for name in names:
         term = config.method.terms[name]
         try:
@@ -85,13 +96,13 @@ def check_terms(inputs: Inputs, arm: str, names: Sequence[str]) -> None:
                 SelfAttention(student.shape)
                 check_attention(student.model)
                 continue
-            loss = _loss(inputs, term, student.shape, [teacher.shape for teacher in teachers])
-            for facts in (student, *teachers):
+            loss = _loss(term, student.shape, shapes)
+            for facts in (student, *teachers.values()):
                 if loss.transfer.kind in ATTENTION_KINDS:
                     check_attention(facts.model)
         except (ValueError, ModelError) as error:
             raise ConfigError(f"method.terms.{name}, for the arm {arm}: {error}") from None
-        for number, teacher in enumerate(teachers, start=1):
+        for number, teacher in teachers.items():
             if loss.transfer.kind in TOKEN_KINDS and teacher.tokens != student.tokens:
                 raise ConfigError(
                     f"method.terms.{name}, for the arm {arm}: '{term.loss}' compares token with token, so expected "
@@ -119,12 +130,16 @@ def _facts(
     return _Facts(model, _shape(model.config), (tokenizer_digest(tokenizer), max_length))
 
 
-def _loss(inputs: Inputs, term: TermConfig, student: Shape, teachers: Sequence[Shape]) -> Any:
+def _shares(inputs: Inputs, stage: int, teachers: int) -> list[float] | None:
+    """Return how much each teacher counts in a stage; weights an example are of what teachers predict: None."""
+    method = inputs.config.method
+    weights = inputs.config.stage1.teacher_weights if stage == 1 else method.teacher_weights
+    return method.weights[:teachers] if weights == "fixed" and teachers > 1 else None
+
+
+def _loss(term: TermConfig, student: Shape, teachers: Sequence[Shape], shares: list[float] | None = None) -> Any:
     from tmkd.losses.transfer import StateLoss
 
-    method = inputs.config.method
-    # weights an example are of what teachers predict; of their states, all count alike
-    shares = method.weights[: len(teachers)] if method.teacher_weights == "fixed" else None
     return StateLoss(term.loss, student, teachers, term.layers, shares, term.relation_heads)
 
 
@@ -135,21 +150,19 @@ def _shape(config: Any) -> Shape:
 
 
 def _teacher_shape(teacher: Artifact) -> Shape:
-    from transformers import AutoConfig
+    from tmkd.models.classifier import encoder_config
 
-    return _shape(AutoConfig.from_pretrained(teacher.folder(MODEL) / "encoder"))
+    return _shape(encoder_config(teacher.folder(MODEL)))
 
 
-def _source(
-    inputs: Inputs, teachers: Sequence[Artifact], wanted: list[set[State]], model: PairClassifier, rows: str
-) -> Any:
+def _source(inputs: Inputs, teachers: Sequence[Artifact], wanted: list[set[State]], rows: str, learnt: Dataset) -> Any:
     from tmkd.state_store import StoredStates
     from tmkd.training.teacher_states import WindowedStates
 
     if inputs.runtime.store_states:
         folders = [_stored(inputs, teacher, states, rows).folder() for teacher, states in zip(teachers, wanted)]
-        return StoredStates(folders, wanted, inputs.tokens(rows, model.tokenizer, model.max_length)["id"])
-    each = [_reader(inputs, teacher, states, rows) for teacher, states in zip(teachers, wanted)]
+        return StoredStates(folders, wanted, learnt["id"])
+    each = [_reader(inputs, teacher, states, rows, len(learnt)) for teacher, states in zip(teachers, wanted)]
     return WindowedStates(each, inputs.runtime.state_window)
 
 
@@ -161,9 +174,10 @@ def _load(inputs: Inputs, teacher: Artifact) -> PairClassifier:
 
 
 def _reader(
-    inputs: Inputs, teacher: Artifact, states: set[State], rows: str
+    inputs: Inputs, teacher: Artifact, states: set[State], rows: str, pairs: int
 ) -> Callable[[np.ndarray], list[PairStates]]:
-    """Return what loads a teacher, reads its states of some pairs, and lets it go."""
+    """Return what loads a teacher, reads its states of some of the drawn ``pairs``, and lets it go."""
+    from tmkd.data.splits import draw_pairs
     from tmkd.training.teacher_states import read_states
 
     tokens: list[Dataset] = []  # found, and their files checked, in the first window alone
@@ -171,7 +185,7 @@ def _reader(
     def read(indices: np.ndarray) -> list[PairStates]:
         model = _load(inputs, teacher)
         if not tokens:
-            tokens.append(inputs.tokens(rows, model.tokenizer, model.max_length))
+            tokens.append(draw_pairs(inputs.tokens(rows, model.tokenizer, model.max_length), pairs))
         found = read_states(model, tokens[0].select(indices), sorted(states), inputs.runtime)
         del model
         gc.collect()

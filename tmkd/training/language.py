@@ -72,7 +72,7 @@ def masked_accuracy(model: LanguageModel, pairs: MaskedPairs, runtime: Runtime) 
         rows = [pairs[int(index)] for index in order[start : start + runtime.score_batch]]
         batch = to_device(collate(rows), runtime.device)
         wanted = batch["masked"][batch["masked"] != UNMASKED]
-        with runtime.autocast():
+        with runtime.scoring():
             logits = model(**inputs_of(batch), masked=batch["masked"]).logits.float()
         right += int((logits.argmax(-1) == wanted).sum())
         loss += float(F.cross_entropy(logits, wanted, reduction="sum"))

@@ -41,7 +41,7 @@ def predict(
     for start in range(0, len(order), runtime.score_batch):
         chosen = order[start : start + runtime.score_batch]
         batch = to_device(collate(rows_of(inputs, chosen)), runtime.device)
-        with runtime.autocast():
+        with runtime.scoring():
             scored = answer(**batch).float().cpu().numpy()
         if not start:
             logits = np.empty((len(tokens), *scored.shape[1:]), dtype=np.float32)

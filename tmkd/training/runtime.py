@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 
-from tmkd.errors import ConfigError
+from tmkd.errors import ConfigError, TmkdError
 from tmkd.processes import Processes
 
 SCORE_BATCH = 128
@@ -32,6 +34,17 @@ class Runtime:
 
     def autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
+
+    @contextmanager
+    def scoring(self) -> Iterator[None]:
+        """Hold forward passes over ``score_batch`` pairs; TmkdError where the device has no memory for so many."""
+        try:
+            with self.autocast():
+                yield
+        except torch.OutOfMemoryError:
+            raise TmkdError(
+                f"scoring: the device has no memory for a batch of {self.score_batch}; lower runtime.score_batch."
+            ) from None
 
 
 def resolve_runtime(

@@ -38,7 +38,7 @@ def read_states(
     for start in range(0, len(order), runtime.score_batch):
         chosen = order[start : start + runtime.score_batch]
         batch = to_device(collate(rows_of(inputs, chosen)), runtime.device)
-        with runtime.autocast():
+        with runtime.scoring():
             states = model(**batch, states=wanted).states
         for state, tensor in states.items():
             values = tensor.float().cpu().numpy().astype(np.float16)
