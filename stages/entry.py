@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import hydra
@@ -40,6 +41,7 @@ def launch(stage: str, then: str) -> None:
 
     @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
     def job(composed: DictConfig) -> None:
+        begun.append(composed)
         started = time.monotonic()
         if int(os.environ.get("RANK", 0)):  # one of several processes, of which the first speaks for all
             logging.getLogger().setLevel(logging.WARNING)
@@ -56,6 +58,7 @@ def launch(stage: str, then: str) -> None:
         log.info("%s done: %s, in %.0f s. Next: %s", stage, made, time.monotonic() - started, then)
 
     arguments = sys.argv[1:]
+    begun: list[DictConfig] = []
     try:
         if usage.FLAGS & set(arguments):
             print(usage.text(CONF, [each for each in arguments if not each.startswith("-")]))
@@ -69,6 +72,10 @@ def launch(stage: str, then: str) -> None:
         _stop(str(error))
     except RuntimeError as error:
         if (told := missing_plugin(error)) is None:
+            raise
+        _stop(told)
+    except (AssertionError, AttributeError):
+        if begun or (told := unset_section(arguments)) is None:
             raise
         _stop(told)
     except OSError as error:
@@ -92,6 +99,12 @@ def missing_plugin(error: RuntimeError) -> str | None:
         return None
     plugin = next((name for name in PLUGINS if name in str(error)), None)
     return plugin and f"launcher: expected {plugin} but it is not installed; install it with: {PLUGINS[plugin]}"
+
+
+def unset_section(arguments: Sequence[str]) -> str | None:
+    """Say which section's settings came without the section, if that is why Hydra could not compose."""
+    setting = next((each for each in arguments if each.lstrip("+").startswith("runtime.ray")), None)
+    return setting and f"{setting}: expected runtime=ray as well, since without it there are no settings of Ray."
 
 
 def explain(error: Exception) -> str:

@@ -356,11 +356,10 @@ def vary(config: Config, changes: dict[str, Any]) -> Config:
     # these sections alone: the whole config takes many times as long
     sections = OmegaConf.create({name: getattr(config, name) for name in changes})
     try:
-        varied = OmegaConf.to_object(OmegaConf.merge(sections, changes))
+        varied: Any = OmegaConf.to_object(OmegaConf.merge(sections, changes))
     except OmegaConfBaseException as error:
         told = str(error).splitlines()[0]
         raise ConfigError(f"method.arms, set: expected settings of tmkd/config.py, got {changes} ({told}).") from None
-    assert isinstance(varied, dict)
     return dataclasses.replace(config, **varied)
 
 

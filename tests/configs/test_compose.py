@@ -15,6 +15,8 @@ from tmkd.errors import ConfigError
 CONF = Path(__file__).parents[2] / "conf"
 GROUPS = sorted(path.relative_to(CONF).with_suffix("") for path in CONF.glob("*/**/*.yaml"))
 
+FIXED = ["method.teacher_weights=fixed"]
+
 
 def composed(*overrides):
     with initialize_config_dir(str(CONF), version_base="1.3"):
@@ -101,11 +103,60 @@ def test_names_of_labels_need_no_plus_sign():
         ),
         ("data.labels={no: [wrong]}", "data.labels: expected classes"),
         ("data.column=SQuAD", "data.column: expected one of DeepQA, "),
+        ("student.seeds=[-1]", "student.seeds: expected 0 or more, and less than 2 to the power of 32, got -1"),
+        ("teachers.roster.1.seed=4294967296", r"teachers.roster\[1\].seed: expected 0 or more"),
+        ("encoder.seed=-1", "encoder.seed: expected 0 or more"),
+        ("trainer.weight_decay=inf", "trainer.weight_decay: expected 0 or more, got inf"),
+        ("trainer.warmup=1", "trainer.warmup: expected at least 0 and less than 1"),
+        ("method.temperature_end=0", "method.temperature_end: expected more than 0, got 0"),
+        ("runtime.threads=1000000000000", r"runtime.threads: expected a number from 0 \(all\) to 1024"),
+        ("paths.artifacts=", "paths.artifacts: expected a folder, got ''"),
+        ("comparison.teacher_counts=[3,3]", "comparison.teacher_counts: expected different numbers"),
+        ("+method.arms.tmkd.set={data: {name: other}}", "method.arms.tmkd.set: expected one of corpus, .*, got data"),
+        ("+method.arms.tmkd.set={method: null}", "method.arms.tmkd.set.method: expected settings, .*, got None"),
+        ("+method.arms.tmkd.set={student: {1: 2, a: 3}}", "method.arms.tmkd.set.student: expected names .*, got 1"),
+        ("method.online.peers=[{1: 2, a: 3},{}]", "method.online.peers: expected names of settings, got 1"),
     ],
 )
 def test_setting_that_makes_no_sense_is_named(override, said):
     with pytest.raises(ConfigError, match=said):
         composed(override)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["encoder=tiny", "encoder.width=33"], "encoder.width: expected an even number where source is tiny, got 33"),
+        ([*FIXED, "method.weights=[inf,1,1]"], "method.weights: expected 3 numbers, none negative"),
+        (
+            [*FIXED, "method.weights=[0,0,1]", "comparison.teacher_counts=[2,3]"],
+            "method.weights: expected one of the first 2 above 0",
+        ),
+        (
+            ["stage1.kind=language", "language.seed=-1", "student.layers=1"],
+            "language.seed: expected 0 or more",
+        ),
+        (["data.name='?'", "+table.rows={TMKD: {arm: tmkd}}"], r"data.name: expected a name .*, got '\?'"),
+        (["data.name=columns", "+table.rows={TMKD: {arm: tmkd}}"], "data.name: expected a name .*, got 'columns'"),
+        (
+            [
+                "student.init=teacher",
+                "teachers.count=1",
+                "comparison.teacher_counts=[2]",
+                "teachers.roster.1.encoder.source=tiny",
+            ],
+            "student.init: expected encoder, where teachers have others",
+        ),
+    ],
+)
+def test_settings_that_make_no_sense_together_are_named(overrides, said):
+    with pytest.raises(ConfigError, match=said):
+        composed(*overrides)
+
+
+def test_weights_may_leave_out_the_first_teacher_where_it_never_teaches_alone():
+    composed(*FIXED, "method.weights=[0,1,1]")
+    composed(*FIXED, "method.weights=[0,1,1]", "comparison.teacher_counts=[1,2]")
 
 
 @pytest.mark.parametrize(

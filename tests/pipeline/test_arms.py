@@ -1,11 +1,19 @@
 """Arms with settings of their own: each is judged by its own, and never by another's."""
 
+import numpy as np
 import pytest
+import torch
 
 from tests.pipeline.running import compose_at
 from tmkd.errors import ConfigError
+from tmkd.models.classifier import PairClassifier
+from tmkd.models.encoder import load_encoder
+from tmkd.pipelines import stage3, teachers
 from tmkd.pipelines.arms import check_arms
 from tmkd.pipelines.inputs import Inputs
+from tmkd.pipelines.scoring import soft_labels
+from tmkd.soft_labels import read_soft_labels
+from tmkd.training.predict import predict
 
 
 def test_an_arms_own_settings_do_not_rule_out_the_other_arms_of_its_experiment(tmp_path):
@@ -26,3 +34,58 @@ def test_a_head_a_teacher_beside_one_head_for_all_is_named(tmp_path):
         ConfigError, match=r"method.mix: expected heads, where method.arms.mkd.targets is heads, got blend"
     ):
         check_arms(Inputs(compose_at(tmp_path, "method=mkd", "method.mix=blend")))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["method=mkd", "method.mix=blend"], "method.mix: expected heads"),
+        (["method=kd", "+method.arms.kd.set={student: {layers: 9}}"], "student.layers: expected at most 3"),
+        (["method=kd", "+method.arms.kd.set={method: {online: null}}"], "'method.online' is not Optional"),
+        (
+            ["method=kd", "teachers.roster.1.learning_rate=0.001", "teachers.roster.1.seed=1"],
+            "roster.1.: expected another",
+        ),
+    ],
+)
+def test_arm_that_cannot_be_is_told_before_its_teachers_are_trained(tmp_path, overrides, said):
+    with pytest.raises(ConfigError, match=said):
+        teachers.run(compose_at(tmp_path, "experiment=smoke", *overrides))
+    assert not list(tmp_path.glob("artifacts/teacher-*"))
+
+
+def test_baseline_that_is_no_row_is_told_before_anything_is_trained(tmp_path):
+    with pytest.raises(ConfigError, match=r"comparison.baseline: .* KD \(1-o-1\), teacher 1"):
+        stage3.run(compose_at(tmp_path, "experiment=smoke", "method=kd", "comparison.baseline=BERT-3"))
+    assert not list(tmp_path.glob("artifacts/teacher-*"))
+
+
+def test_teachers_of_arms_without_a_stage_1_ask_for_no_corpus(tmp_path):
+    check_arms(Inputs(compose_at(tmp_path, "experiment=smoke", "method=kd", "corpus=files", "corpus.path=nowhere")))
+
+
+def test_teachers_that_are_there_are_found_without_looking_at_encoders(tmp_path, monkeypatch):
+    # which takes seconds, as torch must be loaded
+    monkeypatch.setattr(teachers, "untrained", lambda *_: False)
+    monkeypatch.setattr(teachers, "teachers", lambda _: ["found"])
+    monkeypatch.delattr("tmkd.models.encoder.inspect_encoder")
+    assert teachers.run(compose_at(tmp_path, "experiment=smoke", "method=kd", "+terms=rkd")) == ["found"]
+
+
+def test_student_teaches_by_the_heads_that_predict_and_not_by_one_that_learnt_nothing(tmp_path):
+    """At α = 1 the gold head is as random as on the first day."""
+    torch.manual_seed(0)
+    model = PairClassifier(load_encoder(source="tiny"), ["gold", "taught"], ["wrong", "right"], 32)
+
+    def make(work):
+        model.save(work / teachers.MODEL)
+        return {}
+
+    inputs = Inputs(compose_at(tmp_path, "experiment=smoke", "runtime.precision=fp32"))
+    tokens = inputs.tokens("validation", model.tokenizer, model.max_length)
+    heads = predict(model, tokens, inputs.runtime)
+    assert np.abs(heads[:, 0] - heads[:, 1]).max() > 0.01
+    for alpha, expected in ((1.0, heads[:, 1]), (0.5, heads.mean(axis=1))):
+        student = inputs.store.build("stage2", {"alpha": alpha}, make, f"student of α = {alpha}")
+        scored = read_soft_labels(soft_labels(inputs, student, "validation").folder(), tokens["id"])
+        np.testing.assert_allclose(scored, expected, atol=1e-5)

@@ -38,7 +38,7 @@ def done(pairs):
 runtime = RuntimeConfig(device="cpu", precision="fp32", threads=1, score_batch=1, shard_size=2)
 runtime.ray = RayConfig(workers=2, storage=storage)
 work.mkdir(exist_ok=True)
-print("scored", score_with_ray(runtime, home / "model", load_from_disk(str(home / "tokens")), work, done))
+print("scored", score_with_ray(runtime, home / "model", [0], load_from_disk(str(home / "tokens")), work, done))
 """
 
 

@@ -5,9 +5,23 @@ from pathlib import Path
 import pytest
 
 from tmkd.artifacts import Artifact
-from tmkd.config import ArmConfig, Config, MethodConfig
-from tmkd.pipelines.arms import make_arm
+from tmkd.config import (
+    ArmConfig,
+    ComparisonConfig,
+    Config,
+    EncoderConfig,
+    MethodConfig,
+    StudentConfig,
+    TeacherConfig,
+    TeachersConfig,
+    TermConfig,
+)
+from tmkd.errors import ConfigError, ModelError
+from tmkd.pipelines import stage2, stage3
+from tmkd.pipelines.arms import baseline, check_arms, make_arm
 from tmkd.pipelines.inputs import Inputs
+from tmkd.pipelines.objective import objective_spec
+from tmkd.pipelines.teachers import check_encoders, check_roster
 
 TEACHERS = [Artifact(Path(f"teacher-{number}"), {"key": str(number)}) for number in range(3)]
 
@@ -73,3 +87,119 @@ def test_what_an_arm_sets_otherwise_is_in_its_name():
 def test_method_settings_reach_every_arm_that_sets_none():
     lesson = arm("heads", method=MethodConfig(alpha=0.3, loss="ce", temperature=2.0)).lessons[0]
     assert (lesson.alpha, lesson.loss, lesson.temperature) == (0.3, "ce", 2.0)
+
+
+TERMS = {"rkd": TermConfig("distances"), "own": TermConfig("self_attention")}
+
+
+def test_generations_that_learn_differently_have_names_of_their_own():
+    # or the second would vanish from the comparison, and a table show the first's numbers for both
+    one = arm("none", generations=2, alpha=0.3)
+    other = arm("none", generations=2, alpha=0.8, loss="kl", temperature=4.0)
+    assert one.name == "student without distillation, 2 generations, α = 0.3"
+    assert other.name == "student without distillation, 2 generations, α = 0.8, kl, T = 4"
+    assert [other.settings[name] for name in ("alpha", "loss", "temperature")] == [0.8, "kl", 4.0]
+    assert arm("none", alpha=0.3).name == arm("none").name, "one alone learns from nobody, whatever α says"
+
+
+def test_mixed_target_has_its_temperature_and_no_loss_in_its_name():
+    method = MethodConfig(mix="weigh", alpha=0.5)
+    assert arm("one", method=method, temperature=4.0).name == "KD (1-o-1), T = 4"
+    kl = arm("one", method=method, loss="kl")
+    assert kl.name == "KD (1-o-1)", "its target is learnt by cross-entropy, whatever loss says"
+    assert kl.settings["loss"] == "ce"
+    assert objective_spec(kl.inputs, kl.lessons[0]) == objective_spec(kl.inputs, arm("one", method=method).lessons[0])
+
+
+def settled(monkeypatch, *arms):
+    """The rows of arms whose students have the keys that the arms have in ``method.arms``."""
+    monkeypatch.setattr(stage3, "students", lambda arm, seed: [Artifact(Path("student"), {"key": arm.inputs.told})])
+    monkeypatch.setattr(stage3, "arm_rows", lambda arm, made: {arm.name: made})
+    for found, told in arms:
+        found.inputs.told = told
+    return stage3.student_entries([found for found, _ in arms])
+
+
+def test_other_students_of_one_name_are_never_dropped(monkeypatch):
+    with pytest.raises(ConfigError, match=r"expected other students .* another name, got MKD for both"):
+        settled(monkeypatch, (arm("heads"), "a"), (arm("heads"), "b"))
+    [row] = settled(monkeypatch, (arm("heads"), "a"), (arm("heads"), "a"))
+    assert row.series == ["MKD", "MKD"]
+
+
+def test_teachers_teach_where_alpha_only_starts_at_zero():
+    method = MethodConfig(alpha=0.0, alpha_end=0.9)
+    assert arm("heads", method=method).lessons[0].teachers == tuple(TEACHERS)
+    assert arm("heads", method=method).name == "MKD"
+
+
+def test_terms_that_need_no_teacher_stay_at_alpha_zero():
+    method = MethodConfig(alpha=0.0, terms=TERMS)
+    assert arm("none", method=method).lessons[0].terms == ("own",)
+    assert arm("none", method=method).name == "student without distillation + own"
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"targets": "one"}, "its term rkd needs a teacher"),
+        ({"targets": "one", "terms": ["rkd"]}, "its term rkd needs a teacher"),
+        ({"generations": 2}, "each generation teaches the next"),
+    ],
+)
+def test_what_is_asked_for_and_cannot_be_at_alpha_zero_is_named(asked, said):
+    method = MethodConfig(terms=TERMS, arms={"mine": ArmConfig(alpha=0.0, **asked)})
+    with pytest.raises(ConfigError, match=rf"method\.arms\.mine: expected α above 0, since {said}"):
+        check_arms(Inputs(Config(method=method)))
+
+
+def test_generations_have_the_heads_that_method_mix_asks_for(monkeypatch):
+    lessons = []
+
+    def trained(inputs, name, lesson, *_):
+        lessons.append(lesson)
+        return TEACHERS[len(lessons)]
+
+    monkeypatch.setattr(stage2, "fine_tuned_student", trained)
+    stage2.students(arm("none", generations=2, method=MethodConfig(mix="blend")), seed=1)
+    assert [(lesson.mix, lesson.teachers) for lesson in lessons] == [("blend", ()), ("blend", (TEACHERS[1],))]
+
+
+def rostered(*teachers, count, counts=(), **sections):
+    return Config(
+        teachers=TeachersConfig(count, list(teachers)), comparison=ComparisonConfig(None, list(counts)), **sections
+    )
+
+
+def test_two_entries_that_are_one_teacher_are_named():
+    alike = (TeacherConfig(), TeacherConfig(seed=2), TeacherConfig(max_length=EncoderConfig().max_length))
+    with pytest.raises(ConfigError, match=r"teachers\.roster\[2\]: expected another teacher than roster\[0\]"):
+        check_roster(rostered(*alike, count=3))
+    with pytest.raises(ConfigError, match=r"roster\[2\]"):
+        check_roster(rostered(*alike, count=1, counts=[1, 3]))
+    check_roster(rostered(*alike, count=2))  # the third does not teach
+
+
+def test_encoders_of_all_teachers_that_are_compared_are_looked_at():
+    tiny, missing = EncoderConfig("tiny"), TeacherConfig(encoder=EncoderConfig("hub", name="./nowhere"))
+    student = StudentConfig(layers=2)
+    with pytest.raises(ModelError, match=r"nowhere"):
+        check_encoders(rostered(TeacherConfig(), missing, count=1, counts=[2], encoder=tiny, student=student))
+
+
+def test_baseline_that_is_no_row_is_named_before_there_are_teachers():
+    method = MethodConfig(arms={"kd": ArmConfig(targets="one"), "gold": ArmConfig()})
+    teachers = (TeacherConfig(), TeacherConfig(seed=2))
+
+    def against(name, counts=()):
+        config = rostered(*teachers, count=2, counts=counts, method=method)
+        config.comparison.baseline = name
+        return baseline(Inputs(config))
+
+    assert against(None) == against("KD (1-o-1)") == "KD (1-o-1)"
+    assert against("teacher 2") == "teacher 2"
+    assert against("teacher ensemble, N = 2", (1, 2)) == "teacher ensemble, N = 2"
+    with pytest.raises(ConfigError, match=r"expected one of KD \(1-o-1\), N = 1, .*; got KD \(1-o-1\)\.$"):
+        against("KD (1-o-1)", (1, 2))
+    with pytest.raises(ConfigError, match=r"comparison\.baseline: expected one of KD \(1-o-1\), student without"):
+        against("BERT-3")

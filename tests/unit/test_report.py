@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import shutil
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +12,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from tmkd.artifacts import ArtifactStore
+from tmkd.config import Config, PathsConfig
+from tmkd.pipelines import stage3
 from tmkd.report.figures import accuracy_against_speed
 from tmkd.report.folder import write_report
 from tmkd.report.rows import BASELINE, Row, add_versus, json_safe, make_row, per_question_by_seed
@@ -153,3 +158,32 @@ def test_labels_of_arms_with_one_speed_and_one_score_do_not_overlap(
     heights = sorted(axes.transData.transform((2000.0, text.get_position()[1]))[1] for text in axes.texts)
     assert len(heights) == len(ARMS)
     assert min(np.diff(heights)) > axes.texts[0].get_fontsize() * saved[0].dpi / 72
+
+
+def test_comparisons_of_one_name_that_end_together_are_copied_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = Config(name="both", paths=PathsConfig(str(tmp_path / "artifacts"), str(tmp_path / "reports")))
+
+    def made(number: int):
+        def make(work: Path) -> dict[str, int]:
+            (work / "comparison.md").write_text(str(number))
+            return {}
+
+        return ArtifactStore(tmp_path / "artifacts").build("comparison", {"n": number}, make, "comparison")
+
+    first, second = made(1), made(2)
+    copied = shutil.copyfile
+    other = threading.Thread(target=lambda: stage3._publish(config, second))
+
+    def copy(source: Path, target: Path) -> None:
+        copied(source, target)
+        if threading.current_thread() is not other:  # while the first one's file has not its name yet
+            other.start()
+            other.join(0.5)
+
+    monkeypatch.setattr(stage3.shutil, "copyfile", copy)
+    folder = stage3._publish(config, first)
+    other.join()
+    assert (folder / "comparison.md").read_text() == "2"
+    assert {path.name for path in folder.iterdir()} <= {"comparison.md", ".comparison.lock"}

@@ -8,7 +8,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from pyarrow.fs import LocalFileSystem
 
-from stages.entry import CONF, PLUGINS, missing_plugin
+from stages.entry import CONF, PLUGINS, launch, missing_plugin
 from tmkd.checks import check
 from tmkd.config import RayConfig, RuntimeConfig, resolve, settings
 from tmkd.errors import ConfigError
@@ -41,6 +41,20 @@ def test_ray_is_off_by_default():
 def test_setting_of_ray_that_makes_no_sense_is_named(override, said):
     with pytest.raises(ConfigError, match=said):
         check(resolve(composed("runtime=ray", override)))
+
+
+@pytest.mark.parametrize("override", ["runtime.ray.workers=2", "runtime.ray={workers: 1}"])
+def test_settings_of_ray_without_ray_are_told_what_they_lack(monkeypatch, capsys, tmp_path, override):
+    # Hydra itself ends in a traceback while it composes
+    monkeypatch.setenv("TMKD_STAGE", "teachers")
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    monkeypatch.setattr(sys, "argv", ["teachers", f"paths.runs={tmp_path}", override])
+    with pytest.raises(SystemExit) as stopped:
+        launch("teachers", then="")
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err == (
+        f"tmkd: {override}: expected runtime=ray as well, since without it there are no settings of Ray.\n"
+    )
 
 
 @pytest.mark.parametrize("place", ["{}", "file://{}"])

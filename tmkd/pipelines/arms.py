@@ -1,7 +1,7 @@
-"""The arms of a comparison: from two switches to the students that must be trained, and to the name in the table.
+"""The arms of a comparison: from two switches to the students that must be trained.
 
-Names are derived from the settings, never read back from a preset: with one teacher, its head, the average and the
-teacher itself are one arm.
+What an arm is follows from the settings, never from a preset: with one teacher, its head, the average and the teacher
+itself are one arm.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from typing import Any
 
 from tmkd.artifacts import Artifact
 from tmkd.checks import WITHOUT_TEACHER
-from tmkd.config import ArmConfig, Config, MethodConfig, encoder_of
+from tmkd.config import ArmConfig, Config, encoder_of, teaching
 from tmkd.config import settings as settings_of
 from tmkd.errors import ConfigError
 from tmkd.metrics import main_metric
 from tmkd.pipelines.exits import check_student_exits, exits_spec
 from tmkd.pipelines.inputs import Inputs
 from tmkd.pipelines.language import check_language
-from tmkd.pipelines.online import FIRST, check_peers, members, online_facts, online_name
-from tmkd.pipelines.teachers import best_teacher, teachers
+from tmkd.pipelines.names import ENSEMBLE, row_name, settle, teacher_row, with_count
+from tmkd.pipelines.online import check_peers, members, online_facts
+from tmkd.pipelines.teachers import best_teacher, check_encoders, check_roster, teachers, untrained
 from tmkd.pipelines.terms import check_terms
-
-TOLD_APART = ("student.exits", "student.exit_threshold", "method.online")  # these have their own place in names
+from tmkd.report.rows import BASELINE
 
 
 @dataclass(frozen=True)
@@ -84,26 +84,73 @@ def arms(inputs: Inputs) -> list[Arm]:
     return found
 
 
+def baseline(inputs: Inputs) -> str | None:
+    """Return the row that the others are tested against: the one named, or KD (1-o-1) where it is among them.
+
+    Raises:
+        ConfigError: no row is called so, or the settings of an arm make no sense.
+    """
+    config, wanted = inputs.config, inputs.config.comparison.baseline
+    counts: list[int | None] = [*config.comparison.teacher_counts] or [None]
+    names, several = [], len(counts) > 1
+    for count in counts:
+        for arm in config.method.arms.values():
+            own = inputs.varied(arm.set).config
+            teachers = count or own.teachers.count
+            names.append(with_count(row_name(arm, own, teachers), teachers, several))
+    most = max(config.comparison.teacher_counts or [config.teachers.count])
+    names += [teacher_row(number) for number in range(1, most + 1)]
+    names += [with_count(ENSEMBLE, count or config.teachers.count, several) for count in counts]
+    if wanted is None:
+        return BASELINE if BASELINE in names else None
+    if wanted not in names:
+        raise ConfigError(f"comparison.baseline: expected one of {', '.join(dict.fromkeys(names))}; got {wanted}.")
+    return wanted
+
+
 def check_arms(inputs: Inputs) -> None:
     """Raise ConfigError for the first arm that cannot be; each is judged by its own settings, before any training."""
+    seen: list[Any] = []
     for name, arm in inputs.config.method.arms.items():
-        _check(inputs.varied(arm.set), name, arm)
+        own = inputs.varied(arm.set)
+        _check(own, name, arm)
+        for each in (own, *members(own)):
+            made_of = (each.config.encoder, each.config.teachers, each.config.student)
+            if made_of not in seen and untrained(each):
+                check_encoders(each.config)
+            seen.append(made_of)
 
 
 def _check(inputs: Inputs, name: str, arm: ArmConfig) -> None:
     """Raise ConfigError for an arm whose students, teachers and losses cannot go together."""
-    mix = inputs.config.method.mix
-    if mix != "heads" and arm.targets == "heads" and inputs.config.teachers.count > 1:
-        raise ConfigError(f"method.mix: expected heads, where method.arms.{name}.targets is heads, got {mix}.")
+    method = inputs.config.method
+    if method.mix != "heads" and arm.targets == "heads" and len(teaching(inputs.config)) > 1:
+        raise ConfigError(f"method.mix: expected heads, where method.arms.{name}.targets is heads, got {method.mix}.")
+    settled = settle(arm, method)
+    if not settled.soft:
+        _check_alone(inputs, name, arm)
+    check_roster(inputs.config)
     check_peers(inputs, name, arm)
-    terms = arm_terms(arm, inputs.config.method)
     for member in members(inputs):
-        if terms:
-            check_terms(member, name, terms)
+        if settled.terms:
+            check_terms(member, name, settled.terms)
         if arm.pretrain and member.config.stage1.kind == "language":
-            check_language(member, name, terms)
+            check_language(member, name, settled.terms)
         if member.config.student.exits:
             check_student_exits(member, name)
+
+
+def _check_alone(inputs: Inputs, name: str, arm: ArmConfig) -> None:
+    """Raise ConfigError for what an arm without soft labels has no use for, if it is α that takes them away."""
+    method = inputs.config.method
+    if arm.generations > 1:
+        raise ConfigError(f"method.arms.{name}: expected α above 0, since each generation teaches the next, got 0.")
+    for term in method.terms if arm.terms is None else arm.terms:
+        if arm.targets != "none" and method.terms[term].loss not in WITHOUT_TEACHER:
+            raise ConfigError(
+                f"method.arms.{name}: expected α above 0, since its term {term} needs a teacher, and at α = 0 nobody "
+                f"teaches; give it other terms (method.arms.{name}.terms=[]) or another α."
+            )
 
 
 def make_arm(
@@ -116,11 +163,8 @@ def make_arm(
         best: index of the best teacher on the validation split, the teacher of a 1-o-1 arm that names none.
         count_in_name: add the number of teachers, where arms with several counts stand in one table.
     """
-    method = inputs.config.method
-    alpha = method.alpha if arm.alpha is None else arm.alpha
-    loss = arm.loss or method.loss
-    temperature = method.temperature if arm.temperature is None else arm.temperature
-    targets = arm.targets if alpha > 0 else "none"  # at α = 0 nobody teaches
+    method, settled = inputs.config.method, settle(arm, inputs.config.method)
+    targets = settled.targets
     chosen = {
         "none": [],
         "one": [teachers[best if arm.teacher is None else arm.teacher - 1]],
@@ -129,13 +173,13 @@ def make_arm(
         targets,
         tuple(chosen),
         arm.pretrain,
-        alpha,
-        loss,
-        temperature,
+        settled.alpha,
+        settled.loss,
+        settled.temperature,
         method.carry_heads and inputs.config.stage1.kind == "soft",  # of a language there are no heads to carry over
-        method.mix if chosen else "heads",
+        method.mix,
         method.teacher_weights if len(chosen) > 1 and targets in ("average", "heads") else "mean",
-        arm_terms(arm, method) if alpha > 0 else (),
+        settled.terms,
     )
     if targets == "students":
         lessons = tuple(replace(base, targets="one", teachers=(teacher,)) for teacher in chosen)
@@ -143,38 +187,23 @@ def make_arm(
         lessons = (replace(base, targets="one"),)
     else:
         lessons = (base,)
-    told = (_told(method, alpha, loss, temperature) if chosen else "") + _set(arm.set)
-    told += "".join(f" + {term}" for term in base.terms)
-    if arm.pretrain and inputs.config.stage1.kind != "soft" and "kind" not in arm.set.get("stage1", {}):
-        told += f", stage1.kind = {inputs.config.stage1.kind}"
-    if exits := inputs.config.student.exits:
-        told += f" + exits ({', '.join(map(str, exits))})"
-    row = "" if arm.generations == 1 else f", {arm.generations} {'snapshots' if arm.continues else 'generations'}"
-    online = method.online
-
-    def full_name(count: int) -> str:
-        alone = arm_name(arm.pretrain, targets, count, arm.teacher)
-        if online.kind == "none":
-            return alone + row + told
-        return online_name(alone if chosen or arm.pretrain else None, online) + told + FIRST
-
     settings = {
         "pretrain": arm.pretrain,
         "targets": targets,
         "teachers": [teacher.name for teacher in chosen],
-        "alpha": alpha if chosen else None,
-        "loss": loss if chosen else None,
-        "temperature": temperature if chosen and loss != "mse" else None,
+        "alpha": settled.alpha if settled.soft else None,
+        "loss": settled.loss if settled.soft else None,
+        "temperature": settled.temperature if settled.soft and settled.loss != "mse" else None,
         **({"set": arm.set} if arm.set else {}),
         **({"generations": arm.generations, "continues": arm.continues} if arm.generations > 1 else {}),
         **_word_vectors(inputs.config),
         **({"terms": {term: settings_of(method.terms[term]) for term in base.terms}} if base.terms else {}),
         **exits_spec(inputs.config),
-        **online_facts(online),
+        **online_facts(method.online),
     }
     return Arm(
-        full_name(len(teachers)) + (f", N = {len(teachers)}" if count_in_name else ""),
-        full_name(max(2, len(teachers))),
+        with_count(row_name(arm, inputs.config, len(teachers)), len(teachers), count_in_name),
+        row_name(arm, inputs.config, max(2, len(teachers))),
         len(teachers),
         lessons,
         settings,
@@ -192,48 +221,3 @@ def _word_vectors(config: Config) -> dict[str, str]:
     if encoder.source != "bilstm":
         return {}
     return {"word_vectors": Path(encoder.vectors).name if encoder.vectors else "random"}
-
-
-def arm_terms(arm: ArmConfig, method: MethodConfig) -> tuple[str, ...]:
-    """Return the terms of an arm: those it names, or all; of these, one without teachers has what needs none."""
-    if arm.terms is not None:
-        return tuple(arm.terms)
-    return tuple(name for name, term in method.terms.items() if arm.targets != "none" or term.loss in WITHOUT_TEACHER)
-
-
-def _set(changes: dict[str, Any], path: str = "") -> str:
-    """Return what an arm sets in other sections, as it stands in the arm's name."""
-    parts = []
-    for name, value in changes.items():
-        where = f"{path}.{name}" if path else name
-        told = where.removeprefix("method.")
-        if where in TOLD_APART:
-            continue
-        parts.append(_set(value, where) if isinstance(value, dict) else f", {told} = {value}")
-    return "".join(parts)
-
-
-def _told(method: MethodConfig, alpha: float, loss: str, temperature: float) -> str:
-    """Return what an arm sets otherwise than the method, as it stands in the arm's name."""
-    parts = []
-    if alpha != method.alpha:
-        parts.append(f", α = {alpha:g}")
-    if loss != method.loss:
-        parts.append(f", {loss}")
-    if loss != "mse" and temperature != method.temperature:
-        parts.append(f", T = {temperature:g}")
-    return "".join(parts)
-
-
-def arm_name(pretrain: bool, targets: str, teachers: int, teacher: int | None) -> str:
-    """Return the paper's name for an arm (its section 4.2), or a plain one where the paper has none."""
-    if targets == "none":
-        return "stage 1, then gold labels alone" if pretrain else "student without distillation"
-    one = "TKD" if pretrain else "KD"
-    if targets == "one" or teachers == 1:
-        return f"{one} (1-o-1)" + (f", teacher {teacher}" if teacher else "")
-    if targets == "average":
-        return f"{one} (1avg-o-1)"
-    if targets == "students":
-        return "m-o-m" if not pretrain else "TKD (m-o-m)"
-    return "TMKD" if pretrain else "MKD"

@@ -37,7 +37,7 @@ def objective_spec(inputs: Inputs, lesson: Lesson) -> dict[str, Any]:
     if not lesson.teachers:
         return {}
     spec: dict[str, Any] = {"teachers": [teacher.key for teacher in lesson.teachers], "targets": lesson.targets}
-    spec |= {"alpha": float(lesson.alpha), **soft_spec(_loss_name(lesson), lesson.temperature)}
+    spec |= {"alpha": float(lesson.alpha), **soft_spec(lesson.loss, lesson.temperature)}
     if lesson.mix != "heads":
         spec["mix"] = lesson.mix
     if lesson.teacher_weights != "mean":
@@ -47,11 +47,6 @@ def objective_spec(inputs: Inputs, lesson: Lesson) -> dict[str, Any]:
     return spec
 
 
-def _loss_name(lesson: Lesson) -> str:
-    """One mixed target is learnt by cross-entropy, whatever ``loss`` says."""
-    return "ce" if lesson.mix == "weigh" else lesson.loss
-
-
 def _temperature(method: MethodConfig, lesson: Lesson) -> Amount:
     return amount(lesson.temperature, method.temperature_end, method.schedule)
 
@@ -59,7 +54,7 @@ def _temperature(method: MethodConfig, lesson: Lesson) -> Amount:
 def _course(inputs: Inputs, lesson: Lesson) -> dict[str, Any]:
     """Return what changes while the student learns, for its identity; squared error knows no temperature."""
     method = inputs.config.method
-    cool = None if _loss_name(lesson) == "mse" else method.temperature_end
+    cool = None if lesson.loss == "mse" else method.temperature_end
     return course_spec(
         alpha=(lesson.alpha, method.alpha_end, method.schedule),
         temperature=(lesson.temperature, cool, method.schedule),

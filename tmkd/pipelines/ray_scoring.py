@@ -43,16 +43,19 @@ class Scorer:
         files: reference to the content of the teacher's files, by path.
         runtime: keywords of ``resolve_runtime``; it is the worker's own machine that they are resolved on.
         folder: where in ``filesystem`` the logits go.
+        heads: places of the heads whose mean teaches.
     """
 
-    def __init__(self, files: Any, runtime: dict[str, Any], filesystem: FileSystem, folder: str) -> None:
+    def __init__(
+        self, files: Any, runtime: dict[str, Any], filesystem: FileSystem, folder: str, heads: list[int]
+    ) -> None:
         import ray
 
         from tmkd.models.classifier import PairClassifier
         from tmkd.training.runtime import resolve_runtime
 
         self.runtime = resolve_runtime(**runtime)
-        self.filesystem, self.folder = filesystem, folder
+        self.filesystem, self.folder, self.heads = filesystem, folder, heads
         with tempfile.TemporaryDirectory() as home:
             for name, content in ray.get(files).items():
                 path = Path(home, name)
@@ -68,7 +71,7 @@ class Scorer:
         pairs = []
         for path, content in zip(batch["path"], batch["bytes"]):
             table = pq.read_table(io.BytesIO(content))
-            logits = predict(self.model, Dataset(table), self.runtime).mean(axis=1)
+            logits = predict(self.model, Dataset(table), self.runtime)[:, self.heads].mean(axis=1)
             columns = {"id": table["id"], "logits": pa.FixedSizeListArray.from_arrays(logits.ravel(), logits.shape[1])}
             _write(self.filesystem, f"{self.folder}/{Path(path).name}", pa.table(columns))
             pairs.append(len(table))
@@ -76,11 +79,12 @@ class Scorer:
 
 
 def score_with_ray(
-    runtime: RuntimeConfig, teacher: Path, tokens: Dataset, work: Path, done: Callable[[int], Any]
+    runtime: RuntimeConfig, teacher: Path, heads: list[int], tokens: Dataset, work: Path, done: Callable[[int], Any]
 ) -> int:
     """Score ``tokens`` with the classifier in the folder ``teacher`` and write soft labels to ``work``.
 
     Args:
+        heads: places of its heads whose mean teaches.
         done: told of every part how many pairs it has, once it is scored.
 
     Returns:
@@ -110,7 +114,7 @@ def score_with_ray(
             missing[name] = part
     if missing:
         _put_tokens(filesystem, f"{root}/tokens", missing)
-        _score(runtime, teacher, filesystem, root, list(missing), done)
+        _score(runtime, teacher, heads, filesystem, root, list(missing), done)
 
     def read(part: Dataset) -> np.ndarray:
         table = pq.read_table(f"{root}/logits/{_name(_ids(part))}", filesystem=filesystem)
@@ -125,6 +129,7 @@ def score_with_ray(
 def _score(
     runtime: RuntimeConfig,
     teacher: Path,
+    heads: list[int],
     filesystem: FileSystem,
     root: str,
     names: list[str],
@@ -151,6 +156,7 @@ def _score(
             "runtime": settings(runtime),
             "filesystem": filesystem,
             "folder": f"{root}/logits",
+            "heads": heads,
         },
         batch_size=1,
         compute=ray.data.ActorPoolStrategy(size=workers),

@@ -23,12 +23,14 @@ def soft_labels(inputs: Inputs, teacher: Artifact, split: str) -> Artifact:
     def make(work: Path) -> dict[str, Any]:
         from tqdm import tqdm
 
-        from tmkd.models.classifier import PairClassifier
+        from tmkd.models.classifier import PairClassifier, prediction_heads
         from tmkd.pipelines.ray_scoring import score_with_ray
         from tmkd.soft_labels import write_soft_labels
         from tmkd.training.predict import predict
 
         model = PairClassifier.load(teacher.folder(MODEL), attention=inputs.runtime.attention).to(inputs.runtime.device)
+        # a teacher has one head; where a student teaches, the mean of those that predict does
+        heads = prediction_heads(model.heads.names, teacher.manifest["spec"].get("alpha", 0.0))
         tokens = inputs.tokens(split, model.tokenizer, model.max_length)
         processes = inputs.processes
         share = -(-len(tokens) // (processes.count if processes else 1))
@@ -36,15 +38,15 @@ def soft_labels(inputs: Inputs, teacher: Artifact, split: str) -> Artifact:
         with tqdm(total=share, desc=f"score {split}", **shown) as bar:
 
             def score(part: Dataset) -> np.ndarray:
-                # a teacher has one head; where a student teaches, its heads' mean does
-                return predict(model, part, inputs.runtime, bar).mean(axis=1)
+                return predict(model, part, inputs.runtime, bar)[:, heads].mean(axis=1)
 
             if inputs.config.runtime.ray is None:
                 size = inputs.runtime.shard_size
                 scored = write_soft_labels(work, tokens, score, size, bar.update, processes)
                 scored = sum(processes.gather(scored)) if processes else scored
             else:
-                scored = score_with_ray(inputs.config.runtime, teacher.folder(MODEL), tokens, work, bar.update)
+                folder = teacher.folder(MODEL)
+                scored = score_with_ray(inputs.config.runtime, folder, heads, tokens, work, bar.update)
         return {"pairs": len(tokens), "scored_in_the_last_run": scored}
 
     # Ray has workers of its own, whom one process tells what to do

@@ -13,20 +13,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from tmkd.artifacts import Artifact
 from tmkd.config import Config, settings
 from tmkd.disk import writing_to
 from tmkd.errors import ConfigError
 from tmkd.metrics import main_metric
-from tmkd.pipelines.arms import Arm, arms
+from tmkd.pipelines.arms import Arm, arms, baseline
 from tmkd.pipelines.exits import DEEPEST, Predictor, leaving, parameters, predictors, probabilities
 from tmkd.pipelines.inputs import Inputs, parts_of
+from tmkd.pipelines.names import ENSEMBLE, teacher_row, with_count
 from tmkd.pipelines.peers import arm_rows
 from tmkd.pipelines.speed import machine, speed
 from tmkd.pipelines.stage2 import students
 from tmkd.pipelines.tables import COLUMN, add_column, column_spec, report_folder, write_column
 from tmkd.pipelines.teachers import best_teacher, teachers
-from tmkd.report.rows import BASELINE, Row
+from tmkd.report.rows import Row
 from tmkd.report.tables import print_table
 
 
@@ -48,13 +51,13 @@ class Entry:
 def run(config: Config) -> Path:
     """Write the comparison and print it, and the paper's table where there is one; return the comparison's folder."""
     inputs = Inputs(config)
+    against = baseline(inputs)  # before anything is trained
     settled, ready = arms(inputs), teacher_entries(inputs)
-    baseline = _baseline(config, [*(arm.name for arm in settled), *(entry.arm for entry in ready)])
     entries = [*student_entries(settled), *ready]
     spec = {
         "experiment": config.name,
         "data": config.data.name,
-        "baseline": baseline,
+        "baseline": against,
         "fingerprint": inputs.fingerprint(),
         "machine": machine(config),
         "rows": [
@@ -64,26 +67,33 @@ def run(config: Config) -> Path:
         **column_spec(config, _names(settled, ready)),
     }
     made = inputs.store.build("comparison", spec, lambda work: _compare(inputs, entries, spec, work), "comparison")
-    folder = report_folder(config)
     if not inputs.leads:
-        return folder
-    files = [name for name in made.manifest["files"] if name != COLUMN]
-    with writing_to(folder, "paths.reports"):
-        folder.mkdir(parents=True, exist_ok=True)
-        for stale in set(folder.glob("*_against_*.png")) - {folder / name for name in files}:
-            stale.unlink()
-        for name in files:
-            temporary = folder / f".{name}"
-            shutil.copyfile(made.file(name), temporary)
-            os.replace(temporary, folder / name)
-    found = json.loads((folder / "comparison.json").read_text())
+        return report_folder(config)
+    folder = _publish(config, made)
+    found = json.loads(made.file("comparison.json").read_text(encoding="utf-8"))
     title = f"{found['data']} (fingerprint {found['fingerprint']})"
     # Where there is a table, its labels: they are shorter than names made of settings.
     labels = {name: label for label, name in spec.get("table", {}).get("rows", {}).items()}
     rows = [Row(**row | {"arm": labels.get(row["arm"], row["arm"])}) for row in found["rows"]]
-    print_table(rows, config.data.ranking, title, baseline)
+    print_table(rows, config.data.ranking, title, against)
     if config.table.rows:
         add_column(config, made)
+    return folder
+
+
+def _publish(config: Config, comparison: Artifact) -> Path:
+    """Copy the comparison to its folder, each file whole; return the folder. Runs of one name take turns."""
+    folder = report_folder(config)
+    files = [name for name in comparison.manifest["files"] if name != COLUMN]
+    with writing_to(folder, "paths.reports"):
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".comparison.lock"):
+            for stale in set(folder.glob("*_against_*.png")) - {folder / name for name in files}:
+                stale.unlink()
+            for name in files:
+                temporary = folder / f".{name}"
+                shutil.copyfile(comparison.file(name), temporary)
+                os.replace(temporary, folder / name)
     return folder
 
 
@@ -93,16 +103,6 @@ def _names(settled: list[Arm], ready: list[Entry]) -> dict[str, str]:
     return {**{arm.key: arm.name for arm in settled}, "teacher": best, "ensemble": ready[-1].arm}
 
 
-def _baseline(config: Config, names: list[str]) -> str | None:
-    """Return the arm that the others are tested against: the one named, or KD (1-o-1) where it is among them."""
-    wanted = config.comparison.baseline
-    if wanted is None:
-        return BASELINE if BASELINE in names else None
-    if wanted not in names:
-        raise ConfigError(f"comparison.baseline: expected one of {', '.join(names)}; got {wanted}.")
-    return wanted
-
-
 def student_entries(settled: list[Arm]) -> list[Entry]:
     """Return a row for each arm, its students trained if they are not yet; arms that come to the same are one row.
 
@@ -110,17 +110,23 @@ def student_entries(settled: list[Arm]) -> list[Entry]:
     others and of their ensemble.
     """
     entries: dict[str, Entry] = {}
+    known: dict[str, tuple[Arm, list[list[Artifact]]]] = {}
     for arm in settled:
+        made = [students(arm, seed) for seed in arm.inputs.config.student.seeds]
+        first, same = known.setdefault(arm.name, (arm, made))
+        if [[each.key for each in seed] for seed in made] != [[each.key for each in seed] for seed in same]:
+            raise ConfigError(
+                f"method.arms.{arm.key}: expected other students than those of method.arms.{first.key} to have another "
+                f"name, got {arm.name} for both; compare one of the two in an experiment of its own."
+            )
         for predictor in predictors(arm.inputs.config):
-            first = arm.name + predictor.told
-            if first not in entries:
-                seeds = arm.inputs.config.student.seeds
-                made = [students(arm, seed) for seed in seeds]
+            called = arm.name + predictor.told
+            if called not in entries:
                 facts = {**arm.settings, "count": arm.count, **predictor.settings}
                 for shown, members in arm_rows(arm, made).items():
                     name = shown + predictor.told
-                    entries[name] = Entry(name, [], facts, seeds, members, predictor)
-            entries[first].series.append(arm.series + predictor.told)
+                    entries[name] = Entry(name, [], facts, arm.inputs.config.student.seeds, members, predictor)
+            entries[called].series.append(arm.series + predictor.told)
     return list(entries.values())
 
 
@@ -133,12 +139,10 @@ def teacher_entries(inputs: Inputs) -> list[Entry]:
     entries = []
     for index, (teacher, chosen) in enumerate(zip(trained, config.teachers.roster)):
         facts = {**settings(chosen), "best_on_validation": index == best}
-        entries.append(Entry(f"teacher {index + 1}", [], facts, [chosen.seed], [[teacher]]))
+        entries.append(Entry(teacher_row(index + 1), [], facts, [chosen.seed], [[teacher]]))
     for count in counts:
-        name = "teacher ensemble" + (f", N = {count}" if len(counts) > 1 else "")
-        entries.append(
-            Entry(name, ["teacher ensemble"], {"count": count}, [config.teachers.roster[0].seed], [trained[:count]])
-        )
+        name = with_count(ENSEMBLE, count, len(counts) > 1)
+        entries.append(Entry(name, [ENSEMBLE], {"count": count}, [config.teachers.roster[0].seed], [trained[:count]]))
     return entries
 
 

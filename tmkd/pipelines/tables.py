@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -20,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from tmkd.artifacts import Artifact
-from tmkd.config import Config, EncoderConfig, Stage1Config, Stage2Config, encoder_of, settings
+from tmkd.checks import COLUMNS
+from tmkd.config import Config, EncoderConfig, Stage1Config, Stage2Config, encoder_of, settings, task_folder
 from tmkd.disk import writing_to
 from tmkd.errors import ConfigError, DataError
 from tmkd.metrics import main_metric
@@ -33,13 +33,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 COLUMN = "column.json"  # in the comparison's artifact
-COLUMNS = "columns"
 
 
 def report_folder(config: Config) -> Path:
     """Return where the comparison goes: a folder of the experiment, or of the task in it where there is a table."""
     folder = Path(config.paths.reports) / config.name
-    return folder / _task(config) if config.table.rows else folder
+    return folder / task_folder(config) if config.table.rows else folder
 
 
 def column_spec(config: Config, names: Mapping[str, str]) -> dict[str, Any]:
@@ -105,7 +104,7 @@ def add_column(config: Config, comparison: Artifact) -> Path:
     from tmkd.report.table_folder import write_table
 
     folder = Path(config.paths.reports) / config.name
-    place = folder / COLUMNS / f"{_task(config)}.json"
+    place = folder / COLUMNS / f"{task_folder(config)}.json"
     with writing_to(folder, "paths.reports"):
         place.parent.mkdir(parents=True, exist_ok=True)
         # One at a time: else of two runs that end together, the one that has not seen the other's may write last.
@@ -165,14 +164,6 @@ def _table(config: Config) -> PaperTable:
     table = config.table
     rows = {label: PaperRow(**settings(row)) for label, row in table.rows.items()}
     return PaperTable(table.title, table.source, table.axis, rows, [Claim(**settings(c)) for c in table.claims])
-
-
-def _task(config: Config) -> str:
-    """Return the task's name as one of a file."""
-    name = re.sub(r"[^\w-]+", "-", config.data.name).strip("-")
-    if name in ("", COLUMNS):
-        raise ConfigError(f"data.name: expected a name that a folder can have, got {config.data.name!r}.")
-    return name
 
 
 def _read(path: Path) -> Column:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tmkd.artifacts import SCRATCH, Artifact
-from tmkd.config import Config, StudentConfig, TeacherConfig, encoder_of, settings
+from tmkd.config import Config, StudentConfig, TeacherConfig, encoder_of, settings, teaching
+from tmkd.errors import ConfigError
 from tmkd.metrics import main_metric
 from tmkd.pipelines.encoders import encoder_source
 from tmkd.pipelines.inputs import Inputs, parts_of
@@ -23,19 +24,39 @@ MODEL = "model"
 
 
 def run(config: Config) -> list[Artifact]:
-    """Return the first ``teachers.count`` teachers of the roster, trained."""
-    return teachers(Inputs(config))
+    """Return the first ``teachers.count`` teachers of the roster, trained; every arm that they may teach is checked."""
+    from tmkd.pipelines.arms import check_arms  # which imports this module
+
+    inputs = Inputs(config)
+    if untrained(inputs):  # where nothing is to be trained, no encoder is looked at
+        check_arms(inputs)
+    return teachers(inputs)
 
 
 def teachers(inputs: Inputs, count: int | None = None) -> list[Artifact]:
     """Return the first ``count`` teachers (``teachers.count`` without it), building those that are missing."""
     config = inputs.config
     roster = config.teachers.roster[: count or config.teachers.count]
-    if any(inputs.store.find("teacher", teacher_spec(config, teacher, inputs.task_key)) is None for teacher in roster):
-        # Now, and not after the teachers have been trained: what is wrong with the encoders, the task or the corpus.
-        _check_encoders(config)
+    if untrained(inputs, roster):  # what is wrong with the task or the corpus is said now, and not after the training
         _ = inputs.task, inputs.needs_corpus and inputs.corpus
     return [_teacher(inputs, number, teacher) for number, teacher in enumerate(roster, start=1)]
+
+
+def untrained(inputs: Inputs, roster: Sequence[TeacherConfig] | None = None) -> bool:
+    """Return whether a teacher is still to be trained, of all that teach or of ``roster``."""
+    config = inputs.config
+    known = (teacher_spec(config, teacher, inputs.task_key) for teacher in roster or teaching(config))
+    return any(inputs.store.find("teacher", spec) is None for spec in known)
+
+
+def check_roster(config: Config) -> None:
+    """Raise ConfigError where two of those that teach would be one teacher, however their settings are written."""
+    specs = [teacher_spec(config, teacher, task="") for teacher in teaching(config)]
+    for index, spec in enumerate(specs):
+        if (same := specs.index(spec)) < index:
+            raise ConfigError(
+                f"teachers.roster[{index}]: expected another teacher than roster[{same}], got one of the same settings."
+            )
 
 
 def best_teacher(trained: list[Artifact], metric: str) -> int:
@@ -172,16 +193,16 @@ def new_classifier(
     return PairClassifier(encoder, heads, inputs.config.data.classes, max_length).to(inputs.runtime.device)
 
 
-def _check_encoders(config: Config) -> None:
+def check_encoders(config: Config) -> None:
     """Fail before any training: a student too deep, an encoder that is not there."""
     from tmkd.models.encoder import check_encoder, inspect_encoder
     from tmkd.models.token_types import drop_token_types
 
-    student, roster = config.student, config.teachers.roster[: config.teachers.count]
+    student = config.student
     own = settings(encoder_of(student, config))
     check_encoder(keep=student.layers, **own | {"max_length": student.max_length or own["max_length"]})
     if not student.token_types:
         drop_token_types(*inspect_encoder(**own))
-    for teacher in roster:
+    for teacher in teaching(config):
         own = settings(encoder_of(teacher, config))
         check_encoder(**own | {"max_length": teacher.max_length or own["max_length"]})

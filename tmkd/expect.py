@@ -1,0 +1,69 @@
+"""What one value may be; else a ConfigError of one sentence: the setting, what was expected, what came."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from tmkd.errors import ConfigError
+
+
+def that(holds: bool, name: str, expected: str, got: Any) -> None:
+    """Whatever ``holds`` says."""
+    if not holds:
+        raise ConfigError(f"{name}: expected {expected}, got {got}.")
+
+
+def one_of(name: str, value: str, allowed: Sequence[str]) -> None:
+    """One of some names."""
+    that(value in allowed, name, "one of " + ", ".join(allowed), value)
+
+
+def positive(where: str, section: Any, names: Sequence[str]) -> None:
+    """Several fields of a section, each above 0 and finite."""
+    for name in names:
+        value = getattr(section, name)
+        that(0 < value < math.inf, f"{where}.{name}", "more than 0", value)
+
+
+def not_negative(name: str, value: float) -> None:
+    """0 or more, and finite."""
+    that(0 <= value < math.inf, name, "0 or more", value)
+
+
+def share(name: str, value: float) -> None:
+    """From 0 to 1."""
+    that(0 <= value <= 1, name, "a number from 0 to 1", value)
+
+
+def fraction(name: str, value: float) -> None:
+    """From 0 to less than 1."""
+    that(0 <= value < 1, name, "at least 0 and less than 1", value)
+
+
+def seed(name: str, value: int) -> None:
+    """What numpy, torch and Python can all be seeded with."""
+    that(0 <= value < 2**32, name, "0 or more, and less than 2 to the power of 32", value)
+
+
+def dropout(where: str, value: float | None) -> None:
+    """A share, or None."""
+    if value is not None:
+        share(f"{where}.dropout", value)
+
+
+def length(where: str, value: int | None) -> None:
+    """Tokens enough for a pair, or None."""
+    that(value is None or value >= 8, f"{where}.max_length", "at least 8 tokens", value)
+
+
+def names(where: str, value: Any) -> None:
+    """Settings by name, at every level: YAML takes a bare number for a number, and identities are sorted by name."""
+    if isinstance(value, list):
+        for each in value:
+            names(where, each)
+    if isinstance(value, dict):
+        for name, each in value.items():
+            that(isinstance(name, str), where, "names of settings", repr(name))
+            names(f"{where}.{name}", each)

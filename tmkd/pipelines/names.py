@@ -1,0 +1,128 @@
+"""What an arm comes to once ``method`` has filled in what it leaves open, and its name in the table.
+
+Names are made from settings alone, so they are known before anything is trained. Arms with one name stand once in a
+table: whatever makes two of them differ must be in their names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tmkd.checks import WITHOUT_TEACHER
+from tmkd.config import ArmConfig, Config, MethodConfig
+from tmkd.pipelines.online import FIRST, online_name
+
+ENSEMBLE = "teacher ensemble"
+TOLD_APART = ("student.exits", "student.exit_threshold", "method.online")  # these have their own place in names
+
+
+@dataclass(frozen=True)
+class Settled:
+    """An arm's settings, and ``method``'s where it has none.
+
+    Attributes:
+        targets: as the arm's; none where α is 0 all the time, since nobody teaches.
+        soft: whether there are soft labels to learn from, those of an earlier generation among them.
+        terms: names in ``method.terms``; of those that an arm does not name itself, one without teachers has what needs
+            none.
+    """
+
+    targets: str
+    soft: bool
+    alpha: float
+    loss: str
+    temperature: float
+    terms: tuple[str, ...]
+
+
+def settle(arm: ArmConfig, method: MethodConfig) -> Settled:
+    """Fill in what an arm leaves to ``method``."""
+    alpha = method.alpha if arm.alpha is None else arm.alpha
+    counts = max(alpha, method.alpha_end or 0.0) > 0
+    targets = arm.targets if counts else "none"
+    terms = arm.terms
+    if terms is None:
+        terms = [name for name, term in method.terms.items() if targets != "none" or term.loss in WITHOUT_TEACHER]
+    return Settled(
+        targets,
+        counts and (targets != "none" or arm.generations > 1),
+        alpha,
+        _loss(method, arm.loss),
+        method.temperature if arm.temperature is None else arm.temperature,
+        tuple(terms),
+    )
+
+
+def _loss(method: MethodConfig, own: str | None = None) -> str:
+    """One target that is mixed of both kinds of labels is learnt by cross-entropy, whatever ``loss`` says."""
+    return "ce" if method.mix == "weigh" else own or method.loss
+
+
+def row_name(arm: ArmConfig, config: Config, teachers: int) -> str:
+    """Return the name of an arm's row.
+
+    Args:
+        config: with the arm's own settings.
+        teachers: how many there are.
+    """
+    method, settled = config.method, settle(arm, config.method)
+    told = (_told(method, settled) if settled.soft else "") + _set(arm.set)
+    told += "".join(f" + {term}" for term in settled.terms)
+    if arm.pretrain and config.stage1.kind != "soft" and "kind" not in arm.set.get("stage1", {}):
+        told += f", stage1.kind = {config.stage1.kind}"
+    if exits := config.student.exits:
+        told += f" + exits ({', '.join(map(str, exits))})"
+    alone = _paper_name(arm.pretrain, settled.targets, teachers, arm.teacher)
+    if method.online.kind != "none":
+        return online_name(alone if settled.targets != "none" or arm.pretrain else None, method.online) + told + FIRST
+    row = "" if arm.generations == 1 else f", {arm.generations} {'snapshots' if arm.continues else 'generations'}"
+    return alone + row + told
+
+
+def teacher_row(number: int) -> str:
+    """Return the name of a teacher's own row; teachers are numbered from 1."""
+    return f"teacher {number}"
+
+
+def with_count(name: str, teachers: int, several: bool) -> str:
+    """Add the number of teachers to a row's name where rows of ``several`` numbers stand in one table."""
+    return f"{name}, N = {teachers}" if several else name
+
+
+def _set(changes: dict[str, Any], path: str = "") -> str:
+    """Return what an arm sets in other sections, as it stands in the arm's name."""
+    parts = []
+    for name, value in changes.items():
+        where = f"{path}.{name}" if path else name
+        told = where.removeprefix("method.")
+        if where in TOLD_APART:
+            continue
+        parts.append(_set(value, where) if isinstance(value, dict) else f", {told} = {value}")
+    return "".join(parts)
+
+
+def _told(method: MethodConfig, settled: Settled) -> str:
+    """Return what an arm sets otherwise than the method, as it stands in the arm's name."""
+    parts = []
+    if settled.alpha != method.alpha:
+        parts.append(f", α = {settled.alpha:g}")
+    if settled.loss != _loss(method):
+        parts.append(f", {settled.loss}")
+    if settled.loss != "mse" and settled.temperature != method.temperature:
+        parts.append(f", T = {settled.temperature:g}")
+    return "".join(parts)
+
+
+def _paper_name(pretrain: bool, targets: str, teachers: int, teacher: int | None) -> str:
+    """Return the paper's name for an arm (its section 4.2), or a plain one where the paper has none."""
+    if targets == "none":
+        return "stage 1, then gold labels alone" if pretrain else "student without distillation"
+    one = "TKD" if pretrain else "KD"
+    if targets == "one" or teachers == 1:
+        return f"{one} (1-o-1)" + (f", teacher {teacher}" if teacher else "")
+    if targets == "average":
+        return f"{one} (1avg-o-1)"
+    if targets == "students":
+        return "m-o-m" if not pretrain else "TKD (m-o-m)"
+    return "TMKD" if pretrain else "MKD"
