@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import logging
 from collections.abc import Callable, Sequence
@@ -123,11 +124,17 @@ class _Facts:
 def _facts(
     inputs: Inputs, member: TeacherConfig | StudentConfig, keep: int | None = None, keep_which: str = "bottom"
 ) -> _Facts:
+    model, digest = _inspected(**encoder_source(inputs, member), keep=keep, keep_which=keep_which)
+    max_length = member.max_length or encoder_of(member, inputs.config).max_length
+    return _Facts(model, _shape(model.config), (digest, max_length))
+
+
+@functools.cache  # arms share encoders, and it takes a second to look at one
+def _inspected(**encoder: Any) -> tuple[Any, str]:
     from tmkd.models.encoder import inspect_encoder
 
-    model, tokenizer = inspect_encoder(**encoder_source(inputs, member), keep=keep, keep_which=keep_which)
-    max_length = member.max_length or encoder_of(member, inputs.config).max_length
-    return _Facts(model, _shape(model.config), (tokenizer_digest(tokenizer), max_length))
+    model, tokenizer = inspect_encoder(**encoder)
+    return model, tokenizer_digest(tokenizer)
 
 
 def _shares(inputs: Inputs, stage: int, teachers: int) -> list[float] | None:
