@@ -182,7 +182,7 @@ def test_classifier_whose_encoder_has_code_of_its_own_is_read_again(tmp_path, mo
     config |= {"model_type": "of_its_own", "auto_map": {"AutoConfig": "own.OwnConfig", "AutoModel": "own.OwnModel"}}
     (tmp_path / "own" / "config.json").write_text(json.dumps(config))
     (tmp_path / "own" / "own.py").write_text(OWN_CODE)
-    with pytest.raises(ModelError, match="custom code"):
+    with pytest.raises(ModelError, match=r"brings code of its own.*set encoder\.trust_remote_code=true"):
         load_encoder(source="hub", name=str(tmp_path / "own"))
     model = classifier(load_encoder(source="hub", name=str(tmp_path / "own"), trust_remote_code=True)).eval()
     model.save(tmp_path / "saved")

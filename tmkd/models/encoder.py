@@ -208,6 +208,11 @@ def _config(place: str, revision: str | None, trust: bool) -> PretrainedConfig:
     try:
         return AutoConfig.from_pretrained(place, revision=revision, trust_remote_code=trust)
     except (OSError, ValueError, ImportError) as error:
+        if not trust and "trust_remote_code" in str(error):
+            raise ModelError(
+                f"encoder.name: '{place}' brings code of its own, which is not run unasked; if you trust it, set "
+                "encoder.trust_remote_code=true."
+            ) from None
         raise ModelError(
             f"encoder.name: '{place}' is neither a folder with a transformers checkpoint nor reachable on the hub "
             f"({_first_sentence(error)})"
