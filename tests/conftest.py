@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 import torch
 from datasets import Dataset
@@ -9,6 +14,41 @@ from datasets import Dataset
 from tmkd.data.schema import pair_id
 from tmkd.models.encoder import Encoder, load_encoder
 from tmkd.training.runtime import Runtime
+
+OWN_CODE = """
+from transformers import BertConfig, BertModel
+
+class OwnConfig(BertConfig):
+    model_type = "of_its_own"
+
+class OwnModel(BertModel):
+    config_class = OwnConfig
+"""
+
+
+@pytest.fixture
+def with_own_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
+    """Turn the checkpoint of a BERT, in a folder, into one with code of its own: an ``OwnModel``."""
+    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "modules"))
+    monkeypatch.setattr("sys.path", [*sys.path])
+
+    def turn(folder: Path) -> None:
+        config = json.loads((folder / "config.json").read_text())
+        config |= {"model_type": "of_its_own", "auto_map": {"AutoConfig": "own.OwnConfig", "AutoModel": "own.OwnModel"}}
+        (folder / "config.json").write_text(json.dumps(config))
+        (folder / "own.py").write_text(OWN_CODE)
+
+    return turn
+
+
+@pytest.fixture
+def without_memory(monkeypatch: pytest.MonkeyPatch) -> Callable[[torch.nn.Module], None]:
+    """Let a model's forward pass find no memory."""
+
+    def full(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError
+
+    return lambda model: monkeypatch.setattr(model, "forward", full)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import pytest
 import torch
@@ -187,26 +186,10 @@ def test_setting_that_makes_no_sense_is_named(tmp_path, override, said):
         composed(tmp_path, override)
 
 
-OWN_CODE = """
-from transformers import BertConfig, BertModel
-
-class OwnConfig(BertConfig):
-    model_type = "of_its_own"
-
-class OwnModel(BertModel):
-    config_class = OwnConfig
-"""
-
-
-def test_encoder_with_code_of_its_own_goes_through_all_stages(tmp_path, monkeypatch):
+def test_encoder_with_code_of_its_own_goes_through_all_stages(tmp_path, with_own_code):
     # or its teacher would be trained, and nothing could be made of it
-    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "modules"))
-    monkeypatch.setattr("sys.path", [*sys.path])
     encoder = bert(tmp_path / "own", BertModel, letter_tokenizer())
-    config = json.loads((tmp_path / "own" / "config.json").read_text())
-    config |= {"model_type": "of_its_own", "auto_map": {"AutoConfig": "own.OwnConfig", "AutoModel": "own.OwnModel"}}
-    (tmp_path / "own" / "config.json").write_text(json.dumps(config))
-    (tmp_path / "own" / "own.py").write_text(OWN_CODE)
+    with_own_code(tmp_path / "own")
     inputs = Inputs(composed(tmp_path, *encoder, "encoder.trust_remote_code=true", "+terms=similarity"))
     settled = next(arm for arm in arms(inputs) if arm.key == "distilbert_kd")
     (student,) = stage2.students(settled, 1)

@@ -137,12 +137,9 @@ def test_loss_that_is_no_number_stops_and_says_at_which_step(tokens, runtime, tm
 
 
 @pytest.mark.parametrize("score", [predict, lambda *given: read_states(given[0], given[1], [("h1", 1)], given[2])])
-def test_too_little_memory_to_score_is_one_sentence(tokens, runtime, monkeypatch, score):
-    def full(*_, **__):
-        raise torch.OutOfMemoryError
-
+def test_too_little_memory_to_score_is_one_sentence(tokens, runtime, without_memory, score):
     model = new_model()
-    monkeypatch.setattr(model, "forward", full)
+    without_memory(model)
     with pytest.raises(TmkdError, match=r"no memory for a batch of 8; lower runtime\.score_batch"):
         score(model, tokens, runtime)
 

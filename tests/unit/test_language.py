@@ -342,12 +342,9 @@ def weights(model):
     return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
 
 
-def test_too_little_memory_to_judge_is_one_sentence(text, runtime, monkeypatch):
-    def full(*_, **__):
-        raise torch.OutOfMemoryError
-
+def test_too_little_memory_to_judge_is_one_sentence(text, runtime, without_memory):
     model = new_model()
-    monkeypatch.setattr(model, "forward", full)
+    without_memory(model)
     with pytest.raises(TmkdError, match=r"no memory for a batch of 8; lower runtime\.score_batch"):
         masked_accuracy(model, text, runtime)
 

@@ -1,6 +1,3 @@
-import json
-import sys
-
 import numpy as np
 import pytest
 import torch
@@ -160,28 +157,12 @@ def test_checkpoint_in_half_precision_is_loaded_in_single(tmp_path):
     assert {weight.dtype for weight in loaded.parameters()} == {torch.float32}
 
 
-OWN_CODE = """
-from transformers import BertConfig, BertModel
-
-class OwnConfig(BertConfig):
-    model_type = "of_its_own"
-
-class OwnModel(BertModel):
-    config_class = OwnConfig
-"""
-
-
-def test_classifier_whose_encoder_has_code_of_its_own_is_read_again(tmp_path, monkeypatch):
+def test_classifier_whose_encoder_has_code_of_its_own_is_read_again(tmp_path, with_own_code):
     # or teachers would be trained, and their soft labels never made
-    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "modules"))
-    monkeypatch.setattr("sys.path", [*sys.path])
     encoder = load_encoder(source="tiny", layers=2, width=16)
     encoder.model.save_pretrained(tmp_path / "own")
     encoder.tokenizer.save_pretrained(tmp_path / "own")
-    config = json.loads((tmp_path / "own" / "config.json").read_text())
-    config |= {"model_type": "of_its_own", "auto_map": {"AutoConfig": "own.OwnConfig", "AutoModel": "own.OwnModel"}}
-    (tmp_path / "own" / "config.json").write_text(json.dumps(config))
-    (tmp_path / "own" / "own.py").write_text(OWN_CODE)
+    with_own_code(tmp_path / "own")
     with pytest.raises(ModelError, match=r"brings code of its own.*set encoder\.trust_remote_code=true"):
         load_encoder(source="hub", name=str(tmp_path / "own"))
     model = classifier(load_encoder(source="hub", name=str(tmp_path / "own"), trust_remote_code=True)).eval()

@@ -28,10 +28,9 @@ def top_candidates(questions: Sequence[str], passages: Sequence[str], k: int) ->
     k = min(k, len(passages))
     engine = bm25s.BM25()
     indexed = bm25s.tokenize(list(passages), show_progress=False)
-    if any(len(found) for found in indexed.ids):
-        engine.index(indexed, show_progress=False)
-    else:
+    if not any(len(found) for found in indexed.ids):
         _nothing_found(len(questions), len(questions))
+    engine.index(indexed, show_progress=False)
     words = bm25s.tokenize(list(questions), return_ids=False, show_progress=False)
     best = np.empty((len(words), k), dtype=np.int64)
     without = 0

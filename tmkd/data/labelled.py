@@ -124,13 +124,14 @@ def class_index(value: Any, column: str, classes: Sequence[str], labels: Mapping
     if isinstance(value, float) and value.is_integer():  # what a column of integers becomes where one is missing
         value = int(value)
     name = str(value) if isinstance(value, int) else value
-    # Where classes are numbers, a number is a name: of the classes 1, 2 and 3 nobody said which one 0 is.
-    indices = [] if any(known.isdigit() for known in classes) else [str(index) for index in range(len(classes))]
     if isinstance(name, str):
         name = labels.get(name, name)
-        for known in (classes, indices):
-            if name in known:
-                return known.index(name)
+        if name in classes:
+            return classes.index(name)
+    # Where classes are numbers, a number is a name: of the classes 1, 2 and 3 nobody said which one 0 is.
+    indices = [] if any(known.isdigit() for known in classes) else [str(index) for index in range(len(classes))]
+    if name in indices:
+        return indices.index(name)
     index = f" or an index from 0 to {len(classes) - 1}" if indices else ""
     raise BadRow(
         NO_CLASS,

@@ -67,7 +67,8 @@ class Task:
                 raise DataError(f"{self.name}: the {split} split holds the same question-passage pair twice.")
             if self.ranking:
                 self._rankable(split)
-        absent = [name for index, name in enumerate(self.classes) if index not in set(self.splits["train"]["label"])]
+        learnt = set(self.splits["train"]["label"])
+        absent = [name for index, name in enumerate(self.classes) if index not in learnt]
         if absent:
             raise DataError(
                 f"{self.name}: no row of the train split has the label '{absent[0]}', so it cannot be learnt; give it "
