@@ -154,6 +154,12 @@ def test_rejects_json_label_that_is_no_class(tsv, label):
     rejects(tsv(json.dumps({"question": "q", "passage": "p", "label": label}), "pairs.jsonl"), "line 1", "'label'")
 
 
+@pytest.mark.parametrize("others", [(', "question_id": 7', ""), ("", ', "question_id": 7')])
+def test_rejects_question_id_of_some_rows_alone(tsv, others):
+    rows = [f'{{"question": "q", "passage": "p{at}", "label": {at}{other}}}\n' for at, other in enumerate(others)]
+    rejects(tsv("".join(rows), "a.jsonl"), "line 2", "field 'question_id'", "the first row has")
+
+
 def test_rejects_pair_with_two_labels(tsv):
     rejects(tsv(HEADER + "q\tp\t0\nq\tp2\t0\nq\tp\t1\n"), "line 4", "line 2", "'right'", "'wrong'")
 

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from datasets import Dataset
 
-from tmkd.data.bad_rows import CONTRADICTION, LEAK, NO_CLASS, REPEATED, BadRow, BadRows
+from tmkd.data.bad_rows import CONTRADICTION, LEAK, NO_CLASS, NO_FIELD, REPEATED, BadRow, BadRows
 from tmkd.data.formats import Record, Source
 from tmkd.data.rows import SCHEMA, Columns, good, in_batches, pair, shown, to_arrow, value_of
 from tmkd.data.schema import SPLITS, Task
@@ -106,8 +106,16 @@ def read_labelled(
 ) -> Rows:
     """Return the labelled rows of a source; a pair that comes twice counts once, with two labels not at all."""
     numbers = array("q")
+    named: bool | None = None  # whether the first row names its question: JSON has no header that says it for all
 
     def make(record: Record) -> dict[str, Any]:
+        nonlocal named
+        there = columns.question_id in record
+        named = there if named is None else named
+        if there != named:
+            told = f"has {'one' if named else 'none'}; give it to all rows or to none, or one question counts as two"
+            found = f"found {'a' if there else 'no'} field '{columns.question_id}' but the first row {told}"
+            raise BadRow(NO_FIELD, found)
         return {**pair(record, columns), "label": class_index(value_of(record, label), label, classes, labels)}
 
     def batches() -> Iterator[list[dict[str, Any]]]:
