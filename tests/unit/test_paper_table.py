@@ -52,7 +52,7 @@ TABLE = PaperTable(
 def row(values: list[float], metric: str = "map") -> Row:
     std = float(np.std(values, ddof=1)) if len(values) > 1 else None
     metrics = {metric: {"values": values, "mean": float(np.mean(values)), "std": std}}
-    return Row("arm", {}, list(range(len(values))), metrics, 458.4, 17_240_000, ["stage2-x"])
+    return Row("arm", {}, list(range(len(values))), metrics, 458.4, 17_240_000, [f"stage2-{value}" for value in values])
 
 
 def test_of(better: str, worse: str, difference: float, p: float) -> ClaimTest:
@@ -137,6 +137,17 @@ def test_holm_is_over_all_claims_and_columns() -> None:
 def test_verdict_needs_a_direction_and_significance(difference: float, p: float, verdict: str) -> None:
     column = replace(RTE, tests=[test_of("TKD", "KD", difference, p)])
     assert [found.ours for found in judge(TABLE, [column])] == [verdict]
+
+
+def test_claim_about_one_run_is_not_compared_and_others_do_not_pay_for_it() -> None:
+    alike = replace(RTE, rows={**RTE.rows, "TKD": RTE.rows["KD"]}, tests=[test_of("TKD", "KD", 0.0, 1.0)])
+    verdicts = judge(TABLE, [WIKIQA, alike])
+    assert [(verdict.ours, verdict.p_holm) for verdict in verdicts] == [
+        ("holds", 0.02), ("one run", None), ("not decided", 0.5),
+    ]  # fmt: skip
+    grid = grids.claims(TABLE, verdicts)
+    assert (grid.body[1][3], grid.body[1][-1]) == ("one run", "–")
+    assert "adjusted for all comparisons of this table (2)" in grid.caption
 
 
 def test_papers_own_numbers_are_asked_too() -> None:

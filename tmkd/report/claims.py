@@ -10,7 +10,7 @@ from tmkd.report.paper_table import PaperTable
 from tmkd.significance import holm
 
 LEVEL = 0.05
-HOLDS, REVERSED, UNDECIDED = "holds", "reversed", "not decided"
+HOLDS, REVERSED, UNDECIDED, SAME = "holds", "reversed", "not decided", "one run"
 
 
 @dataclass(frozen=True)
@@ -18,14 +18,15 @@ class Verdict:
     """A claim on one task.
 
     Attributes:
-        p_holm: adjusted for all claims of the table, on all its tasks.
-        ours: ``HOLDS`` or ``REVERSED`` where p_holm is below ``LEVEL``, else ``UNDECIDED``.
+        p_holm: adjusted for all claims of the table, on all its tasks; None where its two rows are one run, as all
+            kinds of targets are with a single teacher: nothing is compared, and no other claim pays for it.
+        ours: ``HOLDS`` or ``REVERSED`` where p_holm is below ``LEVEL``, else ``UNDECIDED``; ``SAME`` for one run.
         paper: whether the paper's own numbers bear the claim out on this data set; None where it has none.
     """
 
     column: Column
     test: ClaimTest
-    p_holm: float
+    p_holm: float | None
     ours: str
     paper: bool | None
 
@@ -39,14 +40,24 @@ def judge(table: PaperTable, columns: Sequence[Column]) -> list[Verdict]:
                 continue
             tests = [test for test in column.tests if (test.better, test.worse) == (claim.better, claim.worse)]
             found += [(column, test) for test in tests]
-    adjusted = holm([test.p_value for _, test in found])
-    return [
-        Verdict(column, test, p_holm, _verdict(test.difference, p_holm), _in_paper(table, column, test))
-        for (column, test), p_holm in zip(found, adjusted, strict=True)
-    ]
+    compared = [_two_runs(column, test) for column, test in found]
+    adjusted = iter(holm([test.p_value for (_, test), two in zip(found, compared) if two]))
+    verdicts = []
+    for (column, test), two in zip(found, compared):
+        p_holm = next(adjusted) if two else None
+        verdicts.append(
+            Verdict(column, test, p_holm, _verdict(test.difference, p_holm), _in_paper(table, column, test))
+        )
+    return verdicts
 
 
-def _verdict(difference: float, p_holm: float) -> str:
+def _two_runs(column: Column, test: ClaimTest) -> bool:
+    return column.rows[test.better].artifacts != column.rows[test.worse].artifacts
+
+
+def _verdict(difference: float, p_holm: float | None) -> str:
+    if p_holm is None:
+        return SAME
     if p_holm >= LEVEL or difference == 0:
         return UNDECIDED
     return HOLDS if difference > 0 else REVERSED

@@ -92,7 +92,8 @@ def claims(table: PaperTable, verdicts: Sequence[Verdict]) -> Grid:
                 p_text(verdict.p_holm),
             ]
         )
-    return Grid(claims_caption(len(body)), [("", len(header))], header, body, left=4)
+    compared = sum(verdict.p_holm is not None for verdict in verdicts)
+    return Grid(claims_caption(compared), [("", len(header))], header, body, left=4)
 
 
 def percent(value: float | None, form: str = ".2f") -> str:
