@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tmkd import checks
 from tmkd.artifacts import ArtifactStore
+from tmkd.checks.data import DATA_SETS as SETTABLE
 from tmkd.config import (
     ArmConfig,
     ClaimConfig,
@@ -187,7 +187,7 @@ def test_rows_of_other_seeds_are_not_paired() -> None:
 
 
 def test_data_sets_that_settings_may_name_are_those_of_the_tables() -> None:
-    assert checks.DATA_SETS == DATA_SETS
+    assert SETTABLE == DATA_SETS
 
 
 def test_column_reads_back_from_json() -> None:

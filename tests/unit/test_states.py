@@ -4,7 +4,7 @@ import pytest
 import torch
 from transformers import GPT2Config, GPT2Model
 
-from tmkd import checks
+from tmkd.checks import method as checks
 from tmkd.errors import ModelError
 from tmkd.losses import transfer
 from tmkd.losses.schedule import SCHEDULES
@@ -92,7 +92,7 @@ def test_relation_heads_that_do_not_divide_a_width_are_refused(mine, theirs):
 
 
 def test_what_settings_may_name_is_what_the_losses_know():
-    # checks.py lies below the losses and cannot ask them
+    # checks/ lies below the losses and cannot ask them
     assert set(checks.TERMS) == set(transfer.NAMES)
     assert set(checks.LAYER_MAPS) == set(transfer.MAPS)
     assert {"constant", *checks.COURSES} == set(SCHEDULES)

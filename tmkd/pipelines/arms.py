@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tmkd.artifacts import Artifact
-from tmkd.checks import WITHOUT_TEACHER
+from tmkd.checks.method import WITHOUT_TEACHER
 from tmkd.config import ArmConfig, Config, encoder_of, teaching
 from tmkd.config import settings as settings_of
 from tmkd.errors import ConfigError

@@ -1,0 +1,73 @@
+"""The task, the corpus, and the table that they are a column of."""
+
+from __future__ import annotations
+
+from tmkd import expect
+from tmkd.config import Config, task_folder
+
+READERS = ("documentation", "files", "hub")
+DATA_SETS = ("DeepQA", "CommQA", "MNLI", "SNLI", "QNLI", "RTE")  # the paper's
+COLUMNS = "columns"  # a folder beside those of a table's tasks
+
+
+def check_data(config: Config) -> None:
+    """How the task and the corpus are read."""
+    data = config.data
+    expect.one_of("data.reader", data.reader, READERS)
+    expect.one_of("corpus.reader", config.corpus.reader, (*READERS, "mined"))
+    expect.one_of("data.on_bad_row", data.on_bad_row, ("raise", "skip"))
+    expect.that(
+        0 < data.validation_share < 1, "data.validation_share", "more than 0 and less than 1", data.validation_share
+    )
+    mapped = all(name in data.classes for name in data.labels.values())
+    expect.that(mapped, "data.labels", f"classes ({data.classes})", data.labels)
+    if data.column is not None:
+        expect.one_of("data.column", data.column, DATA_SETS)
+    expect.that(not data.rankable_only or data.ranking, "data.rankable_only", "false where data.ranking is false", True)
+    expect.that(
+        config.corpus.pairs is None or config.corpus.pairs > 0, "corpus.pairs", "more than 0", config.corpus.pairs
+    )
+    expect.that(
+        len(data.questions) == 3 and min(data.questions) > 0, "data.questions", "three numbers above 0", data.questions
+    )
+    expect.that(
+        len(data.classes) >= 2 and len(set(data.classes)) == len(data.classes),
+        "data.classes",
+        "at least two different names",
+        data.classes,
+    )
+    expect.that(
+        not data.ranking or len(data.classes) == 2,
+        "data.classes",
+        "two classes where data.ranking is true",
+        data.classes,
+    )
+    expect.positive("data", data, ("negatives", "passage_words"))
+    expect.positive("corpus", config.corpus, ("questions", "candidates"))
+    expect.that(config.corpus.random >= 0, "corpus.random", "0 or more", config.corpus.random)
+    expect.seed("data.seed", data.seed)
+    expect.seed("corpus.seed", config.corpus.seed)
+
+
+def check_table(config: Config) -> None:
+    """That rows are arms, and claims are about rows."""
+    shown, arms = config.table, config.method.arms
+    plain = not shown.rows or task_folder(config) not in ("", COLUMNS)
+    expect.that(plain, "data.name", "a name that a folder can have where there is a table", repr(config.data.name))
+    for name in ("teacher", "ensemble"):
+        expect.that(
+            not shown.rows or name not in arms, f"method.arms.{name}", "another name where there is a table", name
+        )
+    for label, row in shown.rows.items():
+        expect.one_of(f"table.rows.{label}.arm", row.arm, (*arms, "teacher", "ensemble"))
+        for name in row.paper:
+            expect.one_of(f"table.rows.{label}.paper", name, (*DATA_SETS, "QPS", "parameters"))
+    for index, claim in enumerate(shown.claims):
+        expect.one_of(f"table.claims[{index}].better", claim.better, tuple(shown.rows))
+        expect.one_of(f"table.claims[{index}].worse", claim.worse, tuple(shown.rows))
+        for name in claim.where:
+            expect.one_of(f"table.claims[{index}].where", name, DATA_SETS)
+    counts = config.comparison.teacher_counts
+    expect.that(
+        not shown.rows or len(counts) < 2, "comparison.teacher_counts", "one number at most with a table", counts
+    )
