@@ -50,7 +50,7 @@ TABLES = $(filter-out paper/bert_large, $(patsubst conf/experiment/%.yaml, %, \
 
 tables: $(INSTALLED) ## the paper's tables and our own, the column of one task
 	@for table in $(TABLES); do $(RUN) stages.stage3 "experiment=[$(EXPERIMENT),$$table]" $(OVERRIDES) || exit; done
-	@echo "Each table is table.md, .csv, .tex and .png in a folder of its own: see the lines 'table' above."
+	@echo "Each table is table.md, .html, .csv, .tex and .png in a folder of its own: see the lines 'table' above."
 
 # A process a core, each with one thread: tiny models gain nothing from more. A file's tests share what they made.
 PYTEST = OMP_NUM_THREADS=1 $(RUN) pytest -n auto --dist loadfile

@@ -245,7 +245,7 @@ def test_files_are_the_same_bytes_each_time(tmp_path: Path, axis: str | None) ->
         (tmp_path / name).mkdir()
         write_table(tmp_path / name, "table5", replace(TABLE, axis=axis, rows=rows), columns)
     first, second = ({f.name: f.read_bytes() for f in (tmp_path / name).iterdir()} for name in ("first", "second"))
-    assert set(first) == {"table.md", "table.csv", "table.tex", "table.png", "claims.csv"}
+    assert set(first) == {"table.md", "table.html", "table.csv", "table.tex", "table.png", "claims.csv"}
     assert first == second
     assert first["table.png"].startswith(b"\x89PNG")
     text = first["table.md"].decode()
@@ -306,7 +306,7 @@ def test_columns_come_one_by_one_and_a_new_one_replaces_its_own_alone(tmp_path: 
     assert "58.00" not in text
     assert (folder / "columns" / "WikiQA.json").read_bytes() == before
     assert {path.name for path in folder.iterdir() if path.name != ".table.lock"} == {
-        "columns", "table.md", "table.csv", "table.tex", "table.png", "claims.csv",
+        "columns", "table.md", "table.html", "table.csv", "table.tex", "table.png", "claims.csv",
     }  # fmt: skip
 
 

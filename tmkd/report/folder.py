@@ -1,4 +1,4 @@
-"""The folder of a comparison: JSON, CSV, Markdown and figures, each written whole or not at all."""
+"""The folder of a comparison: JSON, CSV, Markdown, figures, and a page with all; each written whole or not at all."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 from tmkd.metrics import main_metric
 from tmkd.report.figures import accuracy_against_speed, metric_against_teacher_count
+from tmkd.report.page import to_html
 from tmkd.report.rows import BASELINE, Row
 from tmkd.report.tables import to_csv, to_json, to_markdown
 
@@ -24,7 +25,7 @@ def write_report(
     extra: Mapping[str, Any] | None = None,
     baseline: str | None = BASELINE,
 ) -> None:
-    """Write comparison.json, .csv and .md, and the figures whose numbers there are.
+    """Write comparison.json, .csv, .md and .html, and the figures whose numbers there are.
 
     Each file appears whole or not at all, and equal input gives equal bytes.
 
@@ -48,9 +49,11 @@ def write_report(
 
     _publish(folder / "comparison.json", _text(json.dumps(document, indent=2, ensure_ascii=False) + "\n"))
     _publish(folder / "comparison.csv", _text(to_csv(rows, baseline)))
-    _publish(folder / "comparison.md", _text(f"# {experiment}\n\n{table}{images}"))
+    text = f"# {experiment}\n\n{table}{images}"
+    _publish(folder / "comparison.md", _text(text))
     for name, draw in figures.items():
         _publish(folder / name, draw)
+    _publish(folder / "comparison.html", _text(to_html(text, folder)))
 
 
 def _text(text: str) -> Callable[[Path], object]:

@@ -12,12 +12,13 @@ from tmkd.report import grids
 from tmkd.report.claims import Verdict, judge
 from tmkd.report.columns import Column
 from tmkd.report.latex import to_latex
+from tmkd.report.page import to_html
 from tmkd.report.paper_table import PARAMETERS, QPS, PaperTable, in_order
 from tmkd.report.table_figure import draw_table
 
 
 def write_table(folder: Path, name: str, table: PaperTable, columns: Iterable[Column]) -> None:
-    """Write table.md, .csv, .tex and .png, and claims.csv; equal input gives equal bytes.
+    """Write table.md, .html, .csv, .tex and .png, and claims.csv; equal input gives equal bytes.
 
     Args:
         folder: there already.
@@ -35,11 +36,13 @@ def write_table(folder: Path, name: str, table: PaperTable, columns: Iterable[Co
     parts.insert(1, "![the table as a figure](table.png)\n")
     latex = [to_latex(grid, name + suffix) for grid, suffix in zip(found, ("", "-cost", "-claims"))]
 
-    _write(folder / "table.md", f"# {name}\n\n" + "\n".join(parts))
+    text = f"# {name}\n\n" + "\n".join(parts)
+    _write(folder / "table.md", text)
     _write(folder / "table.tex", "% Needs \\usepackage{booktabs}.\n" + "\n".join(latex))
     _write(folder / "table.csv", results_csv(table, ordered))
     _write(folder / "claims.csv", claims_csv(verdicts))
     draw_table(table, ordered, folder / "table.png")
+    _write(folder / "table.html", to_html(text, folder))
 
 
 def results_csv(table: PaperTable, columns: Sequence[Column]) -> str:
