@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.pipeline.running import compose_at
+from tests.pipeline.running import ROOT, compose_at
 from tmkd.errors import ConfigError
 from tmkd.models.classifier import PairClassifier
 from tmkd.models.encoder import load_encoder
@@ -14,6 +14,16 @@ from tmkd.pipelines.inputs import Inputs
 from tmkd.pipelines.scoring import soft_labels
 from tmkd.soft_labels import read_soft_labels
 from tmkd.training.predict import predict
+
+EXPERIMENTS = [path.relative_to(ROOT / "conf/experiment") for path in (ROOT / "conf/experiment").glob("**/*.yaml")]
+ALONE = ("default", "smoke", "paper/bert_large")  # the others can be joined with smoke, to see them run
+JOINED = sorted({str(path.with_suffix("")) for path in EXPERIMENTS} - set(ALONE))
+
+
+@pytest.mark.parametrize("experiment", JOINED)
+def test_experiment_joined_with_smoke_has_no_arm_that_its_models_are_too_small_for(tmp_path, monkeypatch, experiment):
+    monkeypatch.chdir(ROOT)  # conf/data/smoke.yaml names its files from there
+    check_arms(Inputs(compose_at(tmp_path, f"experiment=[smoke,{experiment}]")))
 
 
 def test_an_arms_own_settings_do_not_rule_out_the_other_arms_of_its_experiment(tmp_path):
@@ -40,7 +50,7 @@ def test_a_head_a_teacher_beside_one_head_for_all_is_named(tmp_path):
     ("overrides", "said"),
     [
         (["method=mkd", "method.mix=blend"], "method.mix: expected heads"),
-        (["method=kd", "+method.arms.kd.set={student: {layers: 9}}"], "student.layers: expected at most 3"),
+        (["method=kd", "+method.arms.kd.set={student: {layers: 9}}"], "student.layers: expected at most 6"),
         (["method=kd", "+method.arms.kd.set={method: {online: null}}"], "'method.online' is not Optional"),
         (
             ["method=kd", "teachers.roster.1.learning_rate=0.001", "teachers.roster.1.seed=1"],

@@ -144,6 +144,6 @@ def test_setting_that_makes_no_sense_is_named(tmp_path):
 
 
 def test_exit_of_a_student_that_keeps_all_layers_is_checked_before_any_training(tmp_path):
-    with pytest.raises(ConfigError, match=r"The arm gold: student.exits: expected layers from 1 to 2 .* got \[3\]"):
-        stage2.run(composed(tmp_path, ARMS, "student.layers=null", "student.exits=[3]"))
+    with pytest.raises(ConfigError, match=r"The arm gold: student.exits: expected layers from 1 to 5 .* got \[6\]"):
+        stage2.run(composed(tmp_path, ARMS, "student.layers=null", "student.exits=[6]"))
     assert not artifacts(tmp_path, "teacher")

@@ -24,7 +24,10 @@ from tmkd.pipelines.inputs import CORPUS, Inputs
 from tmkd.pipelines.stage1 import new_student
 from tmkd.training.predict import predict
 
-SMALL = ["experiment=smoke", "student.seeds=[1]", "teachers.count=2", "runtime.threads=1", "runtime.precision=fp32"]
+SMALL = [
+    "experiment=smoke", "encoder.layers=3", "student.layers=2", "student.seeds=[1]", "teachers.count=2",
+    "runtime.threads=1", "runtime.precision=fp32",
+]  # fmt: skip
 BILSTM = ["student=bilstm", "student.encoder.width=8", "student.encoder.dimensions=6", "student.encoder.words=50"]
 
 

@@ -187,7 +187,7 @@ def test_generations_teach_each_other_in_a_row(home, preset):
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
-        (["method=mkd", "+terms=tinybert", "student.layers=2"], "expected a student depth that divides"),
+        (["method=mkd", "+terms=tinybert", "student.layers=4"], "expected a student depth that divides"),
         (["method=mkd", "+terms=pkd", "student.layers=1"], "at least 2 layers"),
         (
             ["method=mkd", "+terms=tinybert", "teachers.roster.1.max_length=32"],
