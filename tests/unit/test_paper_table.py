@@ -114,6 +114,19 @@ def test_caption_says_which_data_metric_and_encoders_are_not_the_papers() -> Non
     assert "WikiQA: Teachers here: MiniLM. RTE: Teachers here: random weights." in other
 
 
+def test_caption_says_where_a_bilstm_has_its_word_vectors_from() -> None:
+    def beside(sources: dict[str, str]) -> str:
+        rows = {
+            **WIKIQA.rows,
+            **{name: replace(row([0.6]), settings={"word_vectors": s}) for name, s in sources.items()},
+        }
+        return grids.results(TABLE, [replace(WIKIQA, rows=rows), RTE]).caption
+
+    assert "ord vectors" not in beside({})
+    assert "Word vectors of the Bi-LSTM before training: random." in beside({"KD": "random", "TKD": "random"})
+    assert "random (KD), glove.txt (TKD)." in beside({"KD": "random", "TKD": "glove.txt"})
+
+
 def test_holm_is_over_all_claims_and_columns() -> None:
     verdicts = judge(TABLE, [WIKIQA, RTE])
     assert [(v.test.better, v.test.worse, v.column.task) for v in verdicts] == [

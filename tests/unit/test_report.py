@@ -120,6 +120,12 @@ def test_terminal_table_is_never_cut(rows: list[Row], width: int, terminal: bool
         assert max(map(len, text.splitlines())) <= 120
 
 
+def test_markdown_says_where_a_bilstm_has_its_word_vectors_from(rows: list[Row]) -> None:
+    bilstm = [replace(row, settings={"word_vectors": "random"}) for row in rows]
+    assert "Word vectors of the Bi-LSTM before training: random." in to_markdown("d", "f", bilstm, True)
+    assert "ord vectors" not in to_markdown("d", "f", rows, True)
+
+
 def test_report_is_whole_and_the_same_bytes_each_time(rows: list[Row], tmp_path: Path) -> None:
     extra = {"questions": 6, "pairs": 12, "teacher_counts": {"TMKD": [(1, 0.6, 0.01), (2, 0.7, None)]}}
     for name in ("first", "second"):

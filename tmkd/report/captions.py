@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tmkd.report.columns import Column
 from tmkd.report.paper_table import PaperTable
-from tmkd.report.rows import METRIC_NAMES
+from tmkd.report.rows import METRIC_NAMES, vectors_note
 from tmkd.significance import RESAMPLES
 
 PAPER_METRIC = "accuracy"  # on all its data sets
@@ -28,6 +28,7 @@ def results_caption(table: PaperTable, columns: Sequence[Column]) -> str:
         )
     said += [_of(column, table.beside) for column in columns]
     said += _encoders(columns)
+    said += _grouped({column.task: note for column in columns if (note := vectors_note(column.rows))})
     return " ".join(filter(None, said))
 
 

@@ -55,6 +55,16 @@ class Row:
         return self.metrics.get(metric, {}).get("std")
 
 
+def vectors_note(rows: Mapping[str, Row]) -> str:
+    """Say where Bi-LSTMs have their word vectors from; nothing where no row, by its name here, is a Bi-LSTM."""
+    sources: dict[str, list[str]] = {}
+    for name, row in rows.items():
+        if "word_vectors" in row.settings:
+            sources.setdefault(row.settings["word_vectors"], []).append(name)
+    told = [source if len(sources) == 1 else f"{source} ({', '.join(names)})" for source, names in sources.items()]
+    return f"Word vectors of the Bi-LSTM before training: {', '.join(told)}." if told else ""
+
+
 def json_safe(value: Any) -> Any:
     """Turn numpy values into Python's, tuples into lists, and NaN or infinity, which JSON lacks, into None."""
     match value:

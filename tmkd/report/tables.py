@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tmkd.metrics import main_metric
-from tmkd.report.rows import BASELINE, METRIC_NAMES, Row, json_safe
+from tmkd.report.rows import BASELINE, METRIC_NAMES, Row, json_safe, vectors_note
 from tmkd.significance import RESAMPLES
 
 MISSING = "–"
@@ -60,7 +60,11 @@ def to_markdown(
     """
     header, *body = _cells(rows, _metrics(rows), baseline, cost=True)
     lines = markdown_lines(header, body)
-    return "\n".join([caption(data, fingerprint, ranking, questions, pairs, baseline), "", *lines, ""])
+    said = [
+        caption(data, fingerprint, ranking, questions, pairs, baseline),
+        vectors_note({row.arm: row for row in rows}),
+    ]
+    return "\n".join([" ".join(filter(None, said)), "", *lines, ""])
 
 
 def markdown_lines(header: Sequence[str], body: Sequence[Sequence[str]], left: int = 1) -> list[str]:
