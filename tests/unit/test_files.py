@@ -187,6 +187,17 @@ def test_repeated_pairs_count_once_and_are_logged(tsv, caplog):
     assert "1 pairs came more than once" in caplog.text
 
 
+@pytest.mark.parametrize("content", [b"", gzip.compress(b""), gzip.compress(b"\n")])
+def test_names_a_shard_without_rows(tsv, tmp_path, caplog, content):
+    # A shard that was cut short on its way looks like one that is empty: silence would lose it.
+    tsv(gzip.compress(b'{"question": "q", "passage": "p"}\n'), "part-1.jsonl.gz")
+    empty = tsv(content, "part-2.jsonl.gz")
+    found = read_unlabelled(tmp_path / "part-*")
+    assert len(found.rows) == 1
+    assert found.skipped == {str(empty): {"no rows": 1}}
+    assert f"{empty}: there are no rows in it" in caplog.text
+
+
 def test_corpus_joins_the_files_of_a_pattern_in_order(tsv, tmp_path, caplog):
     line = '{{"question": "q{0}", "passage": "p", "question_id": {0}, "other": null}}\n'
     tsv(line.format(2) + line.format(1), "part-2.jsonl")

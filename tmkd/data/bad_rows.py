@@ -21,6 +21,8 @@ NO_FIELD, NO_TEXT, NO_CLASS = "missing field", "no text", "unknown label"
 CONTRADICTION, LEAK = "contradictory labels", "in two splits"
 # Rows that are left out always and are nobody's fault.
 REPEATED, UNLABELLED = "came before", "unlabelled"
+EMPTY = "no rows"  # a source without any: one shard of many may be so, or may have been cut short on its way
+HARMLESS = (REPEATED, UNLABELLED, EMPTY)
 
 
 class BadRow(Exception):
@@ -78,6 +80,8 @@ class BadRows:
                     log.warning("%s: %d pairs came more than once and count once", file, found.count)
                 elif kind == UNLABELLED:
                     log.info("%s: %d rows have no label and are left out", file, found.count)
+                elif kind == EMPTY:
+                    log.warning("%s: there are no rows in it; if there should be, copy it again", file)
                 elif self._skip:
                     log.warning("%s: %d rows left out (%s): %s", file, found.count, kind, found.told())
         if not self._skip:
@@ -86,7 +90,7 @@ class BadRows:
 
     def _raise(self) -> None:
         bad = {
-            file: {kind: found for kind, found in kinds.items() if kind not in (REPEATED, UNLABELLED)}
+            file: {kind: found for kind, found in kinds.items() if kind not in HARMLESS}
             for file, kinds in self._found.items()
         }
         bad = {file: kinds for file, kinds in bad.items() if kinds}

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 from datasets import Dataset
 
-from tmkd.data.bad_rows import NO_FIELD, NO_TEXT, REPEATED, BadRow, BadRows
+from tmkd.data.bad_rows import EMPTY, NO_FIELD, NO_TEXT, REPEATED, BadRow, BadRows
 from tmkd.data.formats import Record, Source, missing
 from tmkd.data.schema import CORPUS_COLUMNS, Corpus, pair_id
 from tmkd.errors import DataError
@@ -116,7 +116,9 @@ def shown(value: Any) -> str:
 
 
 def good(source: Source, make: Callable[[Record], Made], bad: BadRows) -> Iterator[tuple[int, Made]]:
-    """Yield the number of each good record and what ``make`` turns it into; note those for which it raises BadRow."""
+    """Yield the number of each good record and what ``make`` turns it into; note those for which it raises BadRow, and
+    that there is none at all."""
+    number = 0
     for number, record in source.records:
         try:
             if isinstance(record, BadRow):
@@ -124,6 +126,8 @@ def good(source: Source, make: Callable[[Record], Made], bad: BadRows) -> Iterat
             yield number, make(record)
         except BadRow as found:
             bad.add(source, number, found)
+    if not number:
+        bad.count(source, EMPTY, 1)
 
 
 def in_batches(items: Iterable[Made]) -> Iterator[list[Made]]:
