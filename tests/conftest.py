@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,6 +16,7 @@ from datasets import Dataset
 
 from tmkd.data.schema import pair_id
 from tmkd.models.encoder import Encoder, load_encoder
+from tmkd.training.callbacks import Progress
 from tmkd.training.runtime import Runtime
 
 OWN_CODE = """
@@ -54,6 +58,30 @@ def without_memory(monkeypatch: pytest.MonkeyPatch) -> Callable[[torch.nn.Module
 @pytest.fixture
 def runtime() -> Runtime:
     return Runtime(torch.device("cpu"), False, "eager", score_batch=8, shard_size=10, checkpoint_seconds=60)
+
+
+class Killed(Exception):
+    """What ends a training in place of a kill."""
+
+
+@pytest.fixture
+def killed_at(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> Callable[..., AbstractContextManager[Runtime]]:
+    """Let the training within (any whose name has ``what`` in it) end after a step; as a target of ``with``, the
+    runtime with a checkpoint after every step."""
+
+    @contextmanager
+    def kill(die_at: int, what: str = "") -> Iterator[Runtime]:
+        class Kill(Progress):
+            def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+                if what in self.what and state.global_step == die_at:
+                    raise Killed
+
+        with monkeypatch.context() as patched:
+            patched.setattr("tmkd.training.fit.Progress", Kill)
+            with pytest.raises(Killed):
+                yield dataclasses.replace(runtime, checkpoint_seconds=0)
+
+    return kill
 
 
 @pytest.fixture

@@ -108,23 +108,15 @@ def test_peers_may_have_a_teacher_a_first_stage_and_inner_states_to_learn_from(h
 
 
 @pytest.mark.parametrize("die_at", [2, 5])
-def test_killed_codistillation_publishes_nothing_and_ends_as_one_that_was_not(home, tmp_path, monkeypatch, die_at):
+def test_killed_codistillation_publishes_nothing_and_ends_as_one_that_was_not(
+    home, tmp_path, monkeypatch, killed_at, die_at
+):
     often = "runtime.checkpoint_seconds=1"
     whole = stage2.run(composed(home, *CODISTILLATION))
     killed = tmp_path / "killed"
     killed.mkdir()
-
-    class Killed(Exception):
-        pass
-
-    class Kill(callbacks.Progress):
-        def on_step_end(self, args, state, control, **_):
-            if "codistillation" in self.what and state.global_step == die_at:
-                raise Killed
-
-    monkeypatch.setattr("tmkd.training.fit.Progress", Kill)
     monkeypatch.setattr(callbacks.time, "monotonic", iter(range(10**9)).__next__)  # a checkpoint at every step
-    with pytest.raises(Killed):
+    with killed_at(die_at, "codistillation"):
         stage2.run(composed(killed, *CODISTILLATION, often))
     assert not list((killed / "artifacts").glob("peers-*")) and not list((killed / "artifacts").glob("stage2-*"))
     assert list((killed / "artifacts" / ".building").glob("peers-*/scratch/checkpoint-*"))

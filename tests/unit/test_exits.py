@@ -1,7 +1,6 @@
 """Exits: their losses by hand and by the source's formula, what their gradients reach, and stopping part of the way."""
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -28,7 +27,6 @@ from tmkd.models.encoder import Encoder, load_encoder
 from tmkd.models.exits import exit_parameters
 from tmkd.models.layers import keep_layers
 from tmkd.models.tiny import letter_tokenizer
-from tmkd.training import callbacks
 from tmkd.training.fit import fit
 from tmkd.training.predict import model_inputs, predict, rows_of
 
@@ -198,22 +196,11 @@ def test_exits_draw_no_random_number_that_others_would_have_drawn():
     assert torch.equal(drawn, torch.rand(3))
 
 
-def test_killed_training_ends_with_the_exits_of_one_that_was_not(pairs, runtime, tmp_path, monkeypatch):
+def test_killed_training_ends_with_the_exits_of_one_that_was_not(pairs, runtime, tmp_path, killed_at):
     terms = exit_terms([1, 2], [0])
     whole = train((1, 2), pairs, runtime, tmp_path / "whole", terms)
-
-    class Killed(Exception):
-        pass
-
-    class Kill(callbacks.Progress):
-        def on_step_end(self, args, state, control, **_):
-            if state.global_step == 9:
-                raise Killed
-
-    monkeypatch.setattr("tmkd.training.fit.Progress", Kill)
-    with pytest.raises(Killed):
-        train((1, 2), pairs, replace(runtime, checkpoint_seconds=0), tmp_path / "killed", terms)
-    monkeypatch.undo()
+    with killed_at(9) as every_step:
+        train((1, 2), pairs, every_step, tmp_path / "killed", terms)
     assert list((tmp_path / "killed").glob("checkpoint-*"))
     resumed = train((1, 2), pairs, runtime, tmp_path / "killed", terms)
     for a, b in zip(whole.parameters(), resumed.parameters(), strict=True):

@@ -58,7 +58,7 @@ def test_same_seed_gives_the_same_weights_and_another_seed_others(tokens, runtim
 
 
 @pytest.mark.parametrize("die_at", [4, 9, 17])
-def test_killed_training_ends_with_the_weights_of_one_that_was_not(tokens, runtime, tmp_path, monkeypatch, die_at):
+def test_killed_training_ends_with_the_weights_of_one_that_was_not(tokens, runtime, tmp_path, killed_at, die_at):
     # With dropout, so that the random state must come back too; 6 steps an epoch, so that it dies in each of the three.
     judged = []
 
@@ -68,21 +68,9 @@ def test_killed_training_ends_with_the_weights_of_one_that_was_not(tokens, runti
 
     whole = new_model()
     facts = train(whole, tokens, tmp_path / "whole", runtime, validate=validate)
-
-    class Killed(Exception):
-        pass
-
-    class Kill(callbacks.Progress):
-        def on_step_end(self, args, state, control, **_):
-            if state.global_step == die_at:
-                raise Killed
-
-    monkeypatch.setattr("tmkd.training.fit.Progress", Kill)
-    every_step = type(runtime)(**{**runtime.__dict__, "checkpoint_seconds": 0})
-    with pytest.raises(Killed):
+    with killed_at(die_at) as every_step:
         train(new_model(), tokens, tmp_path / "killed", every_step, validate=validate)
     assert list((tmp_path / "killed").glob("checkpoint-*"))
-    monkeypatch.undo()
     resumed = new_model()
     torch.manual_seed(99)  # whatever state the new process is in
     again = train(resumed, tokens, tmp_path / "killed", every_step, validate=validate)

@@ -27,7 +27,6 @@ from tmkd.models.encoder import load_encoder
 from tmkd.models.language import LanguageModel, head_of, pretrained_head
 from tmkd.models.tiny import letter_tokenizer
 from tmkd.models.token_types import drop_token_types
-from tmkd.training import callbacks
 from tmkd.training.fit import train
 from tmkd.training.language import LanguageLearner, MaskAnew, masked_accuracy
 
@@ -380,27 +379,15 @@ def test_teacher_is_in_no_checkpoint_and_in_no_optimiser():
 
 @pytest.mark.parametrize("die_at", [4, 9])
 def test_killed_training_ends_with_the_weights_of_one_that_was_not(
-    tokens, encoder, runtime, tmp_path, monkeypatch, die_at
+    tokens, encoder, runtime, tmp_path, killed_at, die_at
 ):
     # With dropout, so that the random state must come back too; 6 steps an epoch, so that it dies in each of the two.
     teacher = new_model(2)
     whole = new_model(dropout=0.1)
     steps = run(whole, tokens, encoder, tmp_path / "whole", runtime, teacher, epochs=2)["steps"]
-
-    class Killed(Exception):
-        pass
-
-    class Kill(callbacks.Progress):
-        def on_step_end(self, args, state, control, **_):
-            if state.global_step == die_at:
-                raise Killed
-
-    monkeypatch.setattr("tmkd.training.fit.Progress", Kill)
-    every_step = type(runtime)(**{**runtime.__dict__, "checkpoint_seconds": 0})
-    with pytest.raises(Killed):
+    with killed_at(die_at) as every_step:
         run(new_model(dropout=0.1), tokens, encoder, tmp_path / "killed", every_step, teacher, epochs=2)
     assert list((tmp_path / "killed").glob("checkpoint-*"))
-    monkeypatch.undo()
     resumed = new_model(dropout=0.1)
     torch.manual_seed(99)  # whatever state the new process is in
     assert run(resumed, tokens, encoder, tmp_path / "killed", every_step, teacher, epochs=2)["steps"] == steps

@@ -229,30 +229,16 @@ def test_copies_are_as_old_as_the_last_refresh_and_are_not_trained(tokens, runti
 
 @pytest.mark.parametrize("kind", ["mutual", "codistillation"])
 @pytest.mark.parametrize("die_at", [4, 9, 17])
-def test_killed_training_ends_with_the_weights_of_one_that_was_not(
-    tokens, runtime, tmp_path, monkeypatch, kind, die_at
-):
+def test_killed_training_ends_with_the_weights_of_one_that_was_not(tokens, runtime, tmp_path, killed_at, kind, die_at):
     # With dropout, so that the random state must come back; steps 9 and 17 lie between two refreshes, every 4 steps.
     def judge(models):
         return lambda _: {"map": -float(np.mean([np.abs(predict(m, tokens, runtime)[:, 1, 1] - 0.4) for m in models]))}
 
     whole = students(dropout=0.1)
     facts = train_peers(whole, tokens, tmp_path / "whole", runtime, exchange(whole, kind), validate=judge(whole))
-
-    class Killed(Exception):
-        pass
-
-    class Kill(callbacks.Progress):
-        def on_step_end(self, args, state, control, **_):
-            if state.global_step == die_at:
-                raise Killed
-
-    monkeypatch.setattr("tmkd.training.fit.Progress", Kill)
-    often = type(runtime)(**{**runtime.__dict__, "checkpoint_seconds": 0})
     killed = students(dropout=0.1)
-    with pytest.raises(Killed):
+    with killed_at(die_at) as often:
         train_peers(killed, tokens, tmp_path / "killed", often, exchange(killed, kind), validate=judge(killed))
-    monkeypatch.undo()
     resumed = students(dropout=0.1)
     torch.manual_seed(99)  # whatever state the new process is in
     again = train_peers(resumed, tokens, tmp_path / "killed", often, exchange(resumed, kind), validate=judge(resumed))
