@@ -175,12 +175,12 @@ def test_papers_own_numbers_are_asked_too() -> None:
 def test_claims_are_shown_with_interval_p_and_the_share_of_the_ensemble() -> None:
     grid = grids.claims(TABLE, judge(TABLE, [WIKIQA, RTE]))
     assert grid.body == [
-        ["TKD > KD", "WikiQA", "holds", "holds", "+5.00", "[+3.00, +7.00]", "0.010", "0.030"],
-        ["TKD > KD", "RTE", "holds", "not decided", "-1.00", "[-3.00, +1.00]", "0.040", "0.080"],
+        ["TKD > KD", "WikiQA", "holds", "holds", "+5.00", "[+3.00, +7.00]", "2 of 2", "0.010", "0.030"],
+        ["TKD > KD", "RTE", "holds", "not decided", "-1.00", "[-3.00, +1.00]", "0 of 1", "0.040", "0.080"],
         # 0.76 / 0.80, and 80.12 / 81.66
         [
             "TKD > all", "WikiQA", "does not hold", "not decided; keeps 95.0 % (paper: 98.1 %)",
-            "-4.00", "[-6.00, -2.00]", "0.500", "0.500",
+            "-4.00", "[-6.00, -2.00]", "0 of 2", "0.500", "0.500",
         ],
     ]  # fmt: skip
     assert "adjusted for all comparisons of this table (3)" in grid.caption
@@ -191,6 +191,15 @@ def test_claim_is_tested_on_its_rows_values_with_one_seed_beside_all() -> None:
     rows = {"KD": row([0.5, 0.5]), "all": row([1.0])}
     (found,) = claim_tests([("all", "KD")], rows, values)
     assert (found.better, found.worse, found.difference, found.low, found.high) == ("all", "KD", 0.5, 0.5, 0.5)
+
+
+def test_seeds_that_agree_with_a_claim_are_counted_seed_by_seed() -> None:
+    # The mean over seeds alone would hide that the third seed says otherwise.
+    rows = {"KD": row([0.70, 0.72, 0.75]), "TKD": row([0.75, 0.77, 0.74]), "all": row([0.72])}
+    column = replace(WIKIQA, rows=rows)
+    assert column.agreeing(test_of("TKD", "KD", 0.03, 0.01)) == (2, 3)
+    assert column.agreeing(test_of("all", "KD", 0.0, 1.0)) == (1, 3)  # equal is not higher
+    assert column.agreeing(test_of("KD", "all", 0.0, 1.0)) == (1, 3)
 
 
 def test_rows_of_other_seeds_are_not_paired() -> None:
@@ -249,6 +258,7 @@ def test_csv_has_a_line_for_each_row_and_task_at_full_precision() -> None:
     assert [(line["verdict"], line["paper_holds"]) for line in claims] == [
         ("holds", "True"), ("not decided", "True"), ("not decided", "False"),
     ]  # fmt: skip
+    assert [(line["seeds_for"], line["seeds"]) for line in claims] == [("2", "2"), ("0", "1"), ("0", "2")]
 
 
 @pytest.mark.parametrize("axis", [None, "layers"])
@@ -263,7 +273,7 @@ def test_files_are_the_same_bytes_each_time(tmp_path: Path, axis: str | None) ->
     assert first["table.png"].startswith(b"\x89PNG")
     text = first["table.md"].decode()
     tables = [[line.count("|") for line in part.splitlines() if line.startswith("|")] for part in text.split("##")]
-    assert [set(counts) for counts in tables[:3]] == [{10}, {8}, {9}]
+    assert [set(counts) for counts in tables[:3]] == [{10}, {8}, {10}]
 
 
 def test_figure_draws_ours_and_the_papers_where_they_are(monkeypatch: pytest.MonkeyPatch) -> None:

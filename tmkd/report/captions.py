@@ -45,7 +45,8 @@ def claims_caption(count: int) -> str:
         f"are from a paired bootstrap over test questions, each with all its pairs ({RESAMPLES:,} resamples; seeds "
         "paired, a single seed with all of the other row); p (Holm) is adjusted for all comparisons of this table "
         f"({count}), and a claim holds or is reversed where it is below 0.05. The tests are about these trained "
-        "models: they do not cover the choice of seeds."
+        "models: they do not cover the choice of seeds. In how many seeds the first row's metric is the higher one is "
+        "the column seeds."
     )
 
 

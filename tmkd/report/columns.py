@@ -66,6 +66,15 @@ class Column:
         mean = self.mean(label)
         return None if mean is None or not self.ensemble else mean / self.ensemble
 
+    def agreeing(self, test: ClaimTest) -> tuple[int, int]:
+        """Return in how many seeds the better row's metric is the higher one, and how many seeds there are.
+
+        The claim's p-value does not see the choice of seeds; this does, roughly. One seed meets all of the other row.
+        """
+        better, worse = (self.rows[label].metrics[self.metric]["values"] for label in (test.better, test.worse))
+        higher = np.array(better) > np.array(worse)
+        return int(higher.sum()), len(higher)
+
     def to_json(self) -> dict[str, Any]:
         return json_safe(asdict(self))
 

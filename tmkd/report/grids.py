@@ -71,7 +71,7 @@ def cost(table: PaperTable, columns: Sequence[Column]) -> Grid:
 
 def claims(table: PaperTable, verdicts: Sequence[Verdict]) -> Grid:
     """Return a line for each verdict; against the teacher ensemble, with the share of it that is kept."""
-    header = ["claim", "task", "paper's numbers", "here", "Δ", "95 % interval", "p", "p (Holm)"]
+    header = ["claim", "task", "paper's numbers", "here", "Δ", "95 % interval", "seeds", "p", "p (Holm)"]
     body = []
     for verdict in verdicts:
         test, column = verdict.test, verdict.column
@@ -88,6 +88,7 @@ def claims(table: PaperTable, verdicts: Sequence[Verdict]) -> Grid:
                 told,
                 percent(test.difference, "+.2f"),
                 f"[{percent(test.low, '+.2f')}, {percent(test.high, '+.2f')}]",
+                MISSING if verdict.p_holm is None else "{} of {}".format(*column.agreeing(test)),
                 p_text(test.p_value),
                 p_text(verdict.p_holm),
             ]

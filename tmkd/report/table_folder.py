@@ -90,6 +90,8 @@ def claims_csv(verdicts: Sequence[Verdict]) -> str:
                 "difference": 100 * verdict.test.difference,
                 "low": 100 * verdict.test.low,
                 "high": 100 * verdict.test.high,
+                "seeds_for": verdict.column.agreeing(verdict.test)[0],
+                "seeds": verdict.column.agreeing(verdict.test)[1],
                 "p_value": verdict.test.p_value,
                 "p_holm": verdict.p_holm,
                 "verdict": verdict.ours,
