@@ -1,11 +1,11 @@
-"""Many scorers, one prediction: the mean of their probabilities."""
+"""Many scorers, one prediction: the mean of their probabilities; and how near to it another scorer is."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.special import softmax
+from scipy.special import rel_entr, softmax
 
 from tmkd.errors import DataError
 
@@ -32,3 +32,33 @@ def average_probabilities(logits: Sequence[np.ndarray] | np.ndarray) -> np.ndarr
             f"[pairs, classes], but found shapes {shapes}; score the same split with every member."
         )
     return softmax(np.stack(members), axis=-1).mean(axis=0)
+
+
+def fidelity(probabilities: np.ndarray, reference: np.ndarray) -> dict[str, float]:
+    """Say how near a student's predictions are to its teachers', right or wrong (Stanton et al., NeurIPS 2021).
+
+    A student that is far from them has not learnt what they teach; one that is near and still scores low has learnt
+    what they do not know.
+
+    Args:
+        probabilities, reference: [pairs, classes] of the same pairs; the reference is the teachers' ensemble.
+
+    Returns:
+        agreement: the share of pairs that both put into the same class.
+        divergence: the mean of KL(reference ‖ probabilities) over pairs, in nats.
+
+    Raises:
+        DataError: shapes that differ.
+    """
+    p, q = np.asarray(reference, dtype=np.float64), np.asarray(probabilities, dtype=np.float64)
+    if p.ndim != 2 or p.shape != q.shape or not len(p):
+        raise DataError(
+            "Fidelity: expected two predictions [pairs, classes] of the same pairs, but found shapes "
+            f"{q.shape} and {p.shape}; score the same split with both."
+        )
+    # float64 holds probabilities down to e^-708; below that one is 0, and would make the mean infinite
+    divergence = rel_entr(p, np.maximum(q, np.finfo(np.float64).tiny)).sum(axis=1)
+    return {
+        "agreement": float(np.mean(p.argmax(axis=1) == q.argmax(axis=1))),
+        "divergence": float(divergence.mean()),
+    }

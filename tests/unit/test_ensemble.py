@@ -1,9 +1,9 @@
-"""The mean is over probabilities, which the mean over logits is not."""
+"""The mean is over probabilities, which the mean over logits is not; and how near to it others are."""
 
 import numpy as np
 import pytest
 
-from tmkd.ensemble import average_probabilities
+from tmkd.ensemble import average_probabilities, fidelity
 from tmkd.errors import DataError
 
 
@@ -34,3 +34,26 @@ def test_one_member_is_its_own_softmax() -> None:
 def test_members_of_other_shapes_are_refused(logits: list[np.ndarray], found: str) -> None:
     with pytest.raises(DataError, match=rf"expected one or more members .* but {found}"):
         average_probabilities(logits)
+
+
+def test_fidelity_by_hand() -> None:
+    reference, student = np.array([[0.5, 0.5], [0.2, 0.8]]), np.array([[0.75, 0.25], [0.6, 0.4]])
+    first = 0.5 * np.log(0.5 / 0.75) + 0.5 * np.log(0.5 / 0.25)
+    second = 0.2 * np.log(0.2 / 0.6) + 0.8 * np.log(0.8 / 0.4)
+    assert fidelity(student, reference) == pytest.approx({"agreement": 0.5, "divergence": (first + second) / 2})
+
+
+def test_the_ensemble_is_at_no_distance_from_itself() -> None:
+    reference = average_probabilities(np.random.default_rng(0).normal(size=(3, 9, 4)))
+    assert fidelity(reference, reference) == {"agreement": 1.0, "divergence": 0.0}
+
+
+def test_class_that_a_student_rules_out_leaves_the_divergence_finite() -> None:
+    found = fidelity(np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]]))
+    assert found["agreement"] == 0.0
+    assert 700 < found["divergence"] < 710  # −ln of the smallest float64
+
+
+def test_predictions_of_other_pairs_are_refused() -> None:
+    with pytest.raises(DataError, match=r"Fidelity: .* found shapes \(1, 2\) and \(4, 2\)"):  # would broadcast
+        fidelity(np.full((1, 2), 0.5), np.full((4, 2), 0.5))

@@ -17,7 +17,7 @@ from tmkd.config import Config, PathsConfig
 from tmkd.pipelines import stage3
 from tmkd.report.figures import accuracy_against_speed
 from tmkd.report.folder import write_report
-from tmkd.report.rows import BASELINE, Row, add_versus, json_safe, make_row, per_question_by_seed
+from tmkd.report.rows import BASELINE, Row, add_fidelity, add_versus, json_safe, make_row, per_question_by_seed
 from tmkd.report.tables import markdown_lines, print_table, to_csv, to_json, to_markdown
 
 LABELS = np.array([1, 0] * 6)
@@ -124,6 +124,20 @@ def test_markdown_says_where_a_bilstm_has_its_word_vectors_from(rows: list[Row])
     bilstm = [replace(row, settings={"word_vectors": "random"}) for row in rows]
     assert "Word vectors of the Bi-LSTM before training: random." in to_markdown("d", "f", bilstm, True)
     assert "ord vectors" not in to_markdown("d", "f", rows, True)
+
+
+def test_rows_say_how_near_they_are_to_the_ensemble_in_the_last_row(rows: list[Row]) -> None:
+    # right_on(3) and right_on(6) differ on three questions of six, right_on(3) and right_on(4) on one
+    ensemble = replace(rows[-1], seeds=[0])
+    add_fidelity([rows[4], ensemble], {"TMKD": [right_on(6), right_on(4)], ensemble.arm: [right_on(3)]})
+    assert rows[4].metrics["agreement"]["values"] == pytest.approx([1 / 2, 5 / 6])
+    log_odds = 0.8 * np.log(9)  # KL between (0.9, 0.1) and (0.1, 0.9)
+    assert rows[4].mean("divergence") == pytest.approx(log_odds * (1 / 2 + 1 / 6) / 2)
+    assert (ensemble.mean("agreement"), ensemble.mean("divergence")) == (1.0, 0.0)
+    text = to_markdown("d", "f", [rows[4], ensemble], True)
+    assert "| agreement | KL |" in text and "| 0.667 ± 0.236 |" in text and "in nats" in text
+    line = next(csv.DictReader(io.StringIO(to_csv([rows[4], ensemble]))))
+    assert float(line["agreement_mean"]) == pytest.approx(2 / 3)
 
 
 def test_report_is_whole_and_the_same_bytes_each_time(rows: list[Row], tmp_path: Path) -> None:

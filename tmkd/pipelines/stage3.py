@@ -164,7 +164,7 @@ def _compare(inputs: Inputs, entries: list[Entry], spec: dict[str, Any], work: P
     import numpy as np
 
     from tmkd.report.folder import write_report
-    from tmkd.report.rows import add_versus, make_row, per_question_by_seed
+    from tmkd.report.rows import add_fidelity, add_versus, make_row, per_question_by_seed
 
     config, baseline = inputs.config, spec["baseline"]
     ranking, test = config.data.ranking, inputs.rows("test")
@@ -172,6 +172,7 @@ def _compare(inputs: Inputs, entries: list[Entry], spec: dict[str, Any], work: P
     parts = parts_of(test)
     rows: list[Row] = []
     values: dict[str, np.ndarray] = {}
+    scored: dict[str, list[np.ndarray]] = {}
     series: dict[str, list[tuple[int, float | None, float | None]]] = {}
     for entry in entries:
         answers = entry.predictor
@@ -195,10 +196,12 @@ def _compare(inputs: Inputs, entries: list[Entry], spec: dict[str, Any], work: P
             **_cost(entry),
         )
         rows.append(row)
+        scored[entry.arm] = scores
         values[entry.arm] = per_question_by_seed(scores, labels, question_ids, ranking, parts)
         for name in entry.series:
             metric = main_metric(ranking)
             series.setdefault(name, []).append((entry.settings["count"], row.mean(metric), row.std(metric)))
+    add_fidelity(rows, scored)
     if baseline is not None:
         add_versus(rows, values, baseline)
     extra: dict[str, Any] = {

@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from tmkd.ensemble import fidelity
 from tmkd.metrics import evaluate, per_question
 from tmkd.significance import holm, paired_test
 
 BASELINE = "KD (1-o-1)"
 METRIC_NAMES = {"map": "MAP", "mrr": "MRR", "ndcg": "nDCG", "accuracy": "accuracy", "auc": "AUC"}
+FIDELITY_NAMES = {"agreement": "agreement", "divergence": "KL"}  # to the teacher ensemble
 
 
 @dataclass
@@ -25,7 +27,8 @@ class Row:
         settings: what distinguishes the arm.
         seeds: one per run.
         metrics: for each metric ``values`` (one per seed), their ``mean``, and ``std``: sample standard deviation
-            (n - 1 in the denominator), None for one seed.
+            (n - 1 in the denominator), None for one seed. ``agreement`` and ``divergence`` are those of
+            ``tmkd.ensemble.fidelity``, once ``add_fidelity`` has been called.
         pairs_per_second: scored at inference.
         parameters: used at inference; those of all members for an ensemble.
         artifacts: what the row was computed from.
@@ -121,6 +124,18 @@ def _over_seeds(values: list[float]) -> dict[str, Any]:
         "mean": float(np.mean(values)),
         "std": float(np.std(values, ddof=1)) if len(values) > 1 else None,
     }
+
+
+def add_fidelity(rows: Sequence[Row], probabilities: Mapping[str, Sequence[np.ndarray]]) -> None:
+    """Say of every row how near it is to the last one, the teacher ensemble, in place.
+
+    Args:
+        probabilities: for each arm, one [pairs, classes] a seed.
+    """
+    (reference,) = probabilities[rows[-1].arm]
+    for row in rows:
+        runs = [fidelity(run, reference) for run in probabilities[row.arm]]
+        row.metrics.update(json_safe({name: _over_seeds([run[name] for run in runs]) for name in FIDELITY_NAMES}))
 
 
 def per_question_by_seed(

@@ -67,6 +67,8 @@ def results_csv(table: PaperTable, columns: Sequence[Column]) -> str:
                     "std": grids.percents(row.std(column.metric)),
                     "difference": None if paper is None else 100 * mean - paper,
                     "kept": grids.percents(column.kept(label)),
+                    "agreement": grids.percents(row.mean("agreement")),
+                    "divergence": row.mean("divergence"),
                     "seeds": " ".join(map(str, row.seeds)),
                     "paper_pairs_per_second": table.paper(label, QPS),
                     "pairs_per_second": row.pairs_per_second,

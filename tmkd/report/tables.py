@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -12,11 +12,15 @@ from rich.console import Console
 from rich.table import Table
 
 from tmkd.metrics import main_metric
-from tmkd.report.rows import BASELINE, METRIC_NAMES, Row, json_safe, vectors_note
+from tmkd.report.rows import BASELINE, FIDELITY_NAMES, METRIC_NAMES, Row, json_safe, vectors_note
 from tmkd.significance import RESAMPLES
 
 MISSING = "–"
 WIDTH = 120  # columns that the full table needs on a terminal
+FIDELITY = (
+    "Agreement is the share of pairs that a row puts into the same class as the teacher ensemble (the last row), KL "
+    "the mean divergence of the row's probabilities from the ensemble's, in nats."
+)
 
 
 def to_json(experiment: str, data: str, fingerprint: str, rows: Sequence[Row], **extra: Any) -> dict[str, Any]:
@@ -28,7 +32,8 @@ def to_json(experiment: str, data: str, fingerprint: str, rows: Sequence[Row], *
 def to_csv(rows: Sequence[Row], baseline: str | None = BASELINE) -> str:
     """Return one line per arm, full precision; empty cells where a value is undefined."""
     versus = ("difference", "low", "high", "p_value", "p_holm")
-    statistics = [(metric, statistic) for metric in _metrics(rows) for statistic in ("mean", "std")]
+    shown = [*_metrics(rows), *_metrics(rows, FIDELITY_NAMES)]
+    statistics = [(metric, statistic) for metric in shown for statistic in ("mean", "std")]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     names = [f"{metric}_{statistic}" for metric, statistic in statistics]
@@ -58,10 +63,12 @@ def to_markdown(
         fingerprint: of the data.
         questions, pairs: how many of the test split were evaluated; "?" where not given.
     """
-    header, *body = _cells(rows, _metrics(rows), baseline, cost=True)
+    nearness = _metrics(rows, FIDELITY_NAMES)
+    header, *body = _cells(rows, [*_metrics(rows), *nearness], baseline, cost=True)
     lines = markdown_lines(header, body)
     said = [
         caption(data, fingerprint, ranking, questions, pairs, baseline),
+        FIDELITY if nearness else "",
         vectors_note({row.arm: row for row in rows}),
     ]
     return "\n".join([" ".join(filter(None, said)), "", *lines, ""])
@@ -113,13 +120,13 @@ def print_table(
     console.print(table)
 
 
-def _metrics(rows: Sequence[Row]) -> list[str]:
-    return [metric for metric in METRIC_NAMES if any(metric in row.metrics for row in rows)]
+def _metrics(rows: Sequence[Row], names: Mapping[str, str] = METRIC_NAMES) -> list[str]:
+    return [metric for metric in names if any(metric in row.metrics for row in rows)]
 
 
 def _cells(rows: Sequence[Row], metrics: Sequence[str], baseline: str | None, cost: bool = False) -> list[list[str]]:
     """Return the header and one line per row, as text; ``cost`` adds what the training took."""
-    names = [METRIC_NAMES[metric] for metric in metrics]
+    names = [(METRIC_NAMES | FIDELITY_NAMES)[metric] for metric in metrics]
     trained = ["training (s)", "memory (GB)"] if cost else []
     lines = [["arm", "seeds", *names, "pairs/s", "params (M)", *trained, "Δ", "p", "p (Holm)"]]
     for row in rows:
