@@ -52,7 +52,8 @@ class DataConfig:
 
 @dataclass
 class CorpusConfig:
-    reader: str = "documentation"  # documentation | files | hub | mined (a file of questions, a file of passages)
+    # documentation | files | hub | mined (a file of questions, a file of passages) | task (the training split's own)
+    reader: str = "documentation"
     path: Optional[str] = None  # files: a path or a glob; mined: the questions; hub: as data.path
     passages: Optional[str] = None  # mined: a path or a glob of passages
     pairs: Optional[int] = None  # at most so many, drawn by content; null: all
@@ -63,9 +64,9 @@ class CorpusConfig:
     revision: Optional[str] = None  # hub: as data.revision
     split: str = "train"  # hub: the split that is read
     questions: int = 2000  # documentation: unlabelled questions
-    candidates: int = 4  # documentation, mined: best passages by BM25 for each question
-    random: int = 0  # documentation, mined: passages drawn at random for each question
-    seed: int = 1  # mined: draws the random passages
+    candidates: int = 4  # documentation, mined, task: best passages by BM25 for each question
+    random: int = 0  # documentation, mined, task: passages drawn at random for each question
+    seed: int = 1  # mined, task: draws the random passages
 
 
 @dataclass

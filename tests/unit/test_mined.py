@@ -40,7 +40,7 @@ def settings(tmp_path, **changes):
         "question": "question", "passage": "passage", "question_id": "question_id",
         "candidates": 2, "random": 1, "seed": 1,
     }  # fmt: skip
-    return {"on_bad_row": "raise"}, corpus | changes
+    return {"reader": "mined", "on_bad_row": "raise"}, corpus | changes
 
 
 def write(tmp_path):

@@ -48,9 +48,27 @@ def corpus(**changes):
     settings = {
         "reader": "files", "path": str(SMOKE / "corpus.jsonl"), "pairs": None,
         "question": "question", "passage": "passage", "question_id": "question_id",
-        "questions": 40, "candidates": 4, "random": 2,
+        "questions": 40, "candidates": 4, "random": 2, "seed": 1,
     }  # fmt: skip
     return settings | changes
+
+
+@pytest.mark.parametrize("validation", [str(SMOKE / "validation.tsv"), None])
+def test_corpus_of_the_tasks_own_text_has_nothing_of_validation_or_test(validation, tmp_path):
+    task = read_task(data(validation=validation), corpus())
+    for cache in (None, tmp_path):
+        made = read_corpus(data(validation=validation), corpus(reader="task"), cache).rows
+        assert set(made["question"]) == set(task.splits["train"]["question"])
+        assert set(made["passage"]) <= set(task.splits["train"]["passage"])
+        assert "label" not in made.column_names
+        assert len(set(made["id"])) == len(made) == 6 * len(set(made["question"]))
+        assert set(made["id"]) - set(task.splits["train"]["id"])  # pairs that are not in the split
+
+
+def test_corpus_of_the_tasks_own_text_is_known_by_the_task():
+    assert corpus_identity(data(), corpus(reader="task")) == task_identity(data(), corpus())
+    with pytest.raises(ConfigError, match=r"data\.reader is 'task' but mining gives no labels"):
+        read_task(data(reader="task"), corpus())
 
 
 def test_each_question_has_one_right_passage_among_wrong_ones_of_its_split():

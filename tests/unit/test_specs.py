@@ -56,6 +56,16 @@ def test_corpus_size_is_in_no_tasks_key():
     assert corpus_spec(usual, RAW) != corpus_spec(larger, RAW)
 
 
+def test_corpus_of_the_tasks_own_text_follows_whatever_shapes_the_task():
+    own, other = config(), config()
+    for made in (own, other):
+        made.corpus.reader, made.data.reader, made.data.test = "task", "files", "test.tsv"
+    assert corpus_spec(own, RAW) == corpus_spec(other, RAW)
+    other.data.validation_share = 0.2  # which training questions validate, and so are not in the corpus
+    assert corpus_spec(own, RAW) != corpus_spec(other, RAW)
+    assert corpus_spec(own, RAW) != corpus_spec(own, {"python": "3.12"})
+
+
 def test_versions_of_what_is_read_are_in_the_key():
     assert task_spec(config(), RAW) != task_spec(config(), {"python": "3.12"})
 

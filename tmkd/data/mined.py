@@ -65,8 +65,12 @@ def _corpus(data: Settings, corpus: Settings, cache: Path | None) -> Corpus:
     for key, found in (("path", questions), ("passages", passages)):
         if not found:
             raise DataError(f"corpus.{key}: expected at least one text but found none; add rows to {corpus[key]}.")
-    draw = {key: corpus[key] for key in ("candidates", "random", "seed")}
-    return Corpus(mine(questions, list(passages), **draw, cache=cache), skipped)
+    return Corpus(mine(questions, list(passages), **draw(corpus), cache=cache), skipped)
+
+
+def draw(corpus: Settings) -> dict[str, int]:
+    """Return what ``mine`` takes from the settings."""
+    return {key: corpus[key] for key in ("candidates", "random", "seed")}
 
 
 def _distinct(sources: Iterable[Source], column: str, id_column: str, bad: BadRows) -> dict[str, str]:
@@ -85,14 +89,17 @@ def _distinct(sources: Iterable[Source], column: str, id_column: str, bad: BadRo
     return found
 
 
-def _no_task(data: Settings, corpus: Settings, *_: Any) -> NoReturn:
-    raise ConfigError("data.reader is 'mined' but mining gives no labels; choose another reader for the task.")
+def no_task(data: Settings, corpus: Settings, *_: Any) -> NoReturn:
+    """Stand where a reader's task would, in a reader of corpora alone."""
+    raise ConfigError(
+        f"data.reader is '{data['reader']}' but mining gives no labels; choose another reader for the task."
+    )
 
 
 MINED = Reader(
-    _no_task,
+    no_task,
     _corpus,
-    _no_task,
+    no_task,
     lambda _, corpus: {
         key: [file_identity(file) for file in files_of(setting("corpus", corpus, key))] for key in ("path", "passages")
     },

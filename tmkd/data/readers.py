@@ -17,7 +17,7 @@ from tmkd.data.documentation import DocObject, read_objects, source_versions
 from tmkd.data.documentation_task import CLASSES, build_corpus, build_task, divide
 from tmkd.data.files import FILES
 from tmkd.data.hub import HUB
-from tmkd.data.mined import MINED
+from tmkd.data.mined import MINED, draw, mine, no_task
 from tmkd.data.schema import Corpus, Reader, Settings, Task
 from tmkd.data.splits import draw_pairs, rankable
 from tmkd.errors import ConfigError
@@ -98,6 +98,15 @@ def _objects(data: Settings) -> tuple[list[DocObject], list[DocObject]]:
     return divide(objects, passage_words=data["passage_words"], seed=data["seed"])
 
 
+def _task_corpus(data: Settings, corpus: Settings, cache: Path | None) -> Corpus:
+    """Pair the questions of the training split with its passages: text like the task's own, and no file is needed."""
+    train = read_task(data, corpus, cache and cache / "task").splits["train"]
+    questions: dict[str, str] = {}
+    for question, name in zip(train["question"], train["question_id"]):
+        questions.setdefault(question, name)
+    return Corpus(mine(questions, list(dict.fromkeys(train["passage"])), **draw(corpus), cache=cache))
+
+
 def _reader(owner: str, settings: Settings) -> Reader:
     if settings["reader"] not in READERS:
         raise ConfigError(f"{owner}.reader is '{settings['reader']}' but must be one of {sorted(READERS)}.")
@@ -110,4 +119,11 @@ DOCUMENTATION = Reader(
     lambda data, _: source_versions(data["packages"]),
     lambda data, _: source_versions(data["packages"]),
 )
-READERS: dict[str, Reader] = {"documentation": DOCUMENTATION, "files": FILES, "hub": HUB, "mined": MINED}
+TASK = Reader(no_task, _task_corpus, no_task, task_identity)
+READERS: dict[str, Reader] = {
+    "documentation": DOCUMENTATION,
+    "files": FILES,
+    "hub": HUB,
+    "mined": MINED,
+    "task": TASK,
+}

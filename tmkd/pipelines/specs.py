@@ -28,6 +28,7 @@ CORPUS_FIELDS = {
     "files": ("reader", *COLUMNS),
     "hub": ("reader", "split", *COLUMNS),
     "mined": ("reader", "candidates", "random", "seed", *COLUMNS),
+    "task": ("reader", "candidates", "random", "seed"),
 }
 
 
@@ -44,8 +45,8 @@ def corpus_spec(config: Config, raw: dict[str, Any]) -> dict[str, Any]:
     shared = ("passage_words", "seed") if reader == "documentation" else ("on_bad_row",)  # of ``data``
     spec = {
         "corpus": _pick(settings(config.corpus), CORPUS_FIELDS[reader]),
-        "data": _pick(settings(config.data), shared),
-        "raw": raw,
+        # made from the task's own pairs, it is shaped by all that shapes them
+        **(task_spec(config, raw) if reader == "task" else {"data": _pick(settings(config.data), shared), "raw": raw}),
     }
     return spec | ({"pairs": config.corpus.pairs} if config.corpus.pairs else {})
 
