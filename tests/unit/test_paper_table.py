@@ -161,6 +161,8 @@ def test_claim_about_one_run_is_not_compared_and_others_do_not_pay_for_it() -> N
     grid = grids.claims(TABLE, verdicts)
     assert (grid.body[1][3], grid.body[1][-1]) == ("one run", "–")
     assert "adjusted for all comparisons of this table (2)" in grid.caption
+    one_run = list(csv.DictReader(io.StringIO(claims_csv(verdicts))))[1]  # 0 of 2 would read as a claim that failed
+    assert (one_run["seeds_for"], one_run["seeds"], one_run["p_holm"]) == ("", "", "")
 
 
 def test_papers_own_numbers_are_asked_too() -> None:

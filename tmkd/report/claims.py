@@ -30,6 +30,11 @@ class Verdict:
     ours: str
     paper: bool | None
 
+    @property
+    def seeds(self) -> tuple[int, int] | None:
+        """Return in how many seeds the claim's better row is the higher, and how many there are; None for one run."""
+        return None if self.p_holm is None else self.column.agreeing(self.test)
+
 
 def judge(table: PaperTable, columns: Sequence[Column]) -> list[Verdict]:
     """Return a verdict for each claim of the table and each column that has both its rows, claim by claim."""

@@ -88,7 +88,7 @@ def claims(table: PaperTable, verdicts: Sequence[Verdict]) -> Grid:
                 told,
                 percent(test.difference, "+.2f"),
                 f"[{percent(test.low, '+.2f')}, {percent(test.high, '+.2f')}]",
-                MISSING if verdict.p_holm is None else "{} of {}".format(*column.agreeing(test)),
+                MISSING if verdict.seeds is None else "{} of {}".format(*verdict.seeds),
                 p_text(test.p_value),
                 p_text(verdict.p_holm),
             ]
