@@ -35,10 +35,11 @@ BENCHMARK = Benchmark(
 def run(contender: str, case: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Score the corpus; return ``seconds`` and the checksum of what was published."""
     from benchmarks import simulated
+    from tmkd.artifacts import MODEL
     from tmkd.models.classifier import PairClassifier
     from tmkd.pipelines.inputs import CORPUS
     from tmkd.pipelines.scoring import soft_labels
-    from tmkd.pipelines.teachers import MODEL, teachers
+    from tmkd.pipelines.teachers import teachers
 
     inputs = simulated.inputs(folder, folder / "corpus.jsonl")
     teacher = teachers(inputs)[0]

@@ -31,6 +31,7 @@ from tmkd.provenance import provenance
 log = logging.getLogger(__name__)
 SCRATCH = "scratch"
 MANIFEST = "manifest.json"
+MODEL = "model"  # the folder of an artifact that holds its classifier
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,12 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+from datasets import load_from_disk
+
+from tmkd.metrics import evaluate
+from tmkd.training.scorer import Scorer
 
 ROOT = Path(__file__).parents[2]
 STAGES = ("teachers", "stage1", "stage2", "stage3")
@@ -76,6 +81,17 @@ def test_comparison_has_every_arm_with_seeds_tests_and_artifacts(whole):
     assert "TMKD" in said["stage3"]
     for file in ("comparison.csv", "comparison.md", "map_against_speed.png"):
         assert (home / "reports" / "smoke" / file).stat().st_size > 0
+
+
+def test_loaded_student_answers_the_test_pairs_as_the_comparison_says(whole):
+    home, _ = whole
+    row = next(row for row in comparison(home)["rows"] if row["arm"] == "TMKD")
+    scorer = Scorer.load(home / "artifacts" / row["artifacts"][0], device="cpu", precision="fp32")
+    (task,) = (home / "artifacts").glob("task-*")
+    pairs = load_from_disk(str(task / "test"))
+    scores = scorer.score(pairs["question"][:], pairs["passage"][:])
+    found = evaluate(scores, np.array(pairs["label"]), pairs["question_id"][:], ranking=True)
+    assert {name: metric["values"][0] for name, metric in row["metrics"].items() if name in found} == found
 
 
 def test_every_stage_ends_with_what_it_made_and_the_next_command(whole):

@@ -26,30 +26,11 @@ MEGABATCH = 50  # batches sorted by length together; the larger, the less paddin
 def tokenise(rows: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int, cache: Path | None = None) -> Dataset:
     """Return ``rows`` with the columns id, input_ids, length, and token_type_ids and label where there are any.
 
-    A pair that is too long loses the end of its longer text. A tokenizer without separators of its own (GPT-2) gets
-    its end-of-text token after the question and the passage.
     ``cache`` is a folder for what does not fit into memory; without it, the tokens are kept there.
     """
-    bare = tokenizer.num_special_tokens_to_add(pair=True) == 0
 
     def encode(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
-        if bare:
-            cut: dict[str, Any] = {"truncation": True, "max_length": max_length - 2, "return_attention_mask": False}
-            texts = (tokenizer(batch[column], **cut)["input_ids"] for column in ("question", "passage"))
-            end = tokenizer.eos_token_id
-            fitting = (_fitting(question, passage, max_length - 2) for question, passage in zip(*texts))
-            encoded = {"input_ids": [[*question, end, *passage, end] for question, passage in fitting]}
-        else:
-            encoded = dict(
-                tokenizer(
-                    batch["question"],
-                    batch["passage"],
-                    truncation="longest_first",
-                    max_length=max_length,
-                    return_attention_mask=False,
-                )
-            )
-        return {**encoded, "length": [len(ids) for ids in encoded["input_ids"]]}
+        return encode_pairs(batch["question"], batch["passage"], tokenizer, max_length)
 
     drop = [name for name in rows.column_names if name not in ("id", "label")]
     if cache is not None:
@@ -65,6 +46,26 @@ def tokenise(rows: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int,
             cache_file_name=str(cache / "tokens.arrow") if cache else None,
             keep_in_memory=cache is None,
         )
+
+
+def encode_pairs(
+    questions: list[str], passages: list[str], tokenizer: PreTrainedTokenizerBase, max_length: int
+) -> dict[str, list[Any]]:
+    """Return a column for each of input_ids, length, and token_type_ids where the tokenizer has them.
+
+    A pair that is too long loses the end of its longer text. A tokenizer without separators of its own (GPT-2) gets
+    its end-of-text token after the question and the passage.
+    """
+    if tokenizer.num_special_tokens_to_add(pair=True) == 0:
+        cut: dict[str, Any] = {"truncation": True, "max_length": max_length - 2, "return_attention_mask": False}
+        texts = (tokenizer(column, **cut)["input_ids"] for column in (questions, passages))
+        end = tokenizer.eos_token_id
+        fitting = (_fitting(question, passage, max_length - 2) for question, passage in zip(*texts))
+        encoded = {"input_ids": [[*question, end, *passage, end] for question, passage in fitting]}
+    else:
+        shape: dict[str, Any] = {"truncation": "longest_first", "max_length": max_length}
+        encoded = dict(tokenizer(questions, passages, return_attention_mask=False, **shape))
+    return {**encoded, "length": [len(ids) for ids in encoded["input_ids"]]}
 
 
 def _fitting(question: list[int], passage: list[int], room: int) -> tuple[list[int], list[int]]:

@@ -12,13 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tmkd.artifacts import SCRATCH, Artifact
+from tmkd.artifacts import MODEL, SCRATCH, Artifact
 from tmkd.config import encoder_of, settings
 from tmkd.errors import ConfigError
 from tmkd.pipelines.encoders import encoder_source, student_identity
 from tmkd.pipelines.inputs import CORPUS, Inputs
 from tmkd.pipelines.specs import encoder_spec
-from tmkd.pipelines.teachers import MODEL
 from tmkd.pipelines.terms import active_terms
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tmkd.artifacts import Artifact
+from tmkd.artifacts import MODEL, Artifact
 from tmkd.config import settings
 from tmkd.pipelines.arms import Lesson
 from tmkd.pipelines.encoders import student_identity
@@ -15,7 +15,7 @@ from tmkd.pipelines.inputs import Inputs
 from tmkd.pipelines.objective import objective, objective_spec
 from tmkd.pipelines.scoring import soft_targets
 from tmkd.pipelines.stage1 import new_student, pretrained_student, starting_teacher
-from tmkd.pipelines.teachers import MODEL, write_classifier
+from tmkd.pipelines.teachers import write_classifier
 from tmkd.pipelines.terms import active_terms, state_terms
 
 if TYPE_CHECKING:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tmkd.artifacts import Artifact
+from tmkd.artifacts import MODEL, Artifact
 from tmkd.pipelines.inputs import Inputs
-from tmkd.pipelines.teachers import MODEL
 
 if TYPE_CHECKING:
     import numpy as np

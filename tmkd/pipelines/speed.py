@@ -7,11 +7,10 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from tmkd.artifacts import Artifact
+from tmkd.artifacts import MODEL, Artifact
 from tmkd.config import Config, settings
 from tmkd.pipelines.exits import DEEPEST, Predictor, answer
 from tmkd.pipelines.inputs import Inputs
-from tmkd.pipelines.teachers import MODEL
 
 TIMED_PAIRS = 1024
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tmkd.artifacts import SCRATCH, Artifact
+from tmkd.artifacts import MODEL, SCRATCH, Artifact
 from tmkd.config import Config, StudentConfig, TeacherConfig, encoder_of, settings, teaching
 from tmkd.errors import ConfigError
 from tmkd.metrics import main_metric
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from tmkd.models.classifier import PairClassifier
 
 PREDICTIONS = "predictions.safetensors"
-MODEL = "model"
 
 
 def run(config: Config) -> list[Artifact]:

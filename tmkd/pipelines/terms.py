@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tmkd.artifacts import Artifact
+from tmkd.artifacts import MODEL, Artifact
 from tmkd.config import StudentConfig, TeacherConfig, TermConfig, encoder_of
 from tmkd.errors import ConfigError, ModelError
 from tmkd.losses.schedule import scheduled
 from tmkd.pipelines.encoders import encoder_source
 from tmkd.pipelines.inputs import Inputs, tokenizer_digest
-from tmkd.pipelines.teachers import MODEL
 
 if TYPE_CHECKING:
     import numpy as np
