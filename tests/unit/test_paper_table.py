@@ -291,6 +291,10 @@ def test_figure_draws_ours_and_the_papers_where_they_are(monkeypatch: pytest.Mon
     marks = [list(line.get_ydata()) for line in axes.lines if line.get_markeredgewidth() == 2 and len(line.get_ydata())]
     assert marks == [[77.35, 55.23], [80.12, 67.35], [81.66]]
     assert "MAP" in axes.get_ylabel() and "accuracy" in axes.get_ylabel()
+    # a bar of no length would say that one seed's spread is known to be nothing
+    uppers = [np.array(bars[1][1].get_ydata(), float) for bars in axes.containers if not hasattr(bars, "patches")]
+    assert [np.isnan(upper).tolist() for upper in uppers] == [[False, True], [False, True], [True]]
+    assert uppers[0][0] == pytest.approx(100 * (0.71 + WIKIQA.rows["KD"].std("map")))
 
 
 def config(tmp_path: Path, data: str = "WikiQA", **settings: object) -> Config:

@@ -5,6 +5,7 @@ matplotlib is imported where it is used: it is slow to load, and most runs draw 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,11 @@ def new_axes(metric: str) -> tuple[Figure, Axes]:
     return figure, axes
 
 
+def lengths(stds: Sequence[float | None]) -> list[float]:
+    """Return the lengths of error bars [n]: none is drawn for one seed (None), where 0 would look like certainty."""
+    return [math.nan if std is None else std for std in stds]
+
+
 def draw(
     axes: Axes,
     xs: Sequence[float],
@@ -47,8 +53,7 @@ def draw(
     ls: str,
 ) -> None:
     """Draw points [n] with bars of one standard deviation (None: no bar), joined by the line style ``ls``."""
-    bars = [std or 0 for std in stds]
-    axes.errorbar(xs, means, bars, fmt="none", ecolor=color, capsize=3, lw=1.2, zorder=2)
+    axes.errorbar(xs, means, lengths(stds), fmt="none", ecolor=color, capsize=3, lw=1.2, zorder=2)
     # White edges keep markers apart where they overlap.
     axes.plot(xs, means, color=color, marker=marker, ls=ls, ms=8, mec="white", mew=0.8, zorder=3)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tmkd.report.columns import Column
-from tmkd.report.drawing import draw, new_axes, save
+from tmkd.report.drawing import draw, lengths, new_axes, save
 from tmkd.report.paper_table import PaperTable
 from tmkd.report.rows import METRIC_NAMES
 
@@ -52,12 +52,13 @@ def _bars(axes: Axes, table: PaperTable, columns: Sequence[Column]) -> int:
             if (mean := column.mean(label)) is not None:
                 places.append(place)
                 ours.append(100 * mean)
-                stds.append(100 * (column.rows[label].std(column.metric) or 0))
+                std = column.rows[label].std(column.metric)
+                stds.append(None if std is None else 100 * std)
             if (paper := table.paper(label, column.paper)) is not None:
                 theirs.append((place, paper))
         color, hatch = COLORS[index % len(COLORS)], HATCHES[index // len(COLORS) % len(HATCHES)]
         axes.bar(places, ours, width, label=label, color=color, hatch=hatch, edgecolor="white")
-        axes.errorbar(places, ours, stds, fmt="none", ecolor="black", capsize=2, lw=1.2)
+        axes.errorbar(places, ours, lengths(stds), fmt="none", ecolor="black", capsize=2, lw=1.2)
         axes.plot(*_xy(theirs), "k_", ms=max(4.0, 180 * width / len(columns)), mew=2, zorder=4)
         seen += [*ours, *(paper for _, paper in theirs)]
     if table.beside:
