@@ -16,7 +16,9 @@ import numpy as np
 import pytest
 from datasets import load_from_disk
 
+from tmkd.artifacts import open_artifact
 from tmkd.metrics import evaluate
+from tmkd.soft_labels import read_soft_labels
 from tmkd.training.scorer import Scorer
 
 ROOT = Path(__file__).parents[2]
@@ -98,6 +100,20 @@ def test_every_stage_ends_with_what_it_made_and_the_next_command(whole):
     _, said = whole
     for stage, following in zip(STAGES, ("make stage1", "make stage2", "make stage3", "read the table")):
         assert re.search(rf"{stage} done: .* in \d+ s\. Next: {following}", said[stage])
+
+
+def test_teachers_say_how_much_of_the_training_pairs_they_know_by_heart(whole):
+    home, said = whole
+    (task,) = (home / "artifacts").glob("task-*")
+    pairs = load_from_disk(str(task / "train"))
+    found = [open_artifact(path) for path in (home / "artifacts").glob("soft_labels-*")]
+    on_train = [made for made in found if made.manifest["what"].endswith("on train")]
+    assert len(on_train) == 3 and "accuracy" not in next(made for made in found if made not in on_train).details
+    for made in on_train:
+        answers = read_soft_labels(made.path, pairs["id"][:]).argmax(axis=1)
+        right = float(np.mean(answers == np.array(pairs["label"])))
+        assert made.details["accuracy"] == pytest.approx(right)
+        assert f"is right in {100 * right:.1f} % of the training pairs" in said["stage2"]
 
 
 def test_second_run_computes_nothing(whole):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from datasets import Dataset
 
+log = logging.getLogger(__name__)
 BATCH = 8192  # pairs whose targets are in memory at once
 
 
@@ -46,11 +48,35 @@ def soft_labels(inputs: Inputs, teacher: Artifact, split: str) -> Artifact:
             else:
                 folder = teacher.folder(MODEL)
                 scored = score_with_ray(inputs.config.runtime, folder, heads, tokens, work, bar.update)
-        return {"pairs": len(tokens), "scored_in_the_last_run": scored}
+        details = {"pairs": len(tokens), "scored_in_the_last_run": scored}
+        return {**details, **_known_by_heart(inputs, teacher, tokens, work)} if split == "train" else details
 
     # Ray has workers of its own, whom one process tells what to do
     build = inputs.build if inputs.config.runtime.ray is None else inputs.store.build
     return build("soft_labels", spec, make, f"soft labels of {teacher.manifest['what']} on {split}")
+
+
+def _known_by_heart(inputs: Inputs, teacher: Artifact, tokens: Dataset, folder: Path) -> dict[str, float]:
+    """Say how much of what a teacher answers rightly it has only memorised: its soft labels there are the gold ones.
+
+    Returns:
+        The share of the training pairs whose gold label has the teacher's highest logit, for the manifest.
+    """
+    from tmkd.mapped import letting_go
+    from tmkd.parts import pack
+    from tmkd.soft_labels import SoftLabels
+
+    labels, right = SoftLabels(folder), 0
+    with letting_go(tokens):
+        for batch in tokens.select_columns(["id", "label"]).iter(BATCH):
+            right += int((labels.read(pack(batch["id"])).argmax(axis=1) == batch["label"]).sum())
+    found = {"accuracy": right / len(tokens)}
+    if inputs.leads:
+        log.info(
+            "%s is right in %.1f %% of the training pairs, %.1f %% of the validation pairs",
+            teacher.manifest["what"], 100 * found["accuracy"], 100 * teacher.details["validation"]["accuracy"],
+        )  # fmt: skip
+    return found
 
 
 def soft_targets(
