@@ -24,14 +24,13 @@ def soft_labels(inputs: Inputs, teacher: Artifact, split: str) -> Artifact:
     def make(work: Path) -> dict[str, Any]:
         from tqdm import tqdm
 
-        from tmkd.models.classifier import PairClassifier, prediction_heads
         from tmkd.pipelines.ray_scoring import score_with_ray
         from tmkd.soft_labels import write_soft_labels
         from tmkd.training.predict import predict
+        from tmkd.training.scorer import Scorer
 
-        model = PairClassifier.load(teacher.folder(MODEL), attention=inputs.runtime.attention).to(inputs.runtime.device)
-        # a teacher has one head; where a student teaches, the mean of those that predict does
-        heads = prediction_heads(model.heads.names, teacher.manifest["spec"].get("alpha", 0.0))
+        scorer = Scorer.of(teacher, inputs.runtime)
+        model, heads = scorer.model, scorer.heads  # where a student teaches, the mean of those that predict does
         tokens = inputs.tokens(split, model.tokenizer, model.max_length)
         processes = inputs.processes
         share = -(-len(tokens) // (processes.count if processes else 1))
@@ -48,19 +47,21 @@ def soft_labels(inputs: Inputs, teacher: Artifact, split: str) -> Artifact:
             else:
                 folder = teacher.folder(MODEL)
                 scored = score_with_ray(inputs.config.runtime, folder, heads, tokens, work, bar.update)
-        details = {"pairs": len(tokens), "scored_in_the_last_run": scored}
-        return {**details, **_known_by_heart(inputs, teacher, tokens, work)} if split == "train" else details
+        details: dict[str, Any] = {"pairs": len(tokens), "scored_in_the_last_run": scored}
+        if split == "train" and inputs.leads:  # whose details are published
+            details["accuracy"] = _known_by_heart(teacher, tokens, work)
+        return details
 
     # Ray has workers of its own, whom one process tells what to do
     build = inputs.build if inputs.config.runtime.ray is None else inputs.store.build
     return build("soft_labels", spec, make, f"soft labels of {teacher.manifest['what']} on {split}")
 
 
-def _known_by_heart(inputs: Inputs, teacher: Artifact, tokens: Dataset, folder: Path) -> dict[str, float]:
+def _known_by_heart(teacher: Artifact, tokens: Dataset, folder: Path) -> float:
     """Say how much of what a teacher answers rightly it has only memorised: its soft labels there are the gold ones.
 
     Returns:
-        The share of the training pairs whose gold label has the teacher's highest logit, for the manifest.
+        The share of the training pairs whose gold label has the teacher's highest logit.
     """
     from tmkd.mapped import letting_go
     from tmkd.parts import pack
@@ -70,13 +71,12 @@ def _known_by_heart(inputs: Inputs, teacher: Artifact, tokens: Dataset, folder: 
     with letting_go(tokens):
         for batch in tokens.select_columns(["id", "label"]).iter(BATCH):
             right += int((labels.read(pack(batch["id"])).argmax(axis=1) == batch["label"]).sum())
-    found = {"accuracy": right / len(tokens)}
-    if inputs.leads:
-        log.info(
-            "%s is right in %.1f %% of the training pairs, %.1f %% of the validation pairs",
-            teacher.manifest["what"], 100 * found["accuracy"], 100 * teacher.details["validation"]["accuracy"],
-        )  # fmt: skip
-    return found
+    share = right / len(tokens)
+    log.info(
+        "%s is right in %.1f %% of the training pairs, %.1f %% of the validation pairs",
+        teacher.manifest["what"], 100 * share, 100 * teacher.details["validation"]["accuracy"],
+    )  # fmt: skip
+    return share
 
 
 def soft_targets(

@@ -10,6 +10,7 @@ import numpy as np
 
 from tmkd.report.columns import Column
 from tmkd.report.drawing import draw, lengths, new_axes, save
+from tmkd.report.grids import percents
 from tmkd.report.paper_table import PaperTable
 from tmkd.report.rows import METRIC_NAMES
 
@@ -52,8 +53,7 @@ def _bars(axes: Axes, table: PaperTable, columns: Sequence[Column]) -> int:
             if (mean := column.mean(label)) is not None:
                 places.append(place)
                 ours.append(100 * mean)
-                std = column.rows[label].std(column.metric)
-                stds.append(None if std is None else 100 * std)
+                stds.append(percents(column.rows[label].std(column.metric)))
             if (paper := table.paper(label, column.paper)) is not None:
                 theirs.append((place, paper))
         color, hatch = COLORS[index % len(COLORS)], HATCHES[index // len(COLORS) % len(HATCHES)]
@@ -76,9 +76,8 @@ def _lines(axes: Axes, table: PaperTable, columns: Sequence[Column]) -> None:
         color, marker, style = COLORS[index % len(COLORS)], MARKERS[index % len(MARKERS)], STYLES[index % len(STYLES)]
         ours = [(x, mean, label) for label, x in placed.items() if (mean := column.mean(label)) is not None]
         if ours:
-            stds = [column.rows[label].std(column.metric) for *_, label in ours]
-            bars = [None if std is None else 100 * std for std in stds]
-            draw(axes, [x for x, *_ in ours], [100 * mean for _, mean, _ in ours], bars, color, marker, style)
+            stds = [percents(column.rows[label].std(column.metric)) for *_, label in ours]
+            draw(axes, [x for x, *_ in ours], [100 * mean for _, mean, _ in ours], stds, color, marker, style)
             axes.plot([], [], color=color, marker=marker, ls=style, label=_name(column))
         theirs = [(x, paper) for label, x in placed.items() if (paper := table.paper(label, column.paper)) is not None]
         if theirs:

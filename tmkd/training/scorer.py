@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from datasets import Dataset
 
-from tmkd.artifacts import MODEL, open_artifact
+from tmkd.artifacts import MODEL, Artifact, open_artifact
 from tmkd.data.batching import encode_pairs
 from tmkd.ensemble import average_probabilities
 from tmkd.errors import DataError, ModelError
@@ -46,7 +46,11 @@ class Scorer:
                 f"folder {MODEL} in it; reports/NAME/comparison.json names the artifacts of every row."
             )
         runtime = resolve_runtime(device=device, precision=precision, threads=threads)
-        artifact = open_artifact(Path(folder))
+        return cls.of(open_artifact(Path(folder)), runtime)
+
+    @classmethod
+    def of(cls, artifact: Artifact, runtime: Runtime) -> Scorer:
+        """Read the classifier of a student or teacher (DamagedArtifact); a teacher has one head, which predicts."""
         model = PairClassifier.load(artifact.folder(MODEL), attention=runtime.attention)
         return cls(model, prediction_heads(model.heads.names, artifact.manifest["spec"].get("alpha", 0.0)), runtime)
 
@@ -66,7 +70,7 @@ class Scorer:
     def rank(self, question: str, passages: Sequence[str]) -> list[tuple[str, float]]:
         """Return the passages with the probability of the last class, the best first (DataError as ``score``)."""
         right = self.score([question] * len(passages), passages)[:, -1]
-        return [(passages[place], float(right[place])) for place in np.argsort(-right, kind="stable")]
+        return sorted(zip(passages, right.tolist(), strict=True), key=lambda scored: -scored[1])
 
 
 def _check(questions: Sequence[str], passages: Sequence[str]) -> None:
