@@ -234,6 +234,9 @@ class MethodConfig:
     terms: dict[str, TermConfig] = field(default_factory=dict)  # further losses, by name
     online: OnlineConfig = field(default_factory=OnlineConfig)  # students that are trained together
     exits: ExitsConfig = field(default_factory=ExitsConfig)
+    # how fresh heads start: shared (from one random draw, so that several teachers' heads pull the encoder as their
+    # average would) | separate (a draw each)
+    head_init: str = "shared"
     carry_heads: bool = True  # stage-2 heads start from the stage-1 head (or from that of the same teacher)
     arms: dict[str, ArmConfig] = field(default_factory=dict)  # the students to train and compare
 

@@ -85,7 +85,8 @@ def test_teachers_that_are_there_are_found_without_looking_at_encoders(tmp_path,
 def test_student_teaches_by_the_heads_that_predict_and_not_by_one_that_learnt_nothing(tmp_path):
     """At α = 1 the gold head is as random as on the first day."""
     torch.manual_seed(0)
-    model = PairClassifier(load_encoder(source="tiny"), ["gold", "taught"], ["wrong", "right"], 32)
+    encoder = load_encoder(source="tiny")
+    model = PairClassifier(encoder, ["gold", "taught"], ["wrong", "right"], 32, heads_alike=False)
 
     def make(work):
         model.save(work / teachers.MODEL)
@@ -95,7 +96,8 @@ def test_student_teaches_by_the_heads_that_predict_and_not_by_one_that_learnt_no
     tokens = inputs.tokens("validation", model.tokenizer, model.max_length)
     heads = predict(model, tokens, inputs.runtime)
     assert np.abs(heads[:, 0] - heads[:, 1]).max() > 0.01
-    for alpha, expected in ((1.0, heads[:, 1]), (0.5, heads.mean(axis=1))):
-        student = inputs.store.build("stage2", {"alpha": alpha}, make, f"student of α = {alpha}")
+    for predicting, expected in (([1], heads[:, 1]), ([0, 1], heads.mean(axis=1))):
+        model.predicting = predicting
+        student = inputs.store.build("stage2", {"heads": predicting}, make, "student")
         scored = read_soft_labels(soft_labels(inputs, student, "validation").folder(), tokens["id"])
         np.testing.assert_allclose(scored, expected, atol=1e-5)

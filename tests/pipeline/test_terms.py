@@ -7,17 +7,20 @@ import json
 import numpy as np
 import pytest
 import torch
+from datasets import load_from_disk
 from transformers import GPT2Config, GPT2Model
 
 from tests.pipeline.running import ROOT, compose_at
+from tmkd.ensemble import average_probabilities
 from tmkd.errors import ConfigError
 from tmkd.models.classifier import PairClassifier
 from tmkd.models.tiny import letter_tokenizer
 from tmkd.pipelines import stage1, stage2
 from tmkd.pipelines.arms import check_arms
 from tmkd.pipelines.inputs import CORPUS, Inputs
-from tmkd.pipelines.teachers import teachers
+from tmkd.pipelines.teachers import predictions, teachers
 from tmkd.pipelines.terms import state_terms
+from tmkd.training.scorer import Scorer
 from tmkd.training.teacher_states import read_states
 
 SMALL = [
@@ -169,6 +172,29 @@ def test_one_head_learns_both_where_soft_labels_are_blended(home):
     made = student(home, "method=kd_average", "method.mix=blend", "method.loss=kl")
     facts = json.loads((made.folder("model") / "classifier.json").read_text())
     assert facts["heads"] == ["gold"]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "predicting"), [(1.0, 0.5, [0, 1, 2]), (0.5, 0.0, [0]), (0.5, 1.0, [1, 2]), (1.0, None, [1, 2])]
+)
+def test_heads_that_predict_follow_from_the_whole_course_of_alpha(home, start, end, predicting):
+    settings = [f"method.alpha={start}", f"method.alpha_end={'null' if end is None else end}"]
+    made = student(home, "method=mkd", "teachers.count=2", *settings)
+    scorer = Scorer.load(made.path, device="cpu", precision="fp32")
+    assert scorer.model.predicting == predicting
+    rows = load_from_disk(next((home / "artifacts").glob("task-*")) / "test")
+    kept = average_probabilities(predictions(made, "test"))
+    assert np.abs(scorer.score(rows["question"], rows["passage"]) - kept).max() < 1e-5
+
+
+def test_stage_1_competes_with_the_epochs_of_stage_2(home):
+    def training(*settings):
+        return student(home, *settings).details["training"]
+
+    assert "validation_before" not in training("method=mkd")
+    carried = training("method=tmkd")
+    assert len(carried["validation"]) > 0 and "validation_before" in carried
+    assert "validation_before" not in training("method=tmkd", "method.carry_heads=false")  # they know nothing yet
 
 
 @pytest.mark.parametrize("preset", ["born_again", "snapshots"])

@@ -18,7 +18,7 @@ from tmkd.config import (
 )
 from tmkd.errors import ConfigError, ModelError
 from tmkd.pipelines import stage2, stage3
-from tmkd.pipelines.arms import baseline, check_arms, make_arm
+from tmkd.pipelines.arms import SEEDS_APART, baseline, check_arms, make_arm
 from tmkd.pipelines.inputs import Inputs
 from tmkd.pipelines.objective import objective_spec
 from tmkd.pipelines.teachers import check_encoders, check_roster
@@ -68,6 +68,12 @@ def test_m_o_m_is_a_student_for_each_teacher():
     assert [lesson.teachers for lesson in lessons] == [(teacher,) for teacher in TEACHERS]
     assert {lesson.targets for lesson in lessons} == {"one"}
     assert arm("one").lessons[0] == lessons[1], "KD (1-o-1) is one of them: it must not be trained again"
+
+
+def test_students_of_m_o_m_have_a_seed_each():
+    # With one seed they share heads, order and dropout, and their ensemble is little more than one of them.
+    offsets = [lesson.seed_offset for lesson in arm("students").lessons]
+    assert offsets == [2 * SEEDS_APART, 0, SEEDS_APART]
 
 
 def test_nobody_teaches_at_alpha_zero():

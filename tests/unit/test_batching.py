@@ -1,9 +1,21 @@
+import itertools
+import math
+
 import numpy as np
 import pytest
 from datasets import Dataset
 from transformers import GPT2Tokenizer
 
-from tmkd.data.batching import IN_BATCH, MEGABATCH, LengthBuckets, PairDataset, lengths_of, tokenise
+from tmkd.data.batching import (
+    IN_BATCH,
+    MEGABATCH,
+    MEGABATCHES,
+    MULTIPLE,
+    LengthBuckets,
+    PairDataset,
+    lengths_of,
+    tokenise,
+)
 
 
 @pytest.mark.parametrize(
@@ -31,8 +43,38 @@ def test_every_pair_comes_once_an_epoch():
 def test_batches_hold_similar_lengths_and_only_the_last_is_short():
     lengths = np.random.default_rng(0).integers(5, 60, 1003)
     order = np.array(list(LengthBuckets(lengths, batch_size=8, seed=1)))
-    spread = [np.ptp(lengths[order[at : at + 8]]) for at in range(0, 1000, 8)]
-    assert np.mean(spread) < 4 < np.ptp(lengths)
+    widths = -(-lengths // MULTIPLE)
+    spread = [np.ptp(widths[order[at : at + 8]]) for at in range(0, 1000, 8)]
+    assert np.mean(spread) < 1 < np.ptp(widths)
+
+
+def together_again(lengths, batch_size, epochs=(0, 1)):
+    """Return the share of the pairs of rows of one batch that share one in the other epoch, too."""
+    batches = []
+    for epoch in epochs:
+        buckets = LengthBuckets(lengths, batch_size, seed=1)
+        buckets.set_epoch(epoch)
+        place = np.empty(len(lengths), dtype=int)
+        place[list(buckets)] = np.arange(len(lengths)) // batch_size
+        batches.append(place[:, None] == place[None, :])
+    others = ~np.eye(len(lengths), dtype=bool)
+    return (batches[0] & batches[1] & others).sum() / (batches[0] & others).sum()
+
+
+def test_neighbours_of_a_small_set_do_not_meet_again_in_every_epoch():
+    # A fourth of them did where all pairs were sorted together; without lengths it is 0.015.
+    lengths = np.clip(np.random.default_rng(0).gamma(4, 10, 1000) + 10, 8, 64).astype(int)
+    assert together_again(lengths, 16) < 0.06
+
+
+def test_short_batch_is_not_always_of_the_shortest_pairs():
+    lengths = np.arange(1, 60)
+    last = []
+    for epoch in range(40):
+        buckets = LengthBuckets(lengths, 16, seed=1)
+        buckets.set_epoch(epoch)
+        last += lengths[list(buckets)[48:]].tolist()
+    assert len(set(last)) > 50 and abs(np.mean(last) - lengths.mean()) < 5
 
 
 def test_order_depends_on_seed_and_epoch_and_on_nothing_else():
@@ -47,13 +89,14 @@ def plain_order(lengths, batch_size, seed, epoch):
     """The order that results on disk were trained in."""
     random = np.random.default_rng([seed, epoch])
     order = random.permutation(len(lengths)).tolist()
-    batches, short = [], []
-    for start in range(0, len(order), MEGABATCH * batch_size):
-        mega = sorted(order[start : start + MEGABATCH * batch_size], key=lambda row: -int(lengths[row]))
-        for at in range(0, len(mega), batch_size):
-            batch = mega[at : at + batch_size]
-            (batches if len(batch) == batch_size else short).append(batch)
-    return [row for batch in [batches[turn] for turn in random.permutation(len(batches))] + short for row in batch]
+    count = len(order) // batch_size
+    spans = max(math.ceil(count / MEGABATCH), min(count, MEGABATCHES))
+    edges = [round(count * at / spans) * batch_size for at in range(spans + 1)] if spans else [0]
+    rows = []
+    for start, end in itertools.pairwise(edges):
+        rows += sorted(order[start:end], key=lambda row: -math.ceil(lengths[row] / MULTIPLE))
+    batches = [rows[at : at + batch_size] for at in range(0, len(rows), batch_size)]
+    return [row for turn in random.permutation(count) for row in batches[turn]] + order[count * batch_size :]
 
 
 @pytest.mark.parametrize(

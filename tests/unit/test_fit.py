@@ -105,6 +105,37 @@ def test_best_epoch_is_kept_and_not_the_last(tokens, runtime, tmp_path):
     assert not torch.equal(weights(model), kept[2])
 
 
+@pytest.mark.parametrize(("scores", "best"), [([0.8, 0.1, 0.7, 0.3], 0), ([0.2, 0.1, 0.7, 0.3], 2)])
+def test_start_is_kept_where_no_epoch_is_better(tokens, runtime, tmp_path, scores, best):
+    # What stage 1 has learnt would be lost to a stage 2 that only makes it worse.
+    left, kept = iter(scores), []
+
+    def validate(model):
+        kept.append(weights(model).clone())
+        return {"map": next(left)}
+
+    model = new_model()
+    facts = train(model, tokens, tmp_path, runtime, validate=validate, start_competes=True)
+    assert facts["best_epoch"] == best
+    assert facts["validation_before"] == scores[0]
+    assert facts["validation"] == scores[1:]
+    assert torch.equal(weights(model), kept[best])
+
+
+def test_start_competes_once_where_training_was_killed(tokens, runtime, tmp_path, killed_at):
+    def validate(model):
+        return {"map": -float(np.abs(predict(model, tokens, runtime)[:, 1, 1] - 0.4).mean())}
+
+    whole = train(new_model(), tokens, tmp_path / "whole", runtime, validate=validate, start_competes=True)
+    with killed_at(9) as every_step:
+        train(new_model(), tokens, tmp_path / "killed", every_step, validate=validate, start_competes=True)
+    assert list((tmp_path / "killed").glob("checkpoint-*"))
+    again = train(new_model(), tokens, tmp_path / "killed", every_step, validate=validate, start_competes=True)
+    del whole["cost"], again["cost"]
+    assert again == whole
+    assert len(again["validation"]) == 3
+
+
 def test_patience_stops_after_so_many_epochs_without_a_better_one(tokens, runtime, tmp_path):
     scores = iter([0.5, 0.4, 0.3, 0.9])
     facts = train(

@@ -17,6 +17,7 @@ from transformers import (
 
 from tmkd.data.batching import Collator, tokenise
 from tmkd.errors import ConfigError, DamagedArtifact, ModelError
+from tmkd.losses.response import squared_error
 from tmkd.models.classifier import PairClassifier, encoder_config, prediction_heads
 from tmkd.models.encoder import check_encoder, load_encoder
 from tmkd.models.heads import Heads
@@ -249,10 +250,39 @@ def test_heads_of_other_classes_are_not_carried_over():
         Heads(["gold"], 4, 3).carry_over(Heads(["gold"], 4, 2))
 
 
-def test_gold_head_does_not_predict_where_it_learnt_nothing():
+def test_heads_that_nothing_teaches_in_the_end_do_not_predict():
     assert prediction_heads(["gold", "a", "b"], 1.0) == [1, 2]
     assert prediction_heads(["gold", "a", "b"], 0.9) == [0, 1, 2]
+    assert prediction_heads(["gold", "a", "b"], 0.0) == [0]
     assert prediction_heads(["gold"], 1.0) == [0]
+    assert prediction_heads(["a", "b"], 0.0) == [0, 1]
+
+
+def encoder_pull(heads, targets, average=False):
+    """The first gradient at h1 of the soft heads' squared error with the teachers' logits, or with their mean."""
+    h1 = torch.randn(5, 64, generator=torch.Generator().manual_seed(1), requires_grad=True)
+    found = heads(h1)
+    squared_error(found[:, :1] if average else found, targets.mean(1, keepdim=True) if average else targets).backward()
+    return h1.grad.flatten()
+
+
+def test_fresh_heads_of_several_teachers_pull_the_encoder_as_their_average_does():
+    # With a draw each they pull in random directions, and the mean is shorter by the root of their number.
+    targets = torch.randn(5, 1, 2, generator=torch.Generator().manual_seed(2)).expand(5, 16, 2)
+    torch.manual_seed(3)
+    alike, apart = (Heads([f"t{number}" for number in range(16)], 64, 2, alike) for alike in (True, False))
+    pull, average = encoder_pull(alike, targets), encoder_pull(alike, targets, average=True)
+    assert torch.allclose(pull, average, atol=1e-7) and pull.norm() > 0
+    assert encoder_pull(apart, targets).norm() < 0.5 * encoder_pull(apart, targets, average=True).norm()
+
+
+def test_logits_are_not_rounded_to_bfloat16():
+    # Rounded, passages that differ in the third digit of a logit are ties.
+    heads, h1 = Heads(["gold", "a"], 64, 2), torch.randn(50, 64)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = heads(h1)
+    assert torch.equal(found, heads(h1))
+    assert not torch.equal(found, found.bfloat16().float())
 
 
 def test_collator_pads_to_a_multiple_of_eight():

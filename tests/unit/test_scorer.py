@@ -21,23 +21,24 @@ QUESTIONS = ["what is amber", "what is birch", "what is amber"]
 PASSAGES = ["birch birch birch", "birch", "amber"]
 
 
-def student(root: Path, encoder: Encoder, alpha: float) -> Artifact:
-    model = PairClassifier(encoder, ["gold", "a", "b"], ["wrong", "right"], 48)
-    return ArtifactStore(root).build("stage2", {"alpha": alpha}, lambda work: model.save(work / MODEL) or {}, "TMKD")
+def student(root: Path, encoder: Encoder, predicting: tuple[int, ...] = (0, 1, 2)) -> Artifact:
+    model = PairClassifier(encoder, ["gold", "a", "b"], ["wrong", "right"], 48, heads_alike=False)
+    model.predicting = list(predicting)
+    return ArtifactStore(root).build("stage2", {}, lambda work: model.save(work / MODEL) or {}, "TMKD")
 
 
 def load(folder: Path) -> Scorer:
     return Scorer.load(folder, device="cpu", precision="fp32")
 
 
-@pytest.mark.parametrize(("alpha", "heads"), [(0.9, [0, 1, 2]), (1.0, [1, 2])])
+@pytest.mark.parametrize("heads", [(0, 1, 2), (1, 2), (0,)])
 def test_probabilities_are_the_mean_of_the_heads_that_predict_in_the_order_of_the_texts(
-    tmp_path: Path, encoder: Encoder, runtime: Runtime, alpha: float, heads: list[int]
+    tmp_path: Path, encoder: Encoder, runtime: Runtime, heads: tuple[int, ...]
 ) -> None:
-    scorer = load(student(tmp_path, encoder, alpha).path)
+    scorer = load(student(tmp_path, encoder, heads).path)
     rows = Dataset.from_dict({"question": QUESTIONS, "passage": PASSAGES})
     logits = predict(scorer.model, tokenise(rows, scorer.model.tokenizer, 48), runtime)
-    expected = average_probabilities(logits[:, heads].transpose(1, 0, 2))
+    expected = average_probabilities(logits[:, list(heads)].transpose(1, 0, 2))
     found = scorer.score(QUESTIONS, PASSAGES)
     assert scorer.classes == ("wrong", "right")
     assert found == pytest.approx(expected, abs=1e-6)
@@ -45,7 +46,7 @@ def test_probabilities_are_the_mean_of_the_heads_that_predict_in_the_order_of_th
 
 
 def test_rank_puts_the_likeliest_passage_first(tmp_path: Path, encoder: Encoder) -> None:
-    scorer = load(student(tmp_path, encoder, 0.9).path)
+    scorer = load(student(tmp_path, encoder).path)
     right = scorer.score(["what is amber"] * 3, PASSAGES)[:, 1]
     ranked = scorer.rank("what is amber", PASSAGES)
     assert [passage for passage, _ in ranked] == [PASSAGES[place] for place in np.argsort(-right)]
@@ -53,13 +54,13 @@ def test_rank_puts_the_likeliest_passage_first(tmp_path: Path, encoder: Encoder)
 
 
 def test_no_pairs_have_no_probabilities(tmp_path: Path, encoder: Encoder) -> None:
-    scorer = load(student(tmp_path, encoder, 0.9).path)
+    scorer = load(student(tmp_path, encoder).path)
     assert scorer.score([], []).shape == (0, 2)
     assert scorer.rank("what is amber", []) == []
 
 
 def test_folder_that_was_moved_away_scores_as_before(tmp_path: Path, encoder: Encoder) -> None:
-    made = student(tmp_path / "artifacts", encoder, 1.0)
+    made = student(tmp_path / "artifacts", encoder, (1, 2))
     before = load(made.path).score(QUESTIONS, PASSAGES)
     shutil.move(made.path, tmp_path / "mine")
     assert load(tmp_path / "mine").score(QUESTIONS, PASSAGES) == pytest.approx(before)
@@ -78,7 +79,7 @@ def test_what_is_no_list_of_pairs_is_named(
     tmp_path: Path, encoder: Encoder, questions: list[str], passages: list[str], said: str
 ) -> None:
     with pytest.raises(DataError, match=said):
-        load(student(tmp_path, encoder, 0.9).path).score(questions, passages)
+        load(student(tmp_path, encoder).path).score(questions, passages)
 
 
 def test_folder_without_a_classifier_is_named(tmp_path: Path) -> None:
@@ -87,7 +88,7 @@ def test_folder_without_a_classifier_is_named(tmp_path: Path) -> None:
 
 
 def test_changed_weights_are_not_scored_with(tmp_path: Path, encoder: Encoder) -> None:
-    made = student(tmp_path, encoder, 0.9)
+    made = student(tmp_path, encoder)
     heads = made.path / MODEL / "heads.safetensors"
     heads.write_bytes(bytes(heads.stat().st_size))
     with pytest.raises(DamagedArtifact, match="was changed after it was published"):

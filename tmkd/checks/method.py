@@ -16,6 +16,7 @@ TERMS = (
 WITHOUT_TEACHER = ("self_attention",)  # terms by which a student learns from itself
 LAYER_MAPS = ("last", "skip", "uniform", "top", "middle", "embeddings")
 MIXES = ("heads", "blend", "weigh")
+HEAD_INITS = ("shared", "separate")
 TEACHER_WEIGHTS = ("mean", "fixed", "confidence", "agreement")
 ONLINE = ("none", "mutual", "codistillation", "together")
 COURSES = ("linear", "cosine", "step")  # how a number goes from its start to its end
@@ -49,6 +50,7 @@ def check_method(config: Config) -> None:
         )
     expect.one_of("method.schedule", method.schedule, COURSES)
     expect.one_of("method.mix", method.mix, MIXES)
+    expect.one_of("method.head_init", method.head_init, HEAD_INITS)
     expect.one_of("method.teacher_weights", method.teacher_weights, TEACHER_WEIGHTS)
     expect.one_of("stage1.teacher_weights", config.stage1.teacher_weights, TEACHER_WEIGHTS[:-1])
     _weights(config)

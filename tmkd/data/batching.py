@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,6 +22,8 @@ State = tuple[str, int]  # kind and layer, as in tmkd.models.states
 ROWS = 10_000  # whose lengths are read together
 IN_BATCH = ("input_ids", "token_type_ids", "label")  # columns: each more is another page to be mapped a pair
 MEGABATCH = 50  # batches sorted by length together; the larger, the less padding and the less shuffling
+# Megabatches an epoch at the least: with one of all pairs, those of one length would share a batch in every epoch.
+MEGABATCHES = 8
 
 
 def tokenise(rows: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int, cache: Path | None = None) -> Dataset:
@@ -169,9 +172,11 @@ class Collator:
 
 
 class LengthBuckets(Sampler[int]):
-    """A shuffled order in which neighbours have similar lengths.
+    """A shuffled order in which neighbours are padded to similar lengths.
 
-    The order is a function of the seed and the epoch alone, so that a resumed run meets the same batches.
+    Pairs of one padded length are in random order, and so are the pairs of the last, short batch: which pairs meet in a
+    batch says little about the next epoch. The order is a function of the seed and the epoch alone, so that a resumed
+    run meets the same batches.
     """
 
     def __init__(self, lengths: np.ndarray, batch_size: int, seed: int) -> None:
@@ -192,15 +197,18 @@ class LengthBuckets(Sampler[int]):
         random = np.random.default_rng([self.seed, self.epoch])
         order = np.arange(count, dtype=np.min_scalar_type(-1 - count))  # an epoch may be of hundreds of millions
         random.shuffle(order)
-        span = MEGABATCH * size
-        for start in range(0, count, span):
-            mega = order[start : start + span]
-            order[start : start + span] = mega[np.argsort(-self.lengths[mega].astype(np.int64), kind="stable")]
-        # only the very last batch may be short, or every batch after it would straddle two buckets
-        turns = random.permutation(count // size)
-        short = order[len(turns) * size :]
+        batches = count // size
+        # Only the very last batch may be short, or every batch after it would straddle two buckets.
+        short = order[batches * size :]
+        spans = max(-(-batches // MEGABATCH), min(batches, MEGABATCHES))
+        edges = np.linspace(0, batches, spans + 1).round().astype(np.int64) * size
+        for start, end in itertools.pairwise(edges):
+            mega = order[start:end]
+            widths = -(-self.lengths[mega].astype(np.int64) // MULTIPLE)
+            order[start:end] = mega[np.argsort(-widths, kind="stable")]
+        turns = random.permutation(batches)
         if self.tell is not None:
-            self.tell(np.concatenate([order[: len(turns) * size].reshape(-1, size)[turns].ravel(), short]))
+            self.tell(np.concatenate([order[: batches * size].reshape(-1, size)[turns].ravel(), short]))
         for turn in turns:
             yield from order[turn * size : (turn + 1) * size].tolist()
         yield from short.tolist()

@@ -47,9 +47,20 @@ class PairOutput:
 
 
 class PairClassifier(nn.Module):
-    """An encoder with one head for each name in ``heads`` (``gold`` first, if it is there), and exits where asked."""
+    """An encoder with one head for each name in ``heads`` (``gold`` first, if it is there), and exits where asked.
 
-    def __init__(self, encoder: Encoder, heads: Sequence[str], classes: Sequence[str], max_length: int) -> None:
+    Attributes:
+        predicting: places of the heads whose probabilities are averaged; saved with the model. All of them, unless set.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        heads: Sequence[str],
+        classes: Sequence[str],
+        max_length: int,
+        heads_alike: bool = True,
+    ) -> None:
         super().__init__()
         self.encoder = encoder.model
         self.tokenizer: PreTrainedTokenizerBase = encoder.tokenizer
@@ -57,7 +68,8 @@ class PairClassifier(nn.Module):
         self.trust_remote_code = encoder.trust_remote_code
         self.classes = tuple(classes)
         self.max_length = max_length
-        self.heads = Heads(heads, encoder.model.config.hidden_size, len(self.classes))
+        self.heads = Heads(heads, encoder.model.config.hidden_size, len(self.classes), heads_alike)
+        self.predicting = list(range(len(self.heads.names)))
         self.exits = Exits((), encoder.model.config.hidden_size, len(self.classes))
 
     def add_exits(self, layers: Sequence[int]) -> None:
@@ -145,7 +157,7 @@ class PairClassifier(nn.Module):
         if self.pooling == "first":
             return states[:, 0]
         if self.pooling == "mean":
-            weight = mask.unsqueeze(-1).to(states.dtype)
+            weight = mask.unsqueeze(-1).float()  # and so the mean: bfloat16 would round it
             return (states * weight).sum(dim=1) / weight.sum(dim=1)
         last = mask.sum(dim=1) - 1  # the last real token: padding is on the right
         return states[torch.arange(len(states), device=states.device), last]
@@ -163,6 +175,7 @@ class PairClassifier(nn.Module):
         facts = {
             "classes": list(self.classes),
             "heads": list(self.heads.names),
+            "predicting": self.predicting,
             "pooling": self.pooling,
             "max_length": self.max_length,
             **({"exits": list(self.exits.layers)} if self.exits.layers else {}),
@@ -182,6 +195,7 @@ class PairClassifier(nn.Module):
             encoder = load_encoder(name=str(folder / "encoder"), **loading)
             model = cls(encoder, facts["heads"], facts["classes"], facts["max_length"])
             model.heads.load_state_dict(load_file(folder / "heads.safetensors"))
+            model.predicting = facts["predicting"]
             if exits := facts.get("exits"):
                 model.add_exits(exits)
                 model.exits.load_state_dict(load_file(folder / "exits.safetensors"))
@@ -209,7 +223,15 @@ def _facts(folder: Path) -> dict[str, Any]:
 
 
 def prediction_heads(names: Sequence[str], alpha: float) -> list[int]:
-    """Return which heads predict: all of them; at α = 1, where the gold head learns nothing, the soft heads only."""
-    if alpha == 1 and len(names) > 1:
-        return [index for index, name in enumerate(names) if name != GOLD]
-    return list(range(len(names)))
+    """Return the places of the heads that predict: those that the loss still teaches when training ends.
+
+    Args:
+        names: of the heads, ``gold`` first if it is there.
+        alpha: the weight of the soft labels at the end of the training. At 1 the soft heads predict, as in the paper,
+            at 0 the gold head, in between all of them.
+    """
+    gold = [index for index, name in enumerate(names) if name == GOLD]
+    soft = [index for index, name in enumerate(names) if name != GOLD]
+    if not gold or not soft:
+        return [*gold, *soft]
+    return soft if alpha == 1 else gold if alpha == 0 else [*gold, *soft]

@@ -12,21 +12,35 @@ AVERAGE = "average"
 
 
 class Heads(nn.Module):
-    """Linear heads, one for each name; ``gold``, if it is there, comes first."""
+    """Linear heads, one for each name; ``gold``, if it is there, comes first.
 
-    def __init__(self, names: Sequence[str], width: int, classes: int) -> None:
+    Args:
+        alike: all heads start from one random draw. The first gradient that reaches the encoder from K soft heads is
+            then the one of a single head on the teachers' average. With a draw each they pull in random directions, and
+            their mean gradient has 1/√K of that length.
+    """
+
+    def __init__(self, names: Sequence[str], width: int, classes: int, alike: bool = True) -> None:
         super().__init__()
         if not names or len(set(names)) != len(names) or GOLD in names[1:]:
             raise ValueError(f"expected distinct head names with {GOLD} first, but found {list(names)}")
         self.names = tuple(names)
         self.classes = classes
         self.linear = nn.Linear(width, len(names) * classes)
-        nn.init.normal_(self.linear.weight, std=0.02)  # as BERT initialises its own heads
+        drawn = torch.empty(classes if alike else len(names) * classes, width)
+        nn.init.normal_(drawn, std=0.02)  # as BERT initialises its own heads
+        with torch.no_grad():
+            self.linear.weight.copy_(drawn.repeat(len(names), 1) if alike else drawn)
         nn.init.zeros_(self.linear.bias)
 
     def forward(self, h1: Tensor) -> Tensor:
-        """``[batch, width]`` to logits ``[batch, heads, classes]``, float32."""
-        return self.linear(h1).float().unflatten(-1, (len(self.names), self.classes))
+        """``[batch, width]`` to logits ``[batch, heads, classes]``, float32.
+
+        The product runs in float32 under autocast too: logits rounded to bfloat16 make ties between passages.
+        """
+        with torch.autocast(h1.device.type, enabled=False):
+            logits: Tensor = self.linear(h1.to(self.linear.weight.dtype))
+        return logits.float().unflatten(-1, (len(self.names), self.classes))
 
     @torch.no_grad()
     def carry_over(self, earlier: Heads) -> None:

@@ -25,10 +25,16 @@ from tmkd.pipelines.teachers import best_teacher, check_encoders, check_roster, 
 from tmkd.pipelines.terms import check_terms
 from tmkd.report.rows import BASELINE
 
+SEEDS_APART = 1000  # between the seeds of an m-o-m's students: more than the seeds of a run
+
 
 @dataclass(frozen=True)
 class Lesson:
-    """What one student learns from: ``targets`` is none, one, average or heads."""
+    """What one student learns from: ``targets`` is none, one, average or heads.
+
+    ``seed_offset`` is added to the run's seed in stage 2, so that students of m-o-m differ in more than their
+    teacher.
+    """
 
     targets: str
     teachers: tuple[Artifact, ...]
@@ -40,6 +46,7 @@ class Lesson:
     mix: str = "heads"
     teacher_weights: str = "mean"
     terms: tuple[str, ...] = ()
+    seed_offset: int = 0
 
 
 @dataclass(frozen=True)
@@ -182,7 +189,11 @@ def make_arm(
         settled.terms,
     )
     if targets == "students":
-        lessons = tuple(replace(base, targets="one", teachers=(teacher,)) for teacher in chosen)
+        # the best teacher's student keeps the run's seed: it is the student of KD (1-o-1)
+        lessons = tuple(
+            replace(base, targets="one", teachers=(teacher,), seed_offset=SEEDS_APART * ((place - best) % len(chosen)))
+            for place, teacher in enumerate(chosen)
+        )
     elif len(chosen) == 1:
         lessons = (replace(base, targets="one"),)
     else:

@@ -31,6 +31,12 @@ def objective(inputs: Inputs, lesson: Lesson) -> list[Term]:
     return [gold_term(rest), soft_term(alpha, lesson.loss, _temperature(method, lesson), head)]
 
 
+def final_alpha(inputs: Inputs, lesson: Lesson) -> float:
+    """Return α when training ends, by which the heads that predict are chosen."""
+    end = inputs.config.method.alpha_end
+    return lesson.alpha if end is None else end
+
+
 def objective_spec(inputs: Inputs, lesson: Lesson) -> dict[str, Any]:
     """Return the identity of ``objective``; what is as the paper has it is not named."""
     method = inputs.config.method

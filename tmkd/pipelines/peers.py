@@ -152,14 +152,14 @@ def _meetings(
 ) -> tuple[Runtime, Path, list[TrainerCallback]]:
     """Return when copies are made anew; and what else several processes need: a folder each, checkpoints agreed on."""
     from tmkd.training.peers import RefreshCopies
-    from tmkd.training.ranks import Meet, keep_common
+    from tmkd.training.ranks import Meet, keep_common, refresh
 
     exchange = learner.exchange
     if exchange is None or not exchange.copies:
         return runtime, scratch, []
     if ranks is None:
-        refresh = functools.partial(exchange.refresh, learner.student)
-        return runtime, scratch, [RefreshCopies(refresh, online.refresh)]
+        own = functools.partial(exchange.refresh, learner.student)
+        return runtime, scratch, [RefreshCopies(own, online.refresh)]
     scratch = scratch / _folder(ranks.rank + 1)
     keep_common(ranks, scratch)
     copies = functools.partial(refresh, ranks, learner.student[0], exchange)
@@ -205,7 +205,7 @@ def _judge(
     recipes: Sequence[Recipe], ready: Sequence[Ready], ranks: Processes | None
 ) -> Callable[[Any], dict[str, float]]:
     """Return what gives the mean of all students' validation metrics, the same in every process."""
-    each = [validator(made_of.inputs, one.model, one.heads) for made_of, one in zip(recipes, ready)]
+    each = [validator(made_of.inputs, one.model) for made_of, one in zip(recipes, ready)]
 
     def validate(_: Any) -> dict[str, float]:
         found = [judge(None) for judge in each]

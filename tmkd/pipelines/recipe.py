@@ -12,7 +12,7 @@ from tmkd.pipelines.arms import Lesson
 from tmkd.pipelines.encoders import student_identity
 from tmkd.pipelines.exits import exit_facts, exit_losses, exits_spec
 from tmkd.pipelines.inputs import Inputs
-from tmkd.pipelines.objective import objective, objective_spec
+from tmkd.pipelines.objective import final_alpha, objective, objective_spec
 from tmkd.pipelines.scoring import soft_targets
 from tmkd.pipelines.stage1 import new_student, pretrained_student, starting_teacher
 from tmkd.pipelines.teachers import write_classifier
@@ -31,6 +31,7 @@ class Recipe:
     Attributes:
         start: the student that it goes on from: of stage 1, or an earlier one.
         teacher: whose layers it keeps; None: its encoder's.
+        seed: of its heads, its dropout and the order of its pairs.
     """
 
     inputs: Inputs
@@ -40,14 +41,23 @@ class Recipe:
     seed: int
     spec: dict[str, Any]
 
+    @property
+    def start_competes(self) -> bool:
+        """Whether the weights of stage 1 may be the best "epoch": they can answer, and stage 2 has no new exits."""
+        return self.lesson.pretrain and self.lesson.carry_heads and not self.inputs.config.student.exits
+
 
 def recipe(
     inputs: Inputs, lesson: Lesson, trained: list[Artifact], seed: int, before: Artifact | None = None
 ) -> Recipe:
-    """Settle what a student is made of; its stage 1 is made if it is not there yet."""
+    """Settle what a student is made of; its stage 1 is made if it is not there yet.
+
+    ``seed`` is the run's: of its stage 1, too. The students of m-o-m each add an offset of their own in stage 2.
+    """
     config = inputs.config
     start = pretrained_student(inputs, lesson, trained, seed) if lesson.pretrain else before
     teacher = starting_teacher(inputs, trained)
+    seed += lesson.seed_offset
     spec: dict[str, Any] = {
         "task": inputs.task.key,
         "stage1": start.key if lesson.pretrain and start else None,
@@ -64,17 +74,19 @@ def recipe(
         spec["before"] = before.key
     if start:
         spec["carry_heads"] = lesson.carry_heads
+    fresh = not (start and lesson.carry_heads)
+    if fresh and lesson.teachers and lesson.mix == "heads" and config.method.head_init != "shared":
+        spec["head_init"] = config.method.head_init
     return Recipe(inputs, lesson, start, teacher, seed, spec)
 
 
 @dataclass(frozen=True)
 class Ready:
-    """A student before its training, with all that is needed for it; ``heads`` are those that predict."""
+    """A student before its training, with all that is needed for it."""
 
     model: PairClassifier
     pairs: PairDataset
     terms: list[Term]
-    heads: list[int]
 
 
 def prepare(made_of: Recipe, known: PairDataset | None = None) -> Ready:
@@ -99,14 +111,14 @@ def prepare(made_of: Recipe, known: PairDataset | None = None) -> Ready:
         chosen = list(lesson.teachers)
         targets, weights = soft_targets(inputs, chosen, "train", average, tokens, lesson.teacher_weights)
     more, states = state_terms(inputs, lesson.terms, 2, model, lesson.teachers, "train", tokens)
-    heads = prediction_heads(model.heads.names, lesson.alpha)
-    pairs = PairDataset(tokens, targets, weights, states)
-    return Ready(model, pairs, [*objective(inputs, lesson), *more, *exit_losses(inputs.config, heads)], heads)
+    model.predicting = prediction_heads(model.heads.names, final_alpha(inputs, lesson))
+    terms = [*objective(inputs, lesson), *more, *exit_losses(inputs.config, model.predicting)]
+    return Ready(model, PairDataset(tokens, targets, weights, states), terms)
 
 
 def write_student(inputs: Inputs, ready: Ready, work: Path) -> dict[str, Any]:
     """Write a trained student and its predictions; return what its manifest says of it."""
-    return {**write_classifier(work, ready.model, inputs, ready.heads), **exit_facts(ready.model)}
+    return {**write_classifier(work, ready.model, inputs), **exit_facts(ready.model)}
 
 
 def _initial(

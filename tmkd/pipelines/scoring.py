@@ -30,7 +30,7 @@ def soft_labels(inputs: Inputs, teacher: Artifact, split: str) -> Artifact:
         from tmkd.training.scorer import Scorer
 
         scorer = Scorer.of(teacher, inputs.runtime)
-        model, heads = scorer.model, scorer.heads  # where a student teaches, the mean of those that predict does
+        model, heads = scorer.model, scorer.model.predicting  # of a student that teaches, the mean of them
         tokens = inputs.tokens(split, model.tokenizer, model.max_length)
         processes = inputs.processes
         share = -(-len(tokens) // (processes.count if processes else 1))

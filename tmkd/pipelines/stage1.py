@@ -64,6 +64,8 @@ def pretrained_student(inputs: Inputs, lesson: Lesson, all_teachers: list[Artifa
         "trainer": settings(config.trainer),
         "seed": seed,
     }
+    if targets == "heads" and config.method.head_init != "shared":
+        spec["head_init"] = config.method.head_init
     if config.stage1.share < 1:
         spec["share"] = config.stage1.share
     if config.stage1.teacher_weights != "mean" and len(chosen) > 1:
@@ -120,7 +122,7 @@ def _train(
             epochs=config.stage1.epochs,
             **settings(config.trainer),
         )
-    return {"training": facts, **write_classifier(work, model, inputs, list(range(len(heads))))}
+    return {"training": facts, **write_classifier(work, model, inputs)}
 
 
 def starting_teacher(inputs: Inputs, trained: list[Artifact]) -> Artifact | None:

@@ -88,7 +88,8 @@ def _train(made_of: Recipe, what: str, work: Path) -> dict[str, Any]:
         seed=made_of.seed,
         **settings(config.stage2),
         **settings(config.trainer),
-        validate=validator(inputs, ready.model, ready.heads),
+        validate=validator(inputs, ready.model),
         metric=main_metric(config.data.ranking),
+        start_competes=made_of.start_competes,
     )
     return {"training": facts, **write_student(inputs, ready, work)}

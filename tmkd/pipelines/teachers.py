@@ -74,7 +74,7 @@ def predictions(artifact: Artifact, split: str, exit: int | None = None) -> np.n
     return load_file(artifact.file(PREDICTIONS))[split if exit is None else f"{split}, exit {exit}"]
 
 
-def write_classifier(work: Path, model: PairClassifier, inputs: Inputs, heads: list[int]) -> dict[str, Any]:
+def write_classifier(work: Path, model: PairClassifier, inputs: Inputs) -> dict[str, Any]:
     """Write a trained classifier, and what it predicts of validation and test, once, for every later table, exits too.
 
     Returns:
@@ -89,7 +89,7 @@ def write_classifier(work: Path, model: PairClassifier, inputs: Inputs, heads: l
     for split in ("validation", "test"):
         tokens = inputs.tokens(split, model.tokenizer, model.max_length)
         found = predict_together(model, tokens, inputs.runtime, model.answers).transpose(1, 0, 2)
-        logits[split] = np.ascontiguousarray(found[heads])
+        logits[split] = np.ascontiguousarray(found[model.predicting])
         for layer, scored in zip(model.exits.layers, found[len(model.heads.names) :]):
             logits[f"{split}, exit {layer}"] = np.ascontiguousarray(scored[None])
     if inputs.leads:
@@ -98,7 +98,7 @@ def write_classifier(work: Path, model: PairClassifier, inputs: Inputs, heads: l
     return {"validation": validation_metrics(inputs, logits["validation"]), "parameters": model.parameter_count}
 
 
-def validator(inputs: Inputs, model: PairClassifier, heads: list[int]) -> Callable[[Any], dict[str, float]]:
+def validator(inputs: Inputs, model: PairClassifier) -> Callable[[Any], dict[str, float]]:
     """Return what judges ``model`` after each epoch: the mean of the predicting heads' probabilities, on validation."""
     from tmkd.training.predict import predict_together
 
@@ -106,7 +106,7 @@ def validator(inputs: Inputs, model: PairClassifier, heads: list[int]) -> Callab
 
     def validate(_: Any) -> dict[str, float]:
         found = predict_together(model, tokens, inputs.runtime)
-        return validation_metrics(inputs, found[:, heads].transpose(1, 0, 2))
+        return validation_metrics(inputs, found[:, model.predicting].transpose(1, 0, 2))
 
     return validate
 
@@ -150,10 +150,10 @@ def _train(inputs: Inputs, number: int, teacher: TeacherConfig, work: Path) -> d
         batch_size=teacher.batch_size,
         epochs=teacher.epochs,
         **settings(config.trainer),
-        validate=validator(inputs, model, [0]),
+        validate=validator(inputs, model),
         metric=main_metric(config.data.ranking),
     )
-    return {"training": facts, **write_classifier(work, model, inputs, [0])}
+    return {"training": facts, **write_classifier(work, model, inputs)}
 
 
 def new_classifier(
@@ -189,7 +189,9 @@ def new_classifier(
         freeze_embeddings=member.freeze_embeddings,
         attention=inputs.runtime.attention,
     )
-    return PairClassifier(encoder, heads, inputs.config.data.classes, max_length).to(inputs.runtime.device)
+    config = inputs.config
+    alike = config.method.head_init == "shared"
+    return PairClassifier(encoder, heads, config.data.classes, max_length, alike).to(inputs.runtime.device)
 
 
 def check_encoders(config: Config) -> None:

@@ -48,6 +48,7 @@ def train(
     validate: Callable[[Any], dict[str, float]] | None = None,
     metric: str = "map",
     patience: int = 0,
+    start_competes: bool = False,
     callbacks: Sequence[TrainerCallback] = (),
 ) -> dict[str, Any]:
     """Train what ``learner`` holds in place and leave it with its best weights (the last ones, without ``validate``).
@@ -55,10 +56,12 @@ def train(
     Args:
         scratch: folder of checkpoints; what it holds is gone on from.
         metric: what ``validate`` returns that decides which epoch is best; higher is better.
+        start_competes: the weights that training starts from may be the best, as epoch 0.
 
     Returns:
         ``steps``, ``cost`` (``seconds`` and ``peak_bytes`` of the last run), and with ``validate`` also ``validation``
-        (the metric after each epoch) and ``best_epoch`` from 1.
+        (the metric after each epoch), ``best_epoch`` from 1, or 0 for the start, and with ``start_competes``
+        ``validation_before``, its metric.
 
     Raises:
         TrainingDiverged: the loss is no longer a number.
@@ -66,6 +69,8 @@ def train(
     scratch.mkdir(parents=True, exist_ok=True)
     learner.to(runtime.device)
     processes = runtime.processes
+    resumed = _last_checkpoint(scratch, processes)
+    start_competes = start_competes and validate is not None
     best = KeepBest(learner, scratch, metric, patience) if validate else None
     arguments = TrainingArguments(
         output_dir=str(scratch),
@@ -81,6 +86,7 @@ def train(
         use_cpu=runtime.device.type == "cpu",
         seed=seed,
         eval_strategy="epoch" if validate else "no",
+        eval_on_start=start_competes and resumed is None,  # else it is in the checkpoint's history
         save_strategy="no",  # by the clock instead
         save_total_limit=2,
         logging_steps=10,
@@ -112,7 +118,7 @@ def train(
     trainer.remove_callback(ProgressCallback)
     try:
         with measured(runtime.device) as cost:
-            trainer.train(resume_from_checkpoint=_last_checkpoint(scratch, processes))
+            trainer.train(resume_from_checkpoint=resumed)
     except torch.OutOfMemoryError:
         raise TmkdError(f"{what}: the device has no memory for a batch of {batch_size}; lower batch_size.") from None
     finally:
@@ -121,8 +127,11 @@ def train(
     if processes:
         processes.gather()  # the first one may still be writing the best weights
     if best:
-        facts["best_epoch"] = best.restore(trainer.state) + 1
-        facts["validation"] = best.values(trainer.state)
+        values = best.values(trainer.state)
+        facts["best_epoch"] = best.restore(trainer.state) + (0 if start_competes else 1)
+        if start_competes:
+            facts["validation_before"] = values.pop(0)
+        facts["validation"] = values
     return facts
 
 

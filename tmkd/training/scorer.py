@@ -12,7 +12,7 @@ from tmkd.artifacts import MODEL, Artifact, open_artifact
 from tmkd.data.batching import encode_pairs
 from tmkd.ensemble import average_probabilities
 from tmkd.errors import DataError, ModelError
-from tmkd.models.classifier import PairClassifier, prediction_heads
+from tmkd.models.classifier import PairClassifier
 from tmkd.training.predict import predict
 from tmkd.training.runtime import Runtime, resolve_runtime
 
@@ -24,9 +24,8 @@ class Scorer:
         classes: their names, in the order of the columns of probabilities; the last means "right" where ranked.
     """
 
-    def __init__(self, model: PairClassifier, heads: Sequence[int], runtime: Runtime) -> None:
+    def __init__(self, model: PairClassifier, runtime: Runtime) -> None:
         self.model = model.to(runtime.device)
-        self.heads = list(heads)
         self.runtime = runtime
         self.classes = model.classes
 
@@ -50,9 +49,8 @@ class Scorer:
 
     @classmethod
     def of(cls, artifact: Artifact, runtime: Runtime) -> Scorer:
-        """Read the classifier of a student or teacher (DamagedArtifact); a teacher has one head, which predicts."""
-        model = PairClassifier.load(artifact.folder(MODEL), attention=runtime.attention)
-        return cls(model, prediction_heads(model.heads.names, artifact.manifest["spec"].get("alpha", 0.0)), runtime)
+        """Read the classifier of a student or teacher (DamagedArtifact)."""
+        return cls(PairClassifier.load(artifact.folder(MODEL), attention=runtime.attention), runtime)
 
     def score(self, questions: Sequence[str], passages: Sequence[str]) -> np.ndarray:
         """Return the probabilities ``[pairs, classes]``, float64, of each question with the passage at its place.
@@ -65,7 +63,7 @@ class Scorer:
             return np.empty((0, len(self.classes)))
         columns = encode_pairs(list(questions), list(passages), self.model.tokenizer, self.model.max_length)
         logits = predict(self.model, Dataset.from_dict(columns), self.runtime)  # [pairs, heads, classes]
-        return average_probabilities(logits[:, self.heads].transpose(1, 0, 2))
+        return average_probabilities(logits[:, self.model.predicting].transpose(1, 0, 2))
 
     def rank(self, question: str, passages: Sequence[str]) -> list[tuple[str, float]]:
         """Return the passages with the probability of the last class, the best first (DataError as ``score``)."""
