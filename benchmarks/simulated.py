@@ -34,8 +34,8 @@ def checked(folder: Path, settings: Sequence[str]) -> Config:
     """Return the checked config of the command line's settings; paths lie under ``folder``."""
     from hydra import compose, initialize_config_dir
 
-    from stages.entry import CONF
     from tmkd.checks import check
+    from tmkd.shipped import CONF
 
     paths = [f"paths.{name}={folder / name}" for name in ("artifacts", "reports", "runs")]
     with initialize_config_dir(str(CONF), version_base="1.3"):

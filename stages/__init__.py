@@ -1,1 +1,1 @@
-"""Entry points: ``python -m stages.NAME``, one a stage. What they do is in ``tmkd/pipelines``."""
+"""Entry points, one a stage: ``python -m stages.NAME``. What they do is in ``tmkd/pipelines``."""

@@ -1,9 +1,6 @@
-"""Before a run: what it will compute, what is cached, and an estimate of time, disk and memory.
+"""``python -m stages.plan``: what ``tmkd plan`` runs, from a checkout."""
 
-Usage: python -m stages.plan [setting=value ...]
-"""
-
-from stages.entry import launch
+from tmkd.cli.launch import launch
 
 if __name__ == "__main__":
-    launch("plan", then="make stage1 stage2 stage3")
+    launch("plan")

@@ -1,9 +1,6 @@
-"""Stage 1: score the corpus with every teacher and pre-train the student on the soft labels.
+"""``python -m stages.stage1``: what ``tmkd stage1`` runs, from a checkout."""
 
-Usage: python -m stages.stage1 [setting=value ...]
-"""
-
-from stages.entry import launch
+from tmkd.cli.launch import launch
 
 if __name__ == "__main__":
-    launch("stage1", then="make stage2")
+    launch("stage1")

@@ -1,9 +1,6 @@
-"""Stage 2: fine-tune the students of every arm with the multi-head loss.
+"""``python -m stages.stage2``: what ``tmkd stage2`` runs, from a checkout."""
 
-Usage: python -m stages.stage2 [setting=value ...]
-"""
-
-from stages.entry import launch
+from tmkd.cli.launch import launch
 
 if __name__ == "__main__":
-    launch("stage2", then="make stage3")
+    launch("stage2")

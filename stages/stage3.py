@@ -1,9 +1,6 @@
-"""Stage 3: evaluate every arm on the test split and write the comparison.
+"""``python -m stages.stage3``: what ``tmkd stage3`` runs, from a checkout."""
 
-Usage: python -m stages.stage3 [setting=value ...]
-"""
-
-from stages.entry import launch
+from tmkd.cli.launch import launch
 
 if __name__ == "__main__":
-    launch("stage3", then="read the table, or change a setting and run again")
+    launch("stage3")

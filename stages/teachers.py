@@ -1,9 +1,6 @@
-"""Stage 0: fine-tune the teachers.
+"""``python -m stages.teachers``: what ``tmkd teachers`` runs, from a checkout."""
 
-Usage: python -m stages.teachers [setting=value ...]
-"""
-
-from stages.entry import launch
+from tmkd.cli.launch import launch
 
 if __name__ == "__main__":
-    launch("teachers", then="make stage1")
+    launch("teachers")

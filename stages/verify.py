@@ -1,9 +1,6 @@
-"""Check every file of every artifact against its manifest.
+"""``python -m stages.verify``: what ``tmkd verify`` runs, from a checkout."""
 
-Usage: python -m stages.verify [setting=value ...]
-"""
-
-from stages.entry import launch
+from tmkd.cli.launch import launch
 
 if __name__ == "__main__":
-    launch("verify", then="make stage3")
+    launch("verify")

@@ -1,3 +1,24 @@
-"""tmkd: two-stage multi-teacher knowledge distillation for question answering."""
+"""tmkd: two-stage multi-teacher knowledge distillation for question answering.
+
+``tmkd.compose(overrides)`` and ``tmkd.run(stage, config)`` are the stages from Python. They load what they need when
+they are first asked for, so that ``import tmkd`` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tmkd.api import compose as compose
+    from tmkd.api import run as run
 
 __version__ = "0.1.0"
+_LAZY = {"compose": "tmkd.api", "run": "tmkd.api"}
+__all__ = ["__version__", "compose", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_LAZY[name]), name)

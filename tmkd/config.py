@@ -17,6 +17,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from tmkd.errors import ConfigError
+from tmkd.shipped import EXAMPLES
 
 APART = {"apart": True}  # marks a field that ``settings`` leaves out
 
@@ -338,6 +339,8 @@ class Config:
     paths: PathsConfig = field(default_factory=PathsConfig)
 
 
+# a file of the examples that come with the program, wherever that is installed: ${example:train.tsv}
+OmegaConf.register_new_resolver("example", lambda name: str(EXAMPLES / name), replace=True)
 SCHEMA = OmegaConf.structured(Config)
 OmegaConf.set_struct(SCHEMA.data.labels, False)  # the names are the user's own: data.labels={no: wrong} needs no "+"
 ConfigStore.instance().store(name="schema", node=SCHEMA)

@@ -7,8 +7,8 @@ from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from stages.entry import explain
 from tmkd.checks import check
+from tmkd.cli.launch import explain
 from tmkd.config import resolve
 from tmkd.errors import ConfigError
 

@@ -8,11 +8,12 @@ import pytest
 from hydra import compose, initialize_config_dir
 from pyarrow.fs import LocalFileSystem
 
-from stages.entry import CONF, PLUGINS, launch, missing_plugin
 from tmkd.checks import check
+from tmkd.cli.launch import PLUGINS, launch, missing_plugin
 from tmkd.config import RayConfig, RuntimeConfig, resolve, settings
 from tmkd.errors import ConfigError
 from tmkd.pipelines.ray_scoring import open_storage
+from tmkd.shipped import CONF
 
 
 def composed(*overrides, hydra=False):
@@ -50,7 +51,7 @@ def test_settings_of_ray_without_ray_are_told_what_they_lack(monkeypatch, capsys
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
     monkeypatch.setattr(sys, "argv", ["teachers", f"paths.runs={tmp_path}", override])
     with pytest.raises(SystemExit) as stopped:
-        launch("teachers", then="")
+        launch("teachers")
     assert stopped.value.code == 2
     assert capsys.readouterr().err == (
         f"tmkd: {override}: expected runtime=ray as well, since without it there are no settings of Ray.\n"

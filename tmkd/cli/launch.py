@@ -1,4 +1,4 @@
-"""What the entry points share: Hydra in front, one sentence and exit code 2 for a mistake, a last line at the end."""
+"""Run a stage: Hydra in front, one sentence and exit code 2 for a mistake, a last line at the end."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from stages import usage
 from tmkd.checks import check
+from tmkd.cli import usage
+from tmkd.cli.stages import STAGES
 from tmkd.config import resolve
 from tmkd.errors import TmkdError
+from tmkd.shipped import CONF
 
-CONF = Path(__file__).resolve().parent.parent / "conf"
 EXTRA = 'pip install -c constraints.txt -e ".[{}]"'
 PLUGINS = {  # of conf/launcher: what installs them
     "hydra_joblib_launcher": EXTRA.format("joblib"),
@@ -32,8 +33,12 @@ PLUGINS = {  # of conf/launcher: what installs them
 log = logging.getLogger("tmkd")
 
 
-def launch(stage: str, then: str) -> None:
-    """Run ``tmkd.pipelines.<stage>`` on the command line's settings; ``then`` is the command that comes next."""
+def launch(stage: str, by: str = "make") -> None:
+    """Run ``tmkd.pipelines.<stage>`` on the command line's settings.
+
+    Args:
+        by: the command that stages are run with, ``make`` or ``tmkd``, for the line that says which comes next.
+    """
     os.environ["TMKD_STAGE"] = stage  # names the log's folder, in conf/config.yaml
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands errors over instead of printing them
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
@@ -55,13 +60,13 @@ def launch(stage: str, then: str) -> None:
             made = f"{len(made)} results in {config.paths.artifacts}/"
         elif isinstance(made, Path):
             made = f"{made}/comparison.md"
-        log.info("%s done: %s, in %.0f s. Next: %s", stage, made, time.monotonic() - started, then)
+        log.info("%s done: %s, in %.0f s. Next: %s", stage, made, time.monotonic() - started, STAGES[stage].then(by))
 
     arguments = sys.argv[1:]
     begun: list[DictConfig] = []
     try:
         if usage.FLAGS & set(arguments):
-            print(usage.text(CONF, [each for each in arguments if not each.startswith("-")]))
+            print(usage.text(CONF, STAGES[stage].what, stage, [each for each in arguments if not each.startswith("-")]))
         else:
             job()
     except (HydraException, OmegaConfBaseException) as error:

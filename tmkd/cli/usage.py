@@ -1,14 +1,15 @@
-"""What ``--help`` says. Hydra's own answer takes seconds: it copies all of ``conf/`` anew for each of its groups."""
+"""What ``--help`` says. Hydra's own answer takes seconds: it copies all of ``conf/`` for each of its groups."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 FLAGS = {"-h", "--help"}
 TEXT = """\
-{doc}
+{what}
+
+Usage: tmkd {stage} [setting=value ...], or from a checkout: python -m stages.{stage} [setting=value ...]
 
 Choose from the groups of conf/ with GROUP=OPTION:
 
@@ -21,8 +22,8 @@ Set a field with SECTION.FIELD=VALUE; what each one means is in tmkd/config.py. 
 """
 
 
-def text(conf: Path, overrides: Sequence[str]) -> str:
-    """Return the page for a configuration as ``overrides`` compose it.
+def text(conf: Path, what: str, stage: str, overrides: Sequence[str]) -> str:
+    """Return the page of a stage, with the configuration as ``overrides`` compose it.
 
     Raises:
         HydraException, OmegaConfBaseException: an override that Hydra cannot apply.
@@ -32,8 +33,7 @@ def text(conf: Path, overrides: Sequence[str]) -> str:
 
     with initialize_config_dir(str(conf), version_base="1.3"):
         config = OmegaConf.to_yaml(compose("config", list(overrides)))
-    doc = (sys.modules["__main__"].__doc__ or "").strip()
-    return TEXT.format(doc=doc, groups="\n".join(groups(conf)), config=config)
+    return TEXT.format(what=what, stage=stage, groups="\n".join(groups(conf)), config=config)
 
 
 def groups(conf: Path) -> list[str]:

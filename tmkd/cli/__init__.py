@@ -1,0 +1,80 @@
+"""The ``tmkd`` command: the stages, with Hydra's overrides behind them, and what a new project starts from."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tmkd.cli.stages import STAGES
+from tmkd.errors import TmkdError
+
+# A stage answers --help itself: its page has the settings as they are composed.
+PASS_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
+RUN = "Run (settings follow: tmkd stage3 method=tmkd student=bottom1)"
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Two-stage multi-teacher knowledge distillation for question answering.",
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"tmkd {version('tmkd')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+def _stage(name: str) -> None:
+    @app.command(name, help=STAGES[name].what, context_settings=PASS_ON, rich_help_panel=RUN)
+    def run(context: typer.Context) -> None:
+        _launch(name, context.args)
+
+
+for _name in STAGES:
+    _stage(_name)
+
+
+@app.command(context_settings=PASS_ON, rich_help_panel=RUN)
+def sweep(context: typer.Context) -> None:
+    """Compare over 1, 2 and 3 teachers: train the students of each count, then one table and figure of them."""
+    asks_help = {"-h", "--help"} & set(context.args)
+    if not asks_help:
+        _launch("stage2", ["--multirun", "sweep=teacher_count", *context.args])
+    _launch("stage3", ["sweep=teacher_count", *context.args])
+
+
+@app.command(rich_help_panel="Start")
+def init(folder: Annotated[Path, typer.Argument(help="Where the project goes: a new or an empty folder.")]) -> None:
+    """Write a project to change: data files, an experiment's settings and a Makefile."""
+    from tmkd.cli.project import write_project
+
+    try:
+        typer.echo(write_project(folder))
+    except TmkdError as error:
+        typer.echo(f"tmkd: {error}", err=True)
+        raise typer.Exit(2) from None
+
+
+def _launch(stage: str, arguments: list[str]) -> None:
+    from tmkd.cli.launch import launch  # Hydra takes a moment, and `tmkd --help` has no need of it
+
+    sys.argv = [f"tmkd {stage}", *arguments]  # where Hydra reads the settings
+    launch(stage, by="tmkd")
+
+
+def main() -> None:
+    """The console script."""
+    app()

@@ -1,0 +1,37 @@
+"""The stages that can be run, by name: ``tmkd NAME``, ``make NAME`` or ``python -m stages.NAME``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a stage does, in one sentence, and which stages come next."""
+
+    what: str
+    following: tuple[str, ...] = ()
+
+    def then(self, by: str) -> str:
+        """Return the command that comes next; ``by`` runs one: make or tmkd."""
+        if not self.following:
+            return "read the table, or change a setting and run again"
+        together = by == "make"  # which runs several in one call
+        return (
+            f"make {' '.join(self.following)}" if together else " && ".join(f"{by} {name}" for name in self.following)
+        )
+
+
+STAGES = {
+    "plan": Stage(
+        "Before a run: what it will compute, what is cached, and an estimate of time, disk and memory.",
+        ("stage1", "stage2", "stage3"),
+    ),
+    "teachers": Stage("Stage 0: fine-tune the teachers.", ("stage1",)),
+    "stage1": Stage(
+        "Stage 1: score the corpus with every teacher and pre-train the student on the soft labels.", ("stage2",)
+    ),
+    "stage2": Stage("Stage 2: fine-tune the students of every arm with the multi-head loss.", ("stage3",)),
+    "stage3": Stage("Stage 3: evaluate every arm on the test split and write the comparison."),
+    "verify": Stage("Check every file of every artifact against its manifest.", ("stage3",)),
+}
