@@ -9,7 +9,7 @@ INSTALLED = $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup plan teachers stage1 stage2 stage3 sweep tables test test-slow lint check format verify bench clean
+.PHONY: help setup plan teachers stage1 stage2 stage3 sweep tables test test-slow lint check format verify bench wheel-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -90,6 +90,9 @@ $(BENCH)/.installed: benchmarks/setup.sh benchmarks/requirements.txt pyproject.t
 bench: $(BENCH)/.installed ## speed beside other projects: a few minutes; SIZE=full: two hours and more; ONLY="scoring ..."
 	@for name in $(ONLY); do $(BENCH)/bin/python -m benchmarks.$$name --size $(SIZE) \
 	  --into $(if $(filter full,$(SIZE)),docs/results,reports/speed) || exit; done
+
+wheel-test: ## build the wheel and run it in an empty folder, in an environment of its own
+	@.ci/wheel $(PYTHON)
 
 clean: ## remove logs and caches; artifacts and reports stay
 	rm -rf runs .pytest_cache .mypy_cache .ruff_cache
