@@ -187,7 +187,10 @@ class TermConfig:
     schedule: str = "linear"  # how it goes there: linear | cosine | step
     warm_up: float = 0.0  # share of the training for which it is at its start
     layers: Optional[str] = None  # which layer learns from which: last | skip | uniform | top | middle | embeddings
-    relation_heads: Optional[int] = None  # values: heads to compare in, where student and teacher have other numbers
+    # which vector of a pair is compared, the same of both sides, by terms that read one (patient, distances, angles,
+    # similarity): first (token: [CLS]) | mean (of the tokens) | last (token)
+    pooling: str = "first"
+    relation_heads: Optional[int] = None  # queries, keys, values: heads to compare in; null: those that there are
     stages: list[int] = field(default_factory=lambda: [2])  # where it is part of the loss: 1, 2 or both
 
 

@@ -16,6 +16,7 @@ from tmkd.models.tiny import letter_tokenizer
 from tmkd.pipelines import stage1, stage2
 from tmkd.pipelines.arms import check_arms
 from tmkd.pipelines.inputs import CORPUS, Inputs
+from tmkd.pipelines.specs import term_spec
 from tmkd.pipelines.teachers import teachers
 from tmkd.pipelines.terms import state_terms
 from tmkd.training.teacher_states import read_states
@@ -215,7 +216,8 @@ def test_generations_teach_each_other_in_a_row(home, preset):
         (["method=mkd", "+terms=pkd", "+method.arms.mkd.terms=[rkd]"], "method.arms.mkd.terms: expected names"),
         (["method=mkd", "method.mix=blend"], "method.mix: expected heads"),
         (["method=mkd", "method.teacher_weights=fixed", "method.weights=[1]"], "method.weights: expected 2 numbers"),
-        (["method=mkd", "+terms=pkd", "method.terms.pkd.loss=fsp"], "method.terms.pkd.loss: expected one of"),
+        (["method=mkd", "+terms=pkd", "method.terms.pkd.loss=gift"], "method.terms.pkd.loss: expected one of"),
+        (["method=mkd", "+terms=cosine", "method.terms.cosine.pooling=mean"], "cosine.pooling: expected first, where"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -248,4 +250,17 @@ def test_teacher_of_another_tokenizer_gives_relations_and_no_token_level_states(
         stage2.run(composed(tmp_path, *other, "+terms=cosine"))
     with pytest.raises(ConfigError, match="Cannot read the attention of GPT2Model"):
         stage2.run(composed(tmp_path, *other, "+terms=minilm"))
-    assert student(tmp_path, *other, "+terms=[pkd,rkd]").details["training"]["steps"] > 0
+    with pytest.raises(ConfigError, match=r"terms.pkd.* expected pooling last or mean, since the first token of GPT2"):
+        stage2.run(composed(tmp_path, *other, "+terms=pkd"))
+    terms = [f"method.terms.{name}.pooling=mean" for name in ("pkd", "rkd_distances", "rkd_angles")]
+    assert student(tmp_path, *other, "+terms=[pkd,rkd]", *terms).details["training"]["steps"] > 0
+
+
+def test_only_terms_that_read_a_pairs_vector_are_other_terms_when_another_is_read(home):
+    keys = {}
+    for pooling in ("first", "mean"):
+        config = composed(home, "method=mkd", "+terms=[pkd,tinybert]", f"method.terms.pkd.pooling={pooling}")
+        keys[pooling] = {name: term_spec(term) for name, term in config.method.terms.items()}
+    assert keys["first"].pop("pkd") == keys["mean"].pop("pkd") | {"pooling": "first"}
+    assert keys["first"] == keys["mean"]
+    assert not any("pooling" in spec for spec in keys["mean"].values()), "what did not change keeps its key"

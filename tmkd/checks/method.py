@@ -10,9 +10,12 @@ from tmkd.config import ArmConfig, Config, MethodConfig, OnlineConfig, TermConfi
 TARGETS = ("none", "one", "average", "heads", "students")
 LOSSES = ("mse", "kl", "ce")
 TERMS = (
-    "hint", "patient", "embeddings", "hidden", "cosine", "scores", "attention", "values", "distances", "angles",
-    "similarity", "self_attention",
+    "hint", "patient", "embeddings", "hidden", "cosine", "scores", "attention", "queries", "keys", "values",
+    "distances", "angles", "similarity", "fsp", "self_attention",
 )  # fmt: skip
+POOLED = ("patient", "distances", "angles", "similarity")  # terms that read one vector a pair
+ALWAYS_MAPPED = ("hint",)  # terms whose map between widths is learnt where these agree, too
+POOLINGS = ("first", "mean", "last")
 WITHOUT_TEACHER = ("self_attention",)  # terms by which a student learns from itself
 LAYER_MAPS = ("last", "skip", "uniform", "top", "middle", "embeddings")
 MIXES = ("heads", "blend", "weigh")
@@ -104,6 +107,9 @@ def _term(where: str, term: TermConfig) -> None:
         expect.that(value is None or 0 <= value < math.inf, f"{where}.{name}", "0 or more", value)
     if term.layers is not None:
         expect.one_of(f"{where}.layers", term.layers, LAYER_MAPS)
+    expect.one_of(f"{where}.pooling", term.pooling, POOLINGS)
+    own = term.loss in POOLED or term.pooling == "first"
+    expect.that(own, f"{where}.pooling", f"first, where loss is none of {', '.join(POOLED)}", term.pooling)
     heads = term.relation_heads
     expect.that(heads is None or heads > 0, f"{where}.relation_heads", "1 or more", heads)
     expect.that(bool(term.stages) and set(term.stages) <= {1, 2}, f"{where}.stages", "1, 2 or both", term.stages)

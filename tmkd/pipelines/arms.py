@@ -13,7 +13,6 @@ from typing import Any
 from tmkd.artifacts import Artifact
 from tmkd.checks.method import WITHOUT_TEACHER
 from tmkd.config import ArmConfig, Config, encoder_of, teaching
-from tmkd.config import settings as settings_of
 from tmkd.errors import ConfigError
 from tmkd.metrics import main_metric
 from tmkd.pipelines.exits import check_student_exits, exits_spec
@@ -21,6 +20,7 @@ from tmkd.pipelines.inputs import Inputs
 from tmkd.pipelines.language import check_language
 from tmkd.pipelines.names import ENSEMBLE, row_name, settle, teacher_row, with_count
 from tmkd.pipelines.online import check_peers, members, online_facts
+from tmkd.pipelines.specs import term_spec
 from tmkd.pipelines.teachers import best_teacher, check_encoders, check_roster, teachers, untrained
 from tmkd.pipelines.terms import check_terms
 from tmkd.report.rows import BASELINE
@@ -197,7 +197,7 @@ def make_arm(
         **({"set": arm.set} if arm.set else {}),
         **({"generations": arm.generations, "continues": arm.continues} if arm.generations > 1 else {}),
         **_word_vectors(inputs.config),
-        **({"terms": {term: settings_of(method.terms[term]) for term in base.terms}} if base.terms else {}),
+        **({"terms": {term: term_spec(method.terms[term]) for term in base.terms}} if base.terms else {}),
         **exits_spec(inputs.config),
         **online_facts(method.online),
     }

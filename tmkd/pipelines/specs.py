@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from tmkd.artifacts import checksum
-from tmkd.config import Config, EncoderConfig, TeacherConfig, encoder_of, settings
+from tmkd.checks.method import ALWAYS_MAPPED, POOLED
+from tmkd.config import Config, EncoderConfig, TeacherConfig, TermConfig, encoder_of, settings
 from tmkd.models.embedded import WEIGHTS_SHA256
 from tmkd.models.vectors import vectors_digest
 
@@ -104,6 +105,14 @@ def soft_spec(loss: str, temperature: float) -> dict[str, Any]:
 def weights_spec(kind: str, shares: list[float]) -> dict[str, Any]:
     """How much each of several teachers counts."""
     return {"kind": kind, "shares": shares} if kind == "fixed" else {"kind": kind}
+
+
+def term_spec(term: TermConfig) -> dict[str, Any]:
+    """A term: the vector that it reads where it reads one, and the map where that is learnt at equal widths, too."""
+    spec = settings(term)
+    if term.loss not in POOLED:
+        del spec["pooling"]
+    return spec | {"map": "learnt"} if term.loss in ALWAYS_MAPPED else spec
 
 
 def course_spec(**numbers: tuple[float, float | None, str]) -> dict[str, Any]:

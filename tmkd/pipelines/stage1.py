@@ -20,7 +20,7 @@ from tmkd.pipelines.inputs import CORPUS, Inputs
 from tmkd.pipelines.language import distilled_encoder
 from tmkd.pipelines.online import members
 from tmkd.pipelines.scoring import soft_labels, soft_targets
-from tmkd.pipelines.specs import soft_spec, weights_spec
+from tmkd.pipelines.specs import soft_spec, term_spec, weights_spec
 from tmkd.pipelines.teachers import best_teacher, new_classifier, write_classifier
 from tmkd.pipelines.terms import active_terms, state_terms
 
@@ -69,7 +69,7 @@ def pretrained_student(inputs: Inputs, lesson: Lesson, all_teachers: list[Artifa
     if config.stage1.teacher_weights != "mean" and len(chosen) > 1:
         spec["weights"] = weights_spec(config.stage1.teacher_weights, config.method.weights)
     if terms := active_terms(inputs, lesson.terms, stage=1):
-        spec["terms"] = {name: settings(term) for name, term in terms.items()}
+        spec["terms"] = {name: term_spec(term) for name, term in terms.items()}
     taught = {"one": "one teacher", "average": f"the average of {len(chosen)} teachers"}
     what = f"stage-1 student of {taught.get(targets, f'{len(chosen)} teachers, a head each')}, seed {seed}"
 
