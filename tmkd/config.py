@@ -172,7 +172,7 @@ class ArmConfig:
     loss: Optional[str] = None
     temperature: Optional[float] = None
     generations: int = 1  # each student teaches the next; the last one counts
-    continues: bool = False  # the next goes on from the one before, in a cycle of its own; else it starts afresh
+    continues: bool = False  # the next goes on from the one before, in its share of the epochs; else it starts afresh
     terms: Optional[list[str]] = None  # of method.terms; null: all of them
     set: dict[str, Any] = field(default_factory=dict)  # other sections' settings, for this arm: {student: {layers: 1}}
 

@@ -1,5 +1,6 @@
 """An arm is its two switches: equal runs have equal lessons, whatever preset they came from."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from tmkd.config import (
     Config,
     EncoderConfig,
     MethodConfig,
+    Stage2Config,
     StudentConfig,
     TeacherConfig,
     TeachersConfig,
@@ -163,6 +165,41 @@ def test_generations_have_the_heads_that_method_mix_asks_for(monkeypatch):
     monkeypatch.setattr(stage2, "fine_tuned_student", trained)
     stage2.students(arm("none", generations=2, method=MethodConfig(mix="blend")), seed=1)
     assert [(lesson.mix, lesson.teachers) for lesson in lessons] == [("blend", ()), ("blend", (TEACHERS[1],))]
+
+
+@pytest.mark.parametrize(("epochs", "cycles"), [(5, [2, 2, 1]), (3, [1, 1, 1]), (7, [3, 2, 2]), (6, [2, 2, 2])])
+def test_cycles_take_exactly_the_epochs_of_one_training(monkeypatch, epochs, cycles):
+    # or the row would be compared with others that had fewer steps
+    had = []
+
+    def trained(inputs, *_):
+        had.append(inputs.config.stage2.epochs)
+        return TEACHERS[0]
+
+    monkeypatch.setattr(stage2, "fine_tuned_student", trained)
+    monkeypatch.setattr("tmkd.pipelines.inputs.check", lambda config: config)  # of a config that is the default's
+    snapshots = arm("none", generations=3, continues=True)
+    snapshots.inputs.config.stage2.epochs = epochs
+    stage2.students(snapshots, seed=1)
+    assert had == cycles and sum(had) == epochs
+
+
+def test_fewer_epochs_than_cycles_are_named():
+    method = MethodConfig(arms={"mine": ArmConfig(generations=3, continues=True)})
+    with pytest.raises(ConfigError, match=r"method\.arms\.mine: expected stage2\.epochs of at least 3, .* got 2"):
+        check_arms(Inputs(Config(method=method, stage2=Stage2Config(epochs=2))))
+
+
+def test_student_of_several_heads_that_teaches_is_in_the_name_of_what_it_taught():
+    # or a generation that was taught by the mean of logits would be found again as one taught by that of probabilities
+    lesson = arm("one").lessons[0]
+    one, two = ({"mix": "blend", "teachers": ["1"]}, {"teachers": ["1"]})
+    first, blended, several = (
+        objective_spec(arm("one").inputs, replace(lesson, teachers=(Artifact(Path("s"), {"key": "s", "spec": spec}),)))
+        for spec in ({}, one, two)
+    )
+    assert first == blended
+    assert several == first | {"heads": "probabilities"}
 
 
 def rostered(*teachers, count, counts=(), **sections):

@@ -126,6 +126,11 @@ def _check(inputs: Inputs, name: str, arm: ArmConfig) -> None:
     method = inputs.config.method
     if method.mix != "heads" and arm.targets == "heads" and len(teaching(inputs.config)) > 1:
         raise ConfigError(f"method.mix: expected heads, where method.arms.{name}.targets is heads, got {method.mix}.")
+    if arm.continues and inputs.config.stage2.epochs < arm.generations:
+        raise ConfigError(
+            f"method.arms.{name}: expected stage2.epochs of at least {arm.generations}, one for each of its cycles, "
+            f"got {inputs.config.stage2.epochs}."
+        )
     settled = settle(arm, method)
     if not settled.soft:
         _check_alone(inputs, name, arm)

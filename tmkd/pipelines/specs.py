@@ -6,6 +6,7 @@ are the same run; α says nothing where nobody teaches), so that equal runs have
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,15 @@ def soft_spec(loss: str, temperature: float) -> dict[str, Any]:
 def weights_spec(kind: str, shares: list[float]) -> dict[str, Any]:
     """How much each of several teachers counts."""
     return {"kind": kind, "shares": shares} if kind == "fixed" else {"kind": kind}
+
+
+def teaching_spec(made_of: Mapping[str, Any]) -> dict[str, Any]:
+    """How a teacher's heads make one answer; nothing where it has one head.
+
+    Args:
+        made_of: its own spec; a teacher's, or that of a student that teaches the next one.
+    """
+    return {"heads": "probabilities"} if "teachers" in made_of and "mix" not in made_of else {}
 
 
 def term_spec(term: TermConfig) -> dict[str, Any]:
