@@ -166,6 +166,7 @@ class ArmConfig:
     """One row of the comparison: the two switches, and what it sets otherwise than its neighbours."""
 
     pretrain: bool = False  # start from the stage-1 student
+    fine_tune: bool = True  # in stage 2; false: the row is the stage-1 student itself
     targets: str = "none"  # none | one (1-o-1) | average (1avg-o-1) | heads (m-o-1) | students (m-o-m)
     teacher: Optional[int] = None  # one: the teacher's number; null: the best on the validation split
     alpha: Optional[float] = None  # null: method.alpha; the same for loss and temperature

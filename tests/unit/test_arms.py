@@ -12,6 +12,8 @@ from tmkd.config import (
     Config,
     EncoderConfig,
     MethodConfig,
+    OnlineConfig,
+    Stage1Config,
     Stage2Config,
     StudentConfig,
     TeacherConfig,
@@ -44,6 +46,7 @@ def arm(targets, pretrain=False, teachers=TEACHERS, best=1, method=None, **setti
         ("one", True, "TKD (1-o-1)"),
         ("average", True, "TKD (1avg-o-1)"),
         ("heads", True, "TMKD"),
+        ("students", True, "m-o-m after stage 1"),
     ],
 )
 def test_names_are_the_papers(targets, pretrain, name):
@@ -70,6 +73,43 @@ def test_m_o_m_is_a_student_for_each_teacher():
     assert [lesson.teachers for lesson in lessons] == [(teacher,) for teacher in TEACHERS]
     assert {lesson.targets for lesson in lessons} == {"one"}
     assert arm("one").lessons[0] == lessons[1], "KD (1-o-1) is one of them: it must not be trained again"
+
+
+def test_students_of_one_start_go_on_with_a_teacher_each():
+    # or each would start from a stage 1 with its own teacher, and none from what all teachers know
+    lessons = arm("students", pretrain=True).lessons
+    assert [(lesson.teachers, lesson.shared_start) for lesson in lessons] == [((each,), True) for each in TEACHERS]
+    assert not any(lesson.shared_start for lesson in (*arm("students").lessons, *arm("one", pretrain=True).lessons))
+
+
+@pytest.mark.parametrize(
+    ("targets", "name"),
+    [("heads", "stage 1 alone"), ("average", "stage 1 alone (1avg-o-1)"), ("one", "stage 1 alone (1-o-1)")],
+)
+def test_stage_1_alone_is_a_row_of_its_own_with_nothing_of_stage_2_in_it(targets, name):
+    plain = arm(targets, pretrain=True, fine_tune=False)
+    assert plain.name == name
+    assert [plain.settings[key] for key in ("fine_tune", "alpha", "loss")] == [False, None, None]
+    method = MethodConfig(alpha=0.0, loss="kl", terms=TERMS | {"first": TermConfig("angles", stages=[1])})
+    other = arm(targets, pretrain=True, fine_tune=False, method=method)
+    assert other.name == f"{name} + first", "α, loss and most terms are of stage 2"
+    assert other.lessons[0].teachers == plain.lessons[0].teachers
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"stage1": Stage1Config(kind="language")}, "expected stage1.kind of soft .* got language"),
+        ({"student": StudentConfig(exits=[1])}, r"expected student.exits of \[\] .* got \[1\]"),
+        ({"method": MethodConfig(online=OnlineConfig(kind="mutual"))}, "expected method.online.kind of none"),
+    ],
+)
+def test_stage_1_alone_without_an_answer_of_its_own_is_refused(settings, said):
+    method = settings.get("method", MethodConfig())
+    method.arms = {"mine": ArmConfig(pretrain=True, targets="heads", fine_tune=False)}
+    config = Config(**{"student": StudentConfig(layers=2), **settings, "method": method})
+    with pytest.raises(ConfigError, match=rf"method\.arms\.mine: {said}"):
+        check_arms(Inputs(config))
 
 
 def test_nobody_teaches_at_alpha_zero():

@@ -91,6 +91,10 @@ def _arm(where: str, arm: ArmConfig, method: MethodConfig, fewest: int) -> None:
     expect.that(arm.generations >= 1, f"{where}.generations", "1 or more", arm.generations)
     alone = arm.generations == 1 or not (arm.pretrain or arm.targets == "students")
     expect.that(alone, f"{where}.generations", "1, where pretrain is true or targets is students", arm.generations)
+    if not arm.fine_tune:
+        single = arm.targets != "students" and arm.generations == 1
+        expect.that(arm.pretrain, f"{where}.fine_tune", "true, where pretrain is false", arm.fine_tune)
+        expect.that(single, f"{where}.fine_tune", "true, where there are several students", arm.fine_tune)
     for own in arm.terms or []:
         known = f"names in method.terms ({', '.join(method.terms) or 'none'})"
         expect.that(own in method.terms, f"{where}.terms", known, own)

@@ -28,7 +28,10 @@ from tmkd.report.rows import BASELINE
 
 @dataclass(frozen=True)
 class Lesson:
-    """What one student learns from: ``targets`` is none, one, average or heads."""
+    """What one student learns from: ``targets`` is none, one, average or heads.
+
+    ``shared_start``: its stage 1 is that of all teachers' average, whoever teaches it in stage 2.
+    """
 
     targets: str
     teachers: tuple[Artifact, ...]
@@ -40,6 +43,7 @@ class Lesson:
     mix: str = "heads"
     teacher_weights: str = "mean"
     terms: tuple[str, ...] = ()
+    shared_start: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ class Arm:
         lessons: one a student (several for m-o-m).
         key: what ``method.arms`` calls it.
         generations, continues: whether students teach each other in a row.
+        fine_tune: whether there is a stage 2.
         inputs: the config that it is made with (its own ``set`` included).
         trained: the teachers that there are for it.
     """
@@ -67,6 +72,7 @@ class Arm:
     trained: list[Artifact]
     generations: int = 1
     continues: bool = False
+    fine_tune: bool = True
 
 
 def arms(inputs: Inputs) -> list[Arm]:
@@ -131,8 +137,10 @@ def _check(inputs: Inputs, name: str, arm: ArmConfig) -> None:
             f"method.arms.{name}: expected stage2.epochs of at least {arm.generations}, one for each of its cycles, "
             f"got {inputs.config.stage2.epochs}."
         )
+    if not arm.fine_tune:
+        _check_stage1_alone(inputs, name)
     settled = settle(arm, method)
-    if not settled.soft:
+    if arm.fine_tune and not settled.soft:
         _check_alone(inputs, name, arm)
     check_roster(inputs.config)
     check_peers(inputs, name, arm)
@@ -143,6 +151,21 @@ def _check(inputs: Inputs, name: str, arm: ArmConfig) -> None:
             check_language(member, name, settled.terms)
         if member.config.student.exits:
             check_student_exits(member, name)
+
+
+def _check_stage1_alone(inputs: Inputs, name: str) -> None:
+    """Raise ConfigError where the student of stage 1 has no answer of its own to compare, or not all that is asked."""
+    config = inputs.config
+    for where, value, usual in (
+        ("stage1.kind", config.stage1.kind, "soft"),
+        ("method.online.kind", config.method.online.kind, "none"),
+        ("student.exits", config.student.exits, []),
+    ):
+        if value != usual:
+            raise ConfigError(
+                f"method.arms.{name}: expected {where} of {usual} where fine_tune is false, since the row is the "
+                f"stage-1 student's, got {value}."
+            )
 
 
 def _check_alone(inputs: Inputs, name: str, arm: ArmConfig) -> None:
@@ -187,7 +210,8 @@ def make_arm(
         settled.terms,
     )
     if targets == "students":
-        lessons = tuple(replace(base, targets="one", teachers=(teacher,)) for teacher in chosen)
+        base = replace(base, targets="one", shared_start=arm.pretrain and len(chosen) > 1)
+        lessons = tuple(replace(base, teachers=(teacher,)) for teacher in chosen)
     elif len(chosen) == 1:
         lessons = (replace(base, targets="one"),)
     else:
@@ -199,6 +223,7 @@ def make_arm(
         "alpha": settled.alpha if settled.soft else None,
         "loss": settled.loss if settled.soft else None,
         "temperature": settled.temperature if settled.soft and settled.loss != "mse" else None,
+        **({} if arm.fine_tune else {"fine_tune": False}),
         **({"set": arm.set} if arm.set else {}),
         **({"generations": arm.generations, "continues": arm.continues} if arm.generations > 1 else {}),
         **_word_vectors(inputs.config),
@@ -217,6 +242,7 @@ def make_arm(
         teachers,
         arm.generations,
         arm.continues,
+        arm.fine_tune,
     )
 
 

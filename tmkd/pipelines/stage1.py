@@ -44,13 +44,16 @@ def run(config: Config) -> list[Artifact]:
 
 
 def pretrained_student(inputs: Inputs, lesson: Lesson, all_teachers: list[Artifact], seed: int) -> Artifact:
-    """Return the stage-1 student for a lesson: taught by its teachers (by all of them where it has none)."""
+    """Return the stage-1 student for a lesson: taught by its teachers, or by all of them where it has none.
+
+    By the average of all, too, where several students start from one and each goes on with a teacher of its own.
+    """
     config = inputs.config
     if config.stage1.kind == "language":
         return distilled_encoder(inputs, seed)
-    chosen = list(lesson.teachers) or all_teachers
+    chosen = all_teachers if lesson.shared_start else list(lesson.teachers) or all_teachers
     # an arm that learns from the average as one teacher does so in both stages
-    targets = "average" if lesson.targets == "average" else config.stage1.targets
+    targets = "average" if lesson.targets == "average" or lesson.shared_start else config.stage1.targets
     targets = "one" if len(chosen) == 1 else targets
     start = starting_teacher(inputs, all_teachers)
     spec = {

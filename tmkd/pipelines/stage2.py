@@ -17,6 +17,7 @@ from tmkd.pipelines.arms import Arm, Lesson, arms
 from tmkd.pipelines.inputs import Inputs
 from tmkd.pipelines.peers import peers
 from tmkd.pipelines.recipe import Recipe, prepare, recipe, write_student
+from tmkd.pipelines.stage1 import pretrained_student
 from tmkd.pipelines.teachers import validator
 
 
@@ -31,7 +32,12 @@ def run(config: Config) -> list[Artifact]:
 
 
 def students(arm: Arm, seed: int) -> list[Artifact]:
-    """Return an arm's students for one seed: one, one a teacher for m-o-m, or all that are trained together."""
+    """Return an arm's students for one seed: one, one a teacher for m-o-m, or all that are trained together.
+
+    Where an arm has no stage 2, that of stage 1, which has predicted validation and test itself.
+    """
+    if not arm.fine_tune:
+        return [pretrained_student(arm.inputs, lesson, arm.trained, seed) for lesson in arm.lessons]
     if arm.inputs.config.method.online.kind != "none":
         return peers(arm, seed)
     if arm.generations > 1:
