@@ -124,7 +124,9 @@ class StudentConfig:
 
 @dataclass
 class Stage1Config:
-    kind: str = "soft"  # soft (the paper: the teachers' soft labels) | language (DistilBERT: see LanguageConfig)
+    # soft (the paper: the teachers' soft labels) | terms (FitNets, FSP: method.terms of stage 1, and no soft labels)
+    # | language (DistilBERT: see LanguageConfig)
+    kind: str = "soft"
     teacher_weights: str = "mean"  # as method.teacher_weights; there are no gold labels to agree with
     share: float = 1.0  # of the corpus: for learning curves; a smaller share is part of a larger one
     targets: str = "average"  # average (one soft head on the teachers' mean logits) | heads (one a teacher, the paper)

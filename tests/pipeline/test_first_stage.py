@@ -6,11 +6,15 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 from tests.pipeline.running import compose_at
 from tmkd.artifacts import open_artifact
 from tmkd.ensemble import average_probabilities
+from tmkd.errors import ConfigError
 from tmkd.metrics import evaluate
+from tmkd.models.classifier import PairClassifier
+from tmkd.models.encoder import load_encoder
 from tmkd.pipelines import stage1, stage2, stage3
 from tmkd.pipelines.inputs import Inputs
 from tmkd.pipelines.planned import PlannedInputs, walk
@@ -79,11 +83,43 @@ def test_students_for_each_teacher_all_start_from_the_average_of_all(home):
     assert row["parameters"] == 2 * one["parameters"]
 
 
-def test_plan_of_both_rows_names_what_their_run_makes(tmp_path):
-    config = compose_at(tmp_path, *SMALL, "method=[stage1_alone,m_o_m_after_stage1]")
+HINTS = ["method=tkd", "+terms=fitnets", "method.terms.fitnets.stages=[1]", "stage1.kind=terms"]
+
+
+def test_hints_alone_train_the_lower_half_and_ask_for_no_soft_labels_of_the_corpus(tmp_path):
+    # as FitNets' first training does; beside soft labels they would be another method
+    (made,) = stage2.run(compose_at(tmp_path, *SMALL, *HINTS))
+    spec = made.manifest["spec"]
+    first = open_artifact(tmp_path / "artifacts" / f"stage1-{spec['stage1']}")
+    assert first.manifest["spec"]["objective"] == "terms" and "loss" not in first.manifest["spec"]
+    assert made.manifest["what"].startswith("TKD (1-o-1) + fitnets, stage1.kind = terms")
+    assert "terms" not in spec and not spec["carry_heads"], "stage 2 has the labels alone, and new heads"
+    scored = [open_artifact(path) for path in (tmp_path / "artifacts").glob("soft_labels-*")]
+    assert {labels.manifest["what"].rpartition(" ")[2] for labels in scored} == {"train"}
+    trained = PairClassifier.load(first.folder("model")).encoder.encoder.layer
+    fresh = load_encoder(source="tiny", layers=6, width=32, keep=3).model.encoder.layer
+    moved = [
+        any(not torch.equal(a, b) for a, b in zip(mine.parameters(), other.parameters(), strict=True))
+        for mine, other in zip(trained, fresh, strict=True)
+    ]
+    assert moved == [True, True, False], "the hint is after the second of three layers"
+
+
+def test_hints_stage_without_a_hint_is_refused_before_any_training(tmp_path):
+    with pytest.raises(ConfigError, match=r"stage1\.kind: expected a term of stage 1 for the arm tkd, .* got none"):
+        stage2.run(compose_at(tmp_path, *SMALL, "method=tkd", "+terms=fitnets", "stage1.kind=terms"))
+    assert not list((tmp_path / "artifacts").glob("teacher-*"))
+
+
+@pytest.mark.parametrize("settings", [["method=[stage1_alone,m_o_m_after_stage1]"], HINTS], ids=["rows", "hints"])
+def test_plan_names_what_the_run_makes(tmp_path, settings):
+    config = compose_at(tmp_path, *SMALL, *settings)
     stage3.run(config)
     made = {path.name for path in (tmp_path / "artifacts").glob("*-*")}
     inputs = PlannedInputs(config)
     assert walk(inputs) == []
-    assert {name for name in inputs.items} <= made
-    assert not any(item.missing for item in inputs.items.values())
+    assert inputs.items and not any(item.missing for item in inputs.items.values())
+    new = compose_at(tmp_path / "new", *SMALL, *settings)
+    planned = PlannedInputs(new)
+    walk(planned)
+    assert set(planned.items) <= made

@@ -32,7 +32,7 @@ def check_stages(config: Config) -> None:
         expect.positive(where, section, ("learning_rate", "batch_size", "epochs"))
     expect.that(config.stage2.patience >= 0, "stage2.patience", "0 (never) or more", config.stage2.patience)
     expect.that(0 < config.stage1.share <= 1, "stage1.share", "more than 0, at most 1", config.stage1.share)
-    expect.one_of("stage1.kind", config.stage1.kind, ("soft", "language"))
+    expect.one_of("stage1.kind", config.stage1.kind, ("soft", "terms", "language"))
     if config.stage1.kind == "language":
         _language(config)
     expect.one_of("stage1.targets", config.stage1.targets, ("average", "heads"))

@@ -22,7 +22,7 @@ from tmkd.pipelines.names import ENSEMBLE, row_name, settle, teacher_row, with_c
 from tmkd.pipelines.online import check_peers, members, online_facts
 from tmkd.pipelines.specs import term_spec
 from tmkd.pipelines.teachers import best_teacher, check_encoders, check_roster, teachers, untrained
-from tmkd.pipelines.terms import check_terms
+from tmkd.pipelines.terms import active_terms, check_terms
 from tmkd.report.rows import BASELINE
 
 
@@ -149,6 +149,11 @@ def _check(inputs: Inputs, name: str, arm: ArmConfig) -> None:
             check_terms(member, name, settled.terms)
         if arm.pretrain and member.config.stage1.kind == "language":
             check_language(member, name, settled.terms)
+        if arm.pretrain and member.config.stage1.kind == "terms" and not active_terms(member, settled.terms, stage=1):
+            raise ConfigError(
+                f"stage1.kind: expected a term of stage 1 for the arm {name}, which learns nothing else there where "
+                "the kind is terms, got none; set method.terms.NAME.stages=[1]."
+            )
         if member.config.student.exits:
             check_student_exits(member, name)
 
@@ -204,7 +209,7 @@ def make_arm(
         settled.alpha,
         settled.loss,
         settled.temperature,
-        method.carry_heads and inputs.config.stage1.kind == "soft",  # of a language there are no heads to carry over
+        method.carry_heads and inputs.config.stage1.kind == "soft",  # no other kind has heads to carry over
         method.mix,
         method.teacher_weights if len(chosen) > 1 and targets in ("average", "heads") else "mean",
         settled.terms,

@@ -1,7 +1,8 @@
 """Stage 1: pre-train the student on unlabelled pairs, with the teachers' soft labels alone (``l = l_s``).
 
 The default target is the teachers' average; ``stage1.targets=heads`` gives each teacher a head, as the paper does.
-With ``stage1.kind=language`` no task's teacher takes part (``pipelines/language.py``).
+With ``stage1.kind=terms`` further terms alone are learnt, as in the first training of FitNets (Romero et al. 2015) and
+FSP (Yim et al. 2017); with ``language`` no task's teacher takes part (``pipelines/language.py``).
 """
 
 from __future__ import annotations
@@ -55,12 +56,12 @@ def pretrained_student(inputs: Inputs, lesson: Lesson, all_teachers: list[Artifa
     # an arm that learns from the average as one teacher does so in both stages
     targets = "average" if lesson.targets == "average" or lesson.shared_start else config.stage1.targets
     targets = "one" if len(chosen) == 1 else targets
-    start = starting_teacher(inputs, all_teachers)
+    start, soft = starting_teacher(inputs, all_teachers), config.stage1.kind == "soft"
     spec = {
         "corpus": inputs.corpus.key,
         "teachers": [teacher.key for teacher in chosen],
         "targets": targets,
-        **soft_spec(config.stage1.loss, config.stage1.temperature),
+        **(soft_spec(config.stage1.loss, config.stage1.temperature) if soft else {"objective": "terms"}),
         "classes": config.data.classes,
         "student": student_identity(inputs, start),
         "training": {name: getattr(config.stage1, name) for name in ("learning_rate", "batch_size", "epochs")},
@@ -108,12 +109,15 @@ def _train(
     tokens = draw_pairs(tokens, max(1, round(len(tokens) * config.stage1.share)))
     more, states = state_terms(inputs, terms, 1, model, chosen, CORPUS, tokens)
     settled = config.stage1
-    soft, weights = soft_targets(inputs, chosen, CORPUS, targets == "average", tokens, settled.teacher_weights)
+    soft, weights = None, None
+    if settled.kind == "soft":
+        soft, weights = soft_targets(inputs, chosen, CORPUS, targets == "average", tokens, settled.teacher_weights)
+        more = [soft_term(1.0, settled.loss, settled.temperature), *more]
     with letting_go(tokens, soft, weights):
         facts = fit(
             model,
             PairDataset(tokens, soft, weights, states),
-            [soft_term(1.0, settled.loss, settled.temperature), *more],
+            more,
             scratch=work / SCRATCH,
             runtime=runtime,
             what="stage 1",
