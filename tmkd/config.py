@@ -125,7 +125,9 @@ class StudentConfig:
 
 @dataclass
 class Stage1Config:
-    kind: str = "soft"  # soft (the paper: the teachers' soft labels) | language (DistilBERT: see LanguageConfig)
+    # soft (the paper: the teachers' soft labels) | terms (FitNets, FSP: method.terms of stage 1, and no soft labels)
+    # | language (DistilBERT: see LanguageConfig)
+    kind: str = "soft"
     teacher_weights: str = "mean"  # as method.teacher_weights; there are no gold labels to agree with
     share: float = 1.0  # of the corpus: for learning curves; a smaller share is part of a larger one
     targets: str = "average"  # average (one soft head on the teachers' mean logits) | heads (one a teacher, the paper)
@@ -167,13 +169,14 @@ class ArmConfig:
     """One row of the comparison: the two switches, and what it sets otherwise than its neighbours."""
 
     pretrain: bool = False  # start from the stage-1 student
+    fine_tune: bool = True  # in stage 2; false: the row is the stage-1 student itself
     targets: str = "none"  # none | one (1-o-1) | average (1avg-o-1) | heads (m-o-1) | students (m-o-m)
     teacher: Optional[int] = None  # one: the teacher's number; null: the best on the validation split
     alpha: Optional[float] = None  # null: method.alpha; the same for loss and temperature
     loss: Optional[str] = None
     temperature: Optional[float] = None
     generations: int = 1  # each student teaches the next; the last one counts
-    continues: bool = False  # the next goes on from the one before, in a cycle of its own; else it starts afresh
+    continues: bool = False  # the next goes on from the one before, in its share of the epochs; else it starts afresh
     terms: Optional[list[str]] = None  # of method.terms; null: all of them
     set: dict[str, Any] = field(default_factory=dict)  # other sections' settings, for this arm: {student: {layers: 1}}
 
@@ -188,7 +191,10 @@ class TermConfig:
     schedule: str = "linear"  # how it goes there: linear | cosine | step
     warm_up: float = 0.0  # share of the training for which it is at its start
     layers: Optional[str] = None  # which layer learns from which: last | skip | uniform | top | middle | embeddings
-    relation_heads: Optional[int] = None  # values: heads to compare in, where student and teacher have other numbers
+    # which vector of a pair is compared, the same of both sides, by terms that read one (patient, distances, angles,
+    # similarity): first (token: [CLS]) | mean (of the tokens) | last (token)
+    pooling: str = "first"
+    relation_heads: Optional[int] = None  # queries, keys, values: heads to compare in; null: those that there are
     stages: list[int] = field(default_factory=lambda: [2])  # where it is part of the loss: 1, 2 or both
 
 

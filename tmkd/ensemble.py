@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.special import rel_entr, softmax
+from scipy.special import log_softmax, logsumexp, rel_entr, softmax
 
 from tmkd.errors import DataError
 
@@ -32,6 +32,24 @@ def average_probabilities(logits: Sequence[np.ndarray] | np.ndarray) -> np.ndarr
             f"[pairs, classes], but found shapes {shapes}; score the same split with every member."
         )
     return softmax(np.stack(members), axis=-1).mean(axis=0)
+
+
+def teaching_logits(logits: np.ndarray) -> np.ndarray:
+    """Return what a classifier teaches, as logits: of one head its own; of several the log of their mean probability.
+
+    So a student teaches what it predicts. Logits of one head are not brought to that form, since a squared error of
+    logits sees the constant that a softmax does not.
+
+    Args:
+        logits: of the predicting heads, ``[pairs, heads, classes]``.
+
+    Returns:
+        ``[pairs, classes]``, float32.
+    """
+    if logits.shape[1] == 1:
+        return logits[:, 0]
+    log_p = log_softmax(logits.astype(np.float64), axis=-1)
+    return (logsumexp(log_p, axis=1) - np.log(logits.shape[1])).astype(np.float32)
 
 
 def fidelity(probabilities: np.ndarray, reference: np.ndarray) -> dict[str, float]:

@@ -1,8 +1,9 @@
 """The store of teachers' inner states: half precision, without padding, by example id.
 
     part-<first>-<end>.safetensors ...   ids [pairs, 16] uint8, lengths [pairs] int32, and ``kind.layer`` a state:
-                                         h1 [pairs, width], hidden [tokens, width], values [tokens, heads, head width],
-                                         scores [tokens², heads]; tokens and tokens² of all the part's pairs in a row
+                                         first, mean, last [pairs, width], hidden [tokens, width],
+                                         queries, keys, values [tokens, heads, head width], scores [tokens², heads];
+                                         tokens and tokens² of all the part's pairs in a row
 
 Written part by part, so that a kill costs one part; read through the page cache, never whole.
 """
@@ -21,6 +22,8 @@ from tmkd.parts import unpack, write_parts
 
 State = tuple[str, int]
 PairStates = dict[State, np.ndarray]
+# rows that a pair has, as a power of its number of tokens
+POWERS = {"first": 0, "mean": 0, "last": 0, "hidden": 1, "queries": 1, "keys": 1, "values": 1, "scores": 2}
 
 
 def write_states(
@@ -46,8 +49,8 @@ def write_states(
 def bytes_needed(lengths: np.ndarray, wanted: Collection[State], width: int, heads: int) -> int:
     """Return how many bytes the states of pairs of these lengths take, in half precision."""
     tokens, squares = int(lengths.sum()), int((lengths.astype(np.int64) ** 2).sum())
-    each = {"h1": len(lengths) * width, "hidden": tokens * width, "values": tokens * width, "scores": squares * heads}
-    return 2 * sum(each[kind] for kind, _ in wanted)
+    each = [len(lengths) * width, tokens * width, squares * heads]
+    return 2 * sum(each[POWERS[kind]] for kind, _ in wanted)
 
 
 class StoredStates:
@@ -101,7 +104,7 @@ class _Folder:
         length = int(self.lengths[number][row])
         found = {}
         for kind, layer in self.wanted:
-            power = {"h1": 0, "hidden": 1, "values": 1, "scores": 2}[kind]
+            power = POWERS[kind]
             end = int(self.ends[number][power][row])
             flat = self.parts[number].get_slice(f"{kind}.{layer}")[end - length**power : end]
             found[kind, layer] = _whole(kind, flat, length)
@@ -110,21 +113,21 @@ class _Folder:
 
 def _flat(kind: str, states: np.ndarray) -> np.ndarray:
     """One pair's states with what is as long as the pair in front."""
-    if kind == "h1":
-        return states[None]
     if kind == "hidden":
         return states
-    if kind == "values":
+    if POWERS[kind] == 0:
+        return states[None]
+    if POWERS[kind] == 1:
         return states.transpose(1, 0, 2)
     return states.transpose(1, 2, 0).reshape(-1, states.shape[0])
 
 
 def _whole(kind: str, flat: np.ndarray, length: int) -> np.ndarray:
     """The inverse of ``_flat``."""
-    if kind == "h1":
-        return flat[0]
     if kind == "hidden":
         return flat
-    if kind == "values":
+    if POWERS[kind] == 0:
+        return flat[0]
+    if POWERS[kind] == 1:
         return flat.transpose(1, 0, 2)
     return flat.reshape(length, length, -1).transpose(2, 0, 1)

@@ -115,6 +115,7 @@ def test_names_of_labels_need_no_plus_sign():
         ("+method.arms.tmkd.set={data: {name: other}}", "method.arms.tmkd.set: expected one of corpus, .*, got data"),
         ("+method.arms.tmkd.set={method: null}", "method.arms.tmkd.set.method: expected settings, .*, got None"),
         ("+method.arms.tmkd.set={student: {1: 2, a: 3}}", "method.arms.tmkd.set.student: expected names .*, got 1"),
+        ("method.arms.mkd.fine_tune=false", "mkd.fine_tune: expected true, where pretrain is false"),
         ("method.online.peers=[{1: 2, a: 3},{}]", "method.online.peers: expected names of settings, got 1"),
     ],
 )
@@ -135,6 +136,10 @@ def test_setting_that_makes_no_sense_is_named(override, said):
         (
             ["stage1.kind=language", "language.seed=-1", "student.layers=1"],
             "language.seed: expected 0 or more",
+        ),
+        (
+            ["method=m_o_m_after_stage1", "method.arms.m_o_m_after_stage1.fine_tune=false"],
+            "m_o_m_after_stage1.fine_tune: expected true, where there are several students",
         ),
         (["data.name='?'", "+table.rows={TMKD: {arm: tmkd}}"], r"data.name: expected a name .*, got '\?'"),
         (["data.name=columns", "+table.rows={TMKD: {arm: tmkd}}"], "data.name: expected a name .*, got 'columns'"),

@@ -78,7 +78,9 @@ PAPER = {
     "ablation/two_switches": {
         "KD (1-o-1)": ((False, "one"), 77.35, 71.07, 78.62, 77.65, 55.23),
         "MKD": ((False, "heads"), 78.21, 71.98, 78.80, 77.80, 59.92),
+        "stage 1 alone": ((True, "heads"),),
         "TKD (1avg-o-1)": ((True, "average"),),
+        "m-o-m after stage 1": ((True, "students"),),
         "TMKD": ((True, "heads"), 80.43, 73.93, 79.48, 86.44, 67.50),
         "the best teacher": (None, 81.47, 79.10, 80.90, 90.30, 68.23),
         "the teachers' ensemble": (None, 81.66, 79.57, 81.39, 90.91, 70.75),

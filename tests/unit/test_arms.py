@@ -1,5 +1,6 @@
 """An arm is its two switches: equal runs have equal lessons, whatever preset they came from."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,9 @@ from tmkd.config import (
     Config,
     EncoderConfig,
     MethodConfig,
+    OnlineConfig,
+    Stage1Config,
+    Stage2Config,
     StudentConfig,
     TeacherConfig,
     TeachersConfig,
@@ -42,6 +46,7 @@ def arm(targets, pretrain=False, teachers=TEACHERS, best=1, method=None, **setti
         ("one", True, "TKD (1-o-1)"),
         ("average", True, "TKD (1avg-o-1)"),
         ("heads", True, "TMKD"),
+        ("students", True, "m-o-m after stage 1"),
     ],
 )
 def test_names_are_the_papers(targets, pretrain, name):
@@ -74,6 +79,43 @@ def test_students_of_m_o_m_have_a_seed_each():
     # With one seed they share heads, order and dropout, and their ensemble is little more than one of them.
     offsets = [lesson.seed_offset for lesson in arm("students").lessons]
     assert offsets == [2 * SEEDS_APART, 0, SEEDS_APART]
+
+
+def test_students_of_one_start_go_on_with_a_teacher_each():
+    # or each would start from a stage 1 with its own teacher, and none from what all teachers know
+    lessons = arm("students", pretrain=True).lessons
+    assert [(lesson.teachers, lesson.shared_start) for lesson in lessons] == [((each,), True) for each in TEACHERS]
+    assert not any(lesson.shared_start for lesson in (*arm("students").lessons, *arm("one", pretrain=True).lessons))
+
+
+@pytest.mark.parametrize(
+    ("targets", "name"),
+    [("heads", "stage 1 alone"), ("average", "stage 1 alone (1avg-o-1)"), ("one", "stage 1 alone (1-o-1)")],
+)
+def test_stage_1_alone_is_a_row_of_its_own_with_nothing_of_stage_2_in_it(targets, name):
+    plain = arm(targets, pretrain=True, fine_tune=False)
+    assert plain.name == name
+    assert [plain.settings[key] for key in ("fine_tune", "alpha", "loss")] == [False, None, None]
+    method = MethodConfig(alpha=0.0, loss="kl", terms=TERMS | {"first": TermConfig("angles", stages=[1])})
+    other = arm(targets, pretrain=True, fine_tune=False, method=method)
+    assert other.name == f"{name} + first", "α, loss and most terms are of stage 2"
+    assert other.lessons[0].teachers == plain.lessons[0].teachers
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"stage1": Stage1Config(kind="language")}, "expected stage1.kind of soft .* got language"),
+        ({"student": StudentConfig(exits=[1])}, r"expected student.exits of \[\] .* got \[1\]"),
+        ({"method": MethodConfig(online=OnlineConfig(kind="mutual"))}, "expected method.online.kind of none"),
+    ],
+)
+def test_stage_1_alone_without_an_answer_of_its_own_is_refused(settings, said):
+    method = settings.get("method", MethodConfig())
+    method.arms = {"mine": ArmConfig(pretrain=True, targets="heads", fine_tune=False)}
+    config = Config(**{"student": StudentConfig(layers=2), **settings, "method": method})
+    with pytest.raises(ConfigError, match=rf"method\.arms\.mine: {said}"):
+        check_arms(Inputs(config))
 
 
 def test_nobody_teaches_at_alpha_zero():
@@ -169,6 +211,41 @@ def test_generations_have_the_heads_that_method_mix_asks_for(monkeypatch):
     monkeypatch.setattr(stage2, "fine_tuned_student", trained)
     stage2.students(arm("none", generations=2, method=MethodConfig(mix="blend")), seed=1)
     assert [(lesson.mix, lesson.teachers) for lesson in lessons] == [("blend", ()), ("blend", (TEACHERS[1],))]
+
+
+@pytest.mark.parametrize(("epochs", "cycles"), [(5, [2, 2, 1]), (3, [1, 1, 1]), (7, [3, 2, 2]), (6, [2, 2, 2])])
+def test_cycles_take_exactly_the_epochs_of_one_training(monkeypatch, epochs, cycles):
+    # or the row would be compared with others that had fewer steps
+    had = []
+
+    def trained(inputs, *_):
+        had.append(inputs.config.stage2.epochs)
+        return TEACHERS[0]
+
+    monkeypatch.setattr(stage2, "fine_tuned_student", trained)
+    monkeypatch.setattr("tmkd.pipelines.inputs.check", lambda config: config)  # of a config that is the default's
+    snapshots = arm("none", generations=3, continues=True)
+    snapshots.inputs.config.stage2.epochs = epochs
+    stage2.students(snapshots, seed=1)
+    assert had == cycles and sum(had) == epochs
+
+
+def test_fewer_epochs_than_cycles_are_named():
+    method = MethodConfig(arms={"mine": ArmConfig(generations=3, continues=True)})
+    with pytest.raises(ConfigError, match=r"method\.arms\.mine: expected stage2\.epochs of at least 3, .* got 2"):
+        check_arms(Inputs(Config(method=method, stage2=Stage2Config(epochs=2))))
+
+
+def test_student_of_several_heads_that_teaches_is_in_the_name_of_what_it_taught():
+    # or a generation that was taught by the mean of logits would be found again as one taught by that of probabilities
+    lesson = arm("one").lessons[0]
+    one, two = ({"mix": "blend", "teachers": ["1"]}, {"teachers": ["1"]})
+    first, blended, several = (
+        objective_spec(arm("one").inputs, replace(lesson, teachers=(Artifact(Path("s"), {"key": "s", "spec": spec}),)))
+        for spec in ({}, one, two)
+    )
+    assert first == blended
+    assert several == first | {"heads": "probabilities"}
 
 
 def rostered(*teachers, count, counts=(), **sections):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tmkd.ensemble import average_probabilities, fidelity
+from tmkd.ensemble import average_probabilities, fidelity, teaching_logits
 from tmkd.errors import DataError
 
 
@@ -20,6 +20,25 @@ def test_members_of_other_precision_and_large_logits_stay_finite() -> None:
 
 def test_one_member_is_its_own_softmax() -> None:
     assert average_probabilities(np.log([[[0.2, 0.3, 0.5]]])) == pytest.approx(np.array([[0.2, 0.3, 0.5]]))
+
+
+def test_what_several_heads_teach_is_the_mean_of_their_probabilities() -> None:
+    # or a student of two heads would teach something else than it predicts: the mean of the logits is (3/4, 1/4)
+    logits = np.array([[[0.0, 0.0], [np.log(9.0), 0.0]]], dtype=np.float32)  # one pair, two heads
+    taught = teaching_logits(logits)
+    assert taught.dtype == np.float32
+    assert np.exp(taught) == pytest.approx(np.array([[0.7, 0.3]]))
+
+
+def test_one_head_teaches_its_logits_themselves() -> None:
+    # a squared error of logits sees the constant that a softmax does not
+    logits = np.array([[[3.0, 1.0]], [[-2.0, 5.0]]], dtype=np.float32)
+    np.testing.assert_array_equal(teaching_logits(logits), logits[:, 0])
+
+
+def test_heads_that_are_sure_of_a_class_teach_finite_logits() -> None:
+    logits = np.array([[[1e4, 0.0], [1e4, 0.0]]], dtype=np.float32)
+    assert np.isfinite(teaching_logits(logits)).all()
 
 
 @pytest.mark.parametrize(

@@ -155,7 +155,7 @@ def test_loss_that_is_no_number_stops_and_says_at_which_step(tokens, runtime, tm
         train(new_model(), tokens, tmp_path, runtime, terms=[Term("broken", 1.0, breaks)])
 
 
-@pytest.mark.parametrize("score", [predict, lambda *given: read_states(given[0], given[1], [("h1", 1)], given[2])])
+@pytest.mark.parametrize("score", [predict, lambda *given: read_states(given[0], given[1], [("first", 1)], given[2])])
 def test_too_little_memory_to_score_is_one_sentence(tokens, runtime, without_memory, score):
     model = new_model()
     without_memory(model)

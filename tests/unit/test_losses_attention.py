@@ -2,15 +2,17 @@
 
 import itertools
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
 
-from tmkd.losses.attention import attention_kl, neighbouring_maps, score_mse, value_relation_kl
+from tmkd.losses.attention import attention_kl, neighbouring_maps, relation_kl, score_mse
+from tmkd.losses.transfer import Shape, StateLoss
 
 LENGTHS = [4, 2, 1]
 SCORE_LOSSES = [score_mse, attention_kl]
-PAIR_LOSSES = [*SCORE_LOSSES, value_relation_kl]
+PAIR_LOSSES = [*SCORE_LOSSES, relation_kl]
 
 
 def mask_of(lengths=LENGTHS, tokens=5):
@@ -27,7 +29,7 @@ def scores(seed):
 
 def cut(scores, i, n, loss):
     """Example i without its padding."""
-    return scores[i : i + 1, ..., :n, :] if loss is value_relation_kl else scores[i : i + 1, ..., :n, :n]
+    return scores[i : i + 1, ..., :n, :] if loss is relation_kl else scores[i : i + 1, ..., :n, :n]
 
 
 def softmax(row):
@@ -53,10 +55,10 @@ def test_attention_kl_has_the_value_worked_out_by_hand():
     assert value.item() == pytest.approx((0.75 * math.log(1.5) + 0.25 * math.log(0.5)) / 2, abs=1e-6)
 
 
-def test_value_relation_kl_has_the_value_worked_out_by_hand():
+def test_relation_kl_has_the_value_worked_out_by_hand():
     # one head of width 1; teacher's values (√ln 3, 0): products ((ln 3, 0), (0, 0)), so p = (3/4, 1/4) and (1/2, 1/2)
     teacher = torch.tensor([[[[math.sqrt(math.log(3.0))], [0.0]]]])
-    value = value_relation_kl(torch.zeros(1, 1, 2, 1), teacher, torch.ones(1, 2))
+    value = relation_kl(torch.zeros(1, 1, 2, 1), teacher, torch.ones(1, 2))
     assert value.item() == pytest.approx((0.75 * math.log(1.5) + 0.25 * math.log(0.5)) / 2, abs=1e-6)
 
 
@@ -102,13 +104,13 @@ def relation_by_loops(values, heads):
 
 
 @pytest.mark.parametrize(("heads", "widths", "relation_heads"), [((2, 2), (3, 5), None), ((2, 3), (3, 4), 6)])
-def test_value_relation_kl_agrees_with_its_formula_in_loops(heads, widths, relation_heads):
+def test_relation_kl_agrees_with_its_formula_in_loops(heads, widths, relation_heads):
     student, teacher = tensor(1, 3, heads[0], 5, widths[0]), tensor(2, 3, heads[1], 5, widths[1])
     total = 0.0
     for s, t, n in zip(student, teacher, LENGTHS, strict=True):
         q, p = (relation_by_loops(x[:, :n].tolist(), relation_heads or heads[0]) for x in (s, t))
         total += sum(kl(a, b) for a, b in zip(p, q, strict=True)) / len(p) / len(LENGTHS)
-    assert value_relation_kl(student, teacher, mask_of(), relation_heads).item() == pytest.approx(total, rel=1e-4)
+    assert relation_kl(student, teacher, mask_of(), relation_heads).item() == pytest.approx(total, rel=1e-4)
 
 
 def test_neighbouring_maps_agree_with_their_formula_in_loops():
@@ -146,7 +148,7 @@ def test_padding_changes_neither_value_nor_gradient_whatever_it_holds(loss, fill
         loss(cut(scores(1), i, n, loss), cut(scores(2), i, n, loss), torch.ones(1, n)) for i, n in enumerate(LENGTHS)
     ) / len(LENGTHS)
     real = mask_of().bool()
-    inside = real[:, None, :, None] if loss is value_relation_kl else real[:, None, :, None] & real[:, None, None, :]
+    inside = real[:, None, :, None] if loss is relation_kl else real[:, None, :, None] & real[:, None, None, :]
     student = scores(1).masked_fill(~inside, filler).requires_grad_()
     value = loss(student, scores(2).masked_fill(~inside, filler), mask_of())
     value.backward()
@@ -215,19 +217,61 @@ def test_scores_of_another_number_of_heads_are_rejected(loss):
 
 def test_values_of_another_number_of_heads_ask_for_relation_heads():
     with pytest.raises(ValueError, match="or a number of relation heads"):
-        value_relation_kl(scores(1)[:, :1], scores(2), mask_of())
+        relation_kl(scores(1)[:, :1], scores(2), mask_of())
 
 
 def test_relation_heads_that_split_a_width_unevenly_are_rejected():
     with pytest.raises(ValueError, match="divides 2 heads × width 5, but found 3"):
-        value_relation_kl(scores(1), scores(2), mask_of(), 3)
+        relation_kl(scores(1), scores(2), mask_of(), 3)
 
 
 def test_values_of_other_tokens_are_rejected():
     with pytest.raises(ValueError, match="one batch and number of tokens"):
-        value_relation_kl(scores(1)[:, :, :4], scores(2), mask_of())
+        relation_kl(scores(1)[:, :, :4], scores(2), mask_of())
 
 
 def test_a_single_layer_has_no_neighbour():
     with pytest.raises(ValueError, match="at least 2 layers"):
         neighbouring_maps(scores(1).unsqueeze(1), mask_of())
+
+
+RELATIONS = ["queries", "keys", "values"]
+
+
+def relation_term(name, states, teacher, relation_heads=None):
+    """The term's value and gradient, given states of one kind and layer of 2 heads, 5 tokens."""
+    shape = Shape(layers=1, width=2 * states.shape[-1], heads=2)
+    term = StateLoss(name, shape, [shape], relation_heads=relation_heads)
+    states.requires_grad_()
+    output = SimpleNamespace(states={(name, 1): states}, logits=torch.zeros(1))
+    batch = {"teacher_states": [{(name, 1): teacher}], "attention_mask": mask_of()[: len(states)]}
+    value = term(output, batch)
+    value.backward()
+    return value.item(), states.grad
+
+
+@pytest.mark.parametrize("name", RELATIONS)
+def test_relations_of_queries_keys_and_values_are_each_compared_among_themselves(name):
+    student, teacher = tensor(1, 3, 2, 5, 4), tensor(2, 3, 2, 5, 4)
+    expected = relation_kl(student, teacher, mask_of(), 4).item()
+    assert relation_term(name, student, teacher, 4)[0] == pytest.approx(expected, rel=1e-6)
+    assert relation_term(name, tensor(1, 3, 2, 5, 4), tensor(1, 3, 2, 5, 4))[0] == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", RELATIONS)
+def test_gradient_of_a_relation_moves_the_student_towards_the_teacher(name):
+    student, teacher = tensor(1, 3, 2, 5, 4), tensor(2, 3, 2, 5, 4)
+    before, slope = relation_term(name, student, teacher, 4)
+    assert relation_term(name, (student - 0.1 * slope).detach(), teacher, 4)[0] < before
+
+
+@pytest.mark.parametrize("name", RELATIONS)
+def test_relation_term_has_the_value_worked_out_by_hand(name):
+    # two heads of width 1 that are alike, two real tokens: as the value relations above
+    teacher = torch.tensor([math.sqrt(math.log(3.0)), 0.0, 7.0, 7.0, 7.0]).view(1, 1, 5, 1).expand(1, 2, 5, 1)
+    states = torch.zeros(1, 2, 5, 1)
+    shape = Shape(layers=1, width=2, heads=2)
+    output = SimpleNamespace(states={(name, 1): states}, logits=torch.zeros(1))
+    batch = {"teacher_states": [{(name, 1): teacher}], "attention_mask": mask_of([2])}
+    value = StateLoss(name, shape, [shape])(output, batch)
+    assert value.item() == pytest.approx((0.75 * math.log(1.5) + 0.25 * math.log(0.5)) / 2, abs=1e-6)

@@ -153,6 +153,16 @@ def test_projection_is_the_identity_where_widths_agree_and_linear_elsewhere():
     assert torch.allclose(wider(2 * states(1) + states(2)), 2 * wider(states(1)) + wider(states(2)), atol=1e-5)
 
 
+def test_projection_that_is_always_learnt_starts_as_the_identity_and_moves():
+    # or a hint between equal widths would have no regressor, which FitNets always has
+    learnt = Projection(4, 4, always=True)
+    assert torch.equal(learnt(states(1)), states(1))
+    assert hint(learnt(states(1)), states(1), mask_of()).item() == 0
+    hint(learnt(states(1)), states(2), mask_of()).backward()
+    (weight,) = learnt.parameters()
+    assert weight.grad.abs().sum() > 0
+
+
 def test_projection_learns_with_the_student():
     student, projection = states(1).requires_grad_(), Projection(4, 7)
     hint(projection(student), states(2, width=7), mask_of()).backward()

@@ -10,9 +10,10 @@ from tmkd.losses import transfer
 from tmkd.losses.schedule import SCHEDULES
 from tmkd.models.classifier import PairClassifier
 from tmkd.models.encoder import load_encoder
-from tmkd.models.states import attention_maps, check_attention
+from tmkd.models.states import POOLED_KINDS, attention_maps, check_attention
 
-EVERY = [("hidden", 0), ("hidden", 2), ("h1", 2), ("scores", 1), ("values", 2)]
+POOLED = [("first", 2), ("mean", 2), ("last", 2)]
+EVERY = [("hidden", 0), ("hidden", 2), *POOLED, ("scores", 1), ("queries", 1), ("keys", 1), ("values", 2)]
 
 
 @pytest.fixture
@@ -31,16 +32,47 @@ def test_only_the_states_asked_for_come_back_with_their_shapes(model):
     found = forward(model, [[5, 6, 7], [5, 6, 0]], EVERY).states
     shapes = {state: tuple(tensor.shape) for state, tensor in found.items()}
     assert shapes == {
-        ("hidden", 0): (2, 3, 16), ("hidden", 2): (2, 3, 16), ("h1", 2): (2, 16),
-        ("scores", 1): (2, 2, 3, 3), ("values", 2): (2, 2, 3, 8),
+        ("hidden", 0): (2, 3, 16), ("hidden", 2): (2, 3, 16), **dict.fromkeys(POOLED, (2, 16)),
+        ("scores", 1): (2, 2, 3, 3), ("queries", 1): (2, 2, 3, 8), ("keys", 1): (2, 2, 3, 8),
+        ("values", 2): (2, 2, 3, 8),
     }  # fmt: skip
     assert forward(model, [[5, 6, 7]], []).states == {}
 
 
 def test_last_state_is_the_one_that_the_heads_read(model):
-    output = forward(model, [[5, 6, 7]], [("h1", 2), ("hidden", 2)])
-    assert torch.equal(output.states["h1", 2], output.states["hidden", 2][:, 0])
-    assert torch.equal(model.heads(output.states["h1", 2]), output.logits)
+    output = forward(model, [[5, 6, 7]], [("first", 2), ("hidden", 2)])
+    assert torch.equal(output.states["first", 2], output.states["hidden", 2][:, 0])
+    assert torch.equal(model.heads(output.states["first", 2]), output.logits)
+
+
+@pytest.mark.parametrize("heads_read", ["first", "mean", "last"])
+def test_a_pairs_vector_is_the_one_named_whatever_the_heads_read(model, heads_read):
+    model.pooling = heads_read
+    states = forward(model, [[5, 6, 7, 0]], [*POOLED, ("hidden", 2)]).states
+    hidden = states["hidden", 2][0]
+    for state, expected in zip(POOLED, (hidden[0], hidden[:3].mean(0), hidden[2]), strict=True):
+        assert torch.allclose(states[state][0], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("pooling", ["first", "mean", "last"])
+@pytest.mark.parametrize("name", checks.POOLED)
+def test_teachers_own_weights_cost_nothing_though_the_heads_read_another_vector(model, name, pooling):
+    # or a student whose heads read the mean would learn to make it a copy of the teacher's first token
+    shape = transfer.Shape(layers=2, width=16, heads=2)
+    term = transfer.StateLoss(name, shape, [shape], pooling=pooling)
+    ids = [[5, 6, 7, 8], [9, 6, 0, 0], [7, 7, 5, 0], [4, 8, 0, 0]]
+    (wanted,) = term.teacher_states
+    theirs = forward(model, ids, wanted)
+    model.pooling = "mean"
+    ours = forward(model, ids, term.student_states)
+    batch = {"teacher_states": [theirs.states], "attention_mask": (torch.tensor(ids) != 0).long()}
+    assert term(ours, batch).item() == pytest.approx(0, abs=1e-7)
+
+
+def test_queries_and_keys_make_the_scores(model):
+    states = forward(model, [[5, 6, 7]], EVERY).states
+    product = states["queries", 1] @ states["keys", 1].transpose(-1, -2) / 8**0.5
+    assert torch.allclose(product, states["scores", 1], atol=1e-6)
 
 
 def test_scores_are_those_that_the_encoder_attends_with(model):
@@ -53,7 +85,8 @@ def test_scores_are_those_that_the_encoder_attends_with(model):
 def test_padding_changes_no_state_of_a_real_token(model):
     alone, padded = (forward(model, [ids], EVERY).states for ids in ([5, 6, 7], [5, 6, 7, 0, 0]))
     assert torch.allclose(alone["hidden", 2], padded["hidden", 2][:, :3], atol=1e-6)
-    assert torch.allclose(alone["h1", 2], padded["h1", 2], atol=1e-6)
+    for state in POOLED:
+        assert torch.allclose(alone[state], padded[state], atol=1e-6)
     assert torch.allclose(alone["values", 2], padded["values", 2][:, :, :3], atol=1e-6)
     assert torch.allclose(alone["scores", 1], padded["scores", 1][:, :, :3, :3], atol=1e-6)
 
@@ -94,5 +127,8 @@ def test_relation_heads_that_do_not_divide_a_width_are_refused(mine, theirs):
 def test_what_settings_may_name_is_what_the_losses_know():
     # checks/ lies below the losses and cannot ask them
     assert set(checks.TERMS) == set(transfer.NAMES)
+    assert {name for name, known in transfer.TRANSFERS.items() if known.kind == transfer.POOLED} == set(checks.POOLED)
+    assert {name for name, known in transfer.TRANSFERS.items() if known.always_mapped} == set(checks.ALWAYS_MAPPED)
+    assert set(checks.POOLINGS) == set(POOLED_KINDS)
     assert set(checks.LAYER_MAPS) == set(transfer.MAPS)
     assert {"constant", *checks.COURSES} == set(SCHEDULES)

@@ -12,7 +12,7 @@ from tmkd.models.encoder import load_encoder
 from tmkd.state_store import StoredStates, bytes_needed, write_states
 from tmkd.training.teacher_states import WindowedStates, read_states
 
-WANTED = [("hidden", 1), ("h1", 2), ("scores", 2), ("values", 1)]
+WANTED = [("hidden", 1), ("first", 2), ("mean", 1), ("last", 2), ("scores", 2), ("queries", 2), ("values", 1)]
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_windows_load_each_teacher_once_a_window_and_give_every_pair_its_own(tok
     def teacher(number):
         def states_of(indices):
             calls.append((number, len(indices)))
-            return [{("h1", 2): np.array([number, index], dtype=np.float16)} for index in indices]
+            return [{("first", 2): np.array([number, index], dtype=np.float16)} for index in indices]
 
         return states_of
 
@@ -89,7 +89,7 @@ def test_windows_load_each_teacher_once_a_window_and_give_every_pair_its_own(tok
     pairs = PairDataset(tokens, states=states)
     for _ in range(2):
         for index in sampler:
-            found = [teacher["h1", 2].tolist() for teacher in pairs[index]["teacher_states"]]
+            found = [teacher["first", 2].tolist() for teacher in pairs[index]["teacher_states"]]
             assert found == [[0, index], [1, index]]
     windows = -(-len(tokens) // 8)
     assert [number for number, _ in calls] == [0, 1] * (2 * windows), "teachers take turns, once a window"
@@ -107,7 +107,7 @@ def test_batches_hold_the_states_of_their_pairs_padded_with_zeros(tokens, model,
     assert teacher["hidden", 1].shape == (3, width, 16)
     assert teacher["scores", 2].shape == (3, 2, width, width)
     assert teacher["values", 1].shape == (3, 2, width, 8)
-    assert teacher["h1", 2].shape == (3, 16)
+    assert teacher["first", 2].shape == (3, 16)
     for row in range(3):
         length = tokens["length"][row]
         assert torch.equal(teacher["hidden", 1][row, :length], torch.from_numpy(computed[row]["hidden", 1]))

@@ -10,9 +10,12 @@ from tmkd.config import ArmConfig, Config, MethodConfig, OnlineConfig, TermConfi
 TARGETS = ("none", "one", "average", "heads", "students")
 LOSSES = ("mse", "kl", "ce")
 TERMS = (
-    "hint", "patient", "embeddings", "hidden", "cosine", "scores", "attention", "values", "distances", "angles",
-    "similarity", "self_attention",
+    "hint", "patient", "embeddings", "hidden", "cosine", "scores", "attention", "queries", "keys", "values",
+    "distances", "angles", "similarity", "fsp", "self_attention",
 )  # fmt: skip
+POOLED = ("patient", "distances", "angles", "similarity")  # terms that read one vector a pair
+ALWAYS_MAPPED = ("hint",)  # terms whose map between widths is learnt where these agree, too
+POOLINGS = ("first", "mean", "last")
 WITHOUT_TEACHER = ("self_attention",)  # terms by which a student learns from itself
 LAYER_MAPS = ("last", "skip", "uniform", "top", "middle", "embeddings")
 MIXES = ("heads", "blend", "weigh")
@@ -30,7 +33,7 @@ def check_stages(config: Config) -> None:
         expect.positive(where, section, ("learning_rate", "batch_size", "epochs"))
     expect.that(config.stage2.patience >= 0, "stage2.patience", "0 (never) or more", config.stage2.patience)
     expect.that(0 < config.stage1.share <= 1, "stage1.share", "more than 0, at most 1", config.stage1.share)
-    expect.one_of("stage1.kind", config.stage1.kind, ("soft", "language"))
+    expect.one_of("stage1.kind", config.stage1.kind, ("soft", "terms", "language"))
     if config.stage1.kind == "language":
         _language(config)
     expect.one_of("stage1.targets", config.stage1.targets, ("average", "heads"))
@@ -90,6 +93,10 @@ def _arm(where: str, arm: ArmConfig, method: MethodConfig, fewest: int) -> None:
     expect.that(arm.generations >= 1, f"{where}.generations", "1 or more", arm.generations)
     alone = arm.generations == 1 or not (arm.pretrain or arm.targets == "students")
     expect.that(alone, f"{where}.generations", "1, where pretrain is true or targets is students", arm.generations)
+    if not arm.fine_tune:
+        single = arm.targets != "students" and arm.generations == 1
+        expect.that(arm.pretrain, f"{where}.fine_tune", "true, where pretrain is false", arm.fine_tune)
+        expect.that(single, f"{where}.fine_tune", "true, where there are several students", arm.fine_tune)
     for own in arm.terms or []:
         known = f"names in method.terms ({', '.join(method.terms) or 'none'})"
         expect.that(own in method.terms, f"{where}.terms", known, own)
@@ -106,6 +113,9 @@ def _term(where: str, term: TermConfig) -> None:
         expect.that(value is None or 0 <= value < math.inf, f"{where}.{name}", "0 or more", value)
     if term.layers is not None:
         expect.one_of(f"{where}.layers", term.layers, LAYER_MAPS)
+    expect.one_of(f"{where}.pooling", term.pooling, POOLINGS)
+    own = term.loss in POOLED or term.pooling == "first"
+    expect.that(own, f"{where}.pooling", f"first, where loss is none of {', '.join(POOLED)}", term.pooling)
     heads = term.relation_heads
     expect.that(heads is None or heads > 0, f"{where}.relation_heads", "1 or more", heads)
     expect.that(bool(term.stages) and set(term.stages) <= {1, 2}, f"{where}.stages", "1, 2 or both", term.stages)

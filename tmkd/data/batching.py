@@ -216,7 +216,9 @@ class LengthBuckets(Sampler[int]):
 
 def token_axes(kind: str) -> tuple[int, ...]:
     """Return which axes of a pair's states are as long as the pair."""
-    return {"h1": (), "hidden": (0,), "values": (1,), "scores": (1, 2)}[kind]
+    if kind in ("queries", "keys", "values"):
+        return (1,)
+    return {"hidden": (0,), "scores": (1, 2)}.get(kind, ())  # else one vector a pair
 
 
 def _pad_state(rows: Sequence[np.ndarray], kind: str, width: int) -> Tensor:

@@ -32,13 +32,15 @@ def attention_kl(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
     return _divergence(student.float(), teacher.detach().float(), real)
 
 
-def value_relation_kl(student: Tensor, teacher: Tensor, mask: Tensor, relation_heads: int | None = None) -> Tensor:
-    """``KL`` of value relations ``softmax(V Vᵀ / √d)``, mean over heads and real tokens (Wang et al. 2020, 3.2).
+def relation_kl(student: Tensor, teacher: Tensor, mask: Tensor, relation_heads: int | None = None) -> Tensor:
+    """``KL`` of relations ``softmax(V Vᵀ / √d)``, mean over heads and real tokens (Wang et al. 2020, 3.2).
+
+    Of values, or of queries or keys among themselves (MiniLMv2: Wang et al. 2021, section 3.1).
 
     Args:
-        student, teacher: values, ``[batch, heads, tokens, head width]``; head widths may differ.
-        relation_heads: both sides' heads are joined and split anew into so many (MiniLMv2: Wang et al. 2021, section
-            3.1), and d is the new width. Without it, numbers of heads must agree.
+        student, teacher: values, queries or keys, ``[batch, heads, tokens, head width]``; head widths may differ.
+        relation_heads: both sides' heads are joined and split into so many (MiniLMv2), and d is the new width.
+            Without it, numbers of heads must agree.
     """
     if (
         student.dim() != 4
@@ -50,12 +52,12 @@ def value_relation_kl(student: Tensor, teacher: Tensor, mask: Tensor, relation_h
         )
     ):
         raise ValueError(
-            f"expected student and teacher values [batch, heads, tokens, head width] of one batch and number of "
+            f"expected student and teacher states [batch, heads, tokens, head width] of one batch and number of "
             f"tokens, but found {list(student.shape)} and {list(teacher.shape)}"
         )
     if relation_heads is None and student.shape[1] != teacher.shape[1]:
         raise ValueError(
-            f"expected values of one number of heads, or a number of relation heads, but found "
+            f"expected states of one number of heads, or a number of relation heads, but found "
             f"{list(student.shape)} and {list(teacher.shape)}"
         )
     real = real_tokens(mask, (student.shape[0], student.shape[2]))

@@ -13,17 +13,23 @@ from torch.nn import functional as F
 
 
 class Projection(nn.Module):
-    """The learnt linear map ``r`` from the student's width to the teacher's; the identity where they agree.
+    """The learnt linear map ``r`` from the student's width to the teacher's; nothing where they agree.
 
     ``W_h`` and ``W_e`` of TinyBERT (Jiao et al. 2020, section 3.1), without a bias, and the regressor of FitNets
     (Romero et al. 2015, section 2.2), which is a convolution there. From ``[..., student_width]`` to
     ``[..., teacher_width]``.
+
+    Args:
+        always: learnt where widths agree, too; it then starts as the identity.
     """
 
-    def __init__(self, student_width: int, teacher_width: int) -> None:
+    def __init__(self, student_width: int, teacher_width: int, always: bool = False) -> None:
         super().__init__()
         same = student_width == teacher_width
-        self.map: nn.Module = nn.Identity() if same else nn.Linear(student_width, teacher_width, bias=False)
+        learnt = nn.Linear(student_width, teacher_width, bias=False) if always or not same else None
+        if same and learnt is not None:
+            nn.init.eye_(learnt.weight)
+        self.map: nn.Module = learnt or nn.Identity()
 
     def forward(self, states: Tensor) -> Tensor:
         return self.map(states)
@@ -32,7 +38,8 @@ class Projection(nn.Module):
 def hint(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
     """``½ ‖u_h − r(v_g)‖²`` (Romero et al. 2015, equation 3), as a mean over real tokens and width.
 
-    The source's sum grows with both, so that every width and length would need its own weight.
+    The source's sum grows with both, so that every width and length would need its own weight. There the hint is all
+    that the first of two trainings learns; here it is a term, beside the others of its stage.
     """
     return 0.5 * hidden_mse(student, teacher, mask)
 

@@ -1,8 +1,10 @@
-"""Relation losses: what a student learns from how a teacher's representations of one batch lie to each other.
+"""Relation losses: what a student learns from how a teacher's representations lie to each other: those of the examples
+of one batch, or those that two layers have of one example (``flow``).
 
-Shapes: ``student: [batch, student width]`` and ``teacher: [batch, teacher width]``, one row an example, in one order;
-widths may differ. Each function returns a scalar, which is 0 with a gradient of 0 where the batch is too small to have
-relations. The order of the batch changes nothing; what else is in the batch does. No gradient reaches the teacher.
+Shapes, but for ``flow``: ``student: [batch, student width]`` and ``teacher: [batch, teacher width]``, one row an
+example, in one order; widths may differ. Each function returns a scalar, which is 0 with a gradient of 0 where the
+batch is too small to have relations. The order of the batch changes nothing; what else is in the batch does. No
+gradient reaches the teacher.
 """
 
 from __future__ import annotations
@@ -10,6 +12,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from tmkd.losses.feature import real_tokens
 
 # Two examples nearer than this share of the largest row are one: their direction is rounding error.
 SAME = 1e-6
@@ -44,6 +48,31 @@ def similarity(student: Tensor, teacher: Tensor) -> Tensor:
     """``‖G_t − G_s‖_F² / B²`` of Gram matrices with rows of length 1 (Tung and Mori 2019, section 3)."""
     student, teacher = _checked(student, teacher)
     return (_unit(_gram(student)) - _unit(_gram(teacher))).square().sum() / max(len(student), 1) ** 2
+
+
+def flow(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
+    """``‖G_t − G_s‖²`` of the flow between two layers, ``G = F₁ᵀ F₂ / n`` (FSP: Yim et al. 2017, section 3.2).
+
+    ``F`` is a layer's states of the n real tokens, which stand for the source's h · w places. The square is a mean over
+    the entries of G, where the source has their sum, so that every width has one weight; then a mean over the batch.
+
+    Args:
+        student, teacher: states of the lower and the upper layer, ``[batch, 2, tokens, width]``, of one width.
+        mask: ``[batch, tokens]``, 1 where a token is real.
+    """
+    if student.shape != teacher.shape or student.dim() != 4 or student.shape[1] != 2:
+        raise ValueError(
+            f"expected student and teacher states of one shape [batch, 2 layers, tokens, width], but found "
+            f"{list(student.shape)} and {list(teacher.shape)}"
+        )
+    real = real_tokens(mask, (student.shape[0], student.shape[2]))
+    return F.mse_loss(_flow(student.float(), real), _flow(teacher.detach().float(), real))
+
+
+def _flow(states: Tensor, real: Tensor) -> Tensor:
+    lower, upper = states.masked_fill(~real[:, None, :, None], 0).unbind(1)
+    with torch.autocast(states.device.type, enabled=False):  # which would multiply in bf16
+        return lower.transpose(-1, -2) @ upper / real.sum(-1)[:, None, None]
 
 
 def _relative_distances(rows: Tensor) -> Tensor:

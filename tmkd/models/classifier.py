@@ -22,7 +22,7 @@ from tmkd.models.encoder import Encoder, load_encoder
 from tmkd.models.exits import EXIT, Exits, check_exits, leave_at, leave_early
 from tmkd.models.heads import GOLD, Heads
 from tmkd.models.part_way import layer_outputs
-from tmkd.models.states import ATTENTION_KINDS, State, attention_maps
+from tmkd.models.states import ATTENTION_KINDS, State, attention_maps, pooled
 
 
 @dataclass
@@ -105,7 +105,7 @@ class PairClassifier(nn.Module):
             seen = self.encoder(**inputs)
         for kind, layer in layered:
             hidden = seen.hidden_states[layer]
-            found[kind, layer] = hidden if kind == "hidden" else self.h1(hidden, attention_mask)
+            found[kind, layer] = hidden if kind == "hidden" else pooled(hidden, attention_mask, kind)
         exits: dict[int, Tensor] = {}
         for layer, hidden in below.items():
             found[EXIT, layer], exits[layer] = self.exits(layer, self.h1(hidden, attention_mask))
@@ -154,13 +154,7 @@ class PairClassifier(nn.Module):
 
     def h1(self, states: Tensor, mask: Tensor) -> Tensor:
         """Return the state that heads read, ``[batch, width]``, of a layer's ``[batch, tokens, width]``."""
-        if self.pooling == "first":
-            return states[:, 0]
-        if self.pooling == "mean":
-            weight = mask.unsqueeze(-1).float()  # and so the mean: bfloat16 would round it
-            return (states * weight).sum(dim=1) / weight.sum(dim=1)
-        last = mask.sum(dim=1) - 1  # the last real token: padding is on the right
-        return states[torch.arange(len(states), device=states.device), last]
+        return pooled(states, mask, self.pooling)
 
     def save(self, folder: Path) -> None:
         """Write the encoder and tokenizer as transformers does, and beside them the heads and ``classifier.json``."""

@@ -219,6 +219,13 @@ def _config(place: str, revision: str | None, trust: bool) -> PretrainedConfig:
         ) from None
 
 
+def first_stands_for_pair(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Return whether the first token's state tells of the whole pair: neither in a decoder nor in a Bi-LSTM."""
+    # a decoder that was saved without its language head has no other sign of what it is
+    blind = any(getattr(module, "is_causal", False) is True for module in model.modules())
+    return not blind and _pooling(model.config, tokenizer) == "first"
+
+
 def _pooling(config: PretrainedConfig, tokenizer: PreTrainedTokenizerBase) -> str:
     if isinstance(config, bilstm.BiLstmConfig):
         return "mean"  # neither the first nor the last word has seen the pair from both sides

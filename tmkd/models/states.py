@@ -1,11 +1,13 @@
-"""What goes on inside an encoder, for losses that look there: hidden states, attention scores, values.
+"""What goes on inside an encoder, for losses that look there: hidden states, attention scores and what makes them.
 
 A state is named (kind, layer). Layers count from 1; layer 0 is what the embeddings give out. Kinds:
 
-    h1      [batch, width]                         the hidden state that heads read, at that layer
+    first   [batch, width]                         the first token's hidden state
+    mean    [batch, width]                         the mean of the real tokens' hidden states
+    last    [batch, width]                         the last real token's hidden state
     hidden  [batch, tokens, width]
     scores  [batch, heads, tokens, tokens]         q kᵀ / √d before mask and softmax (queries, then keys)
-    values  [batch, heads, tokens, head width]
+    queries, keys, values   [batch, heads, tokens, head width]
     exit    [batch, width]                         the feature of the student's exit after that layer
 """
 
@@ -23,8 +25,10 @@ from transformers import PreTrainedModel
 from tmkd.errors import ModelError
 
 State = tuple[str, int]
-TOKEN_KINDS = ("hidden", "scores", "values")  # one for each token: of use only to models with the same tokenizer
-ATTENTION_KINDS = ("scores", "values")
+POOLED_KINDS = ("first", "mean", "last")  # one vector a pair, whatever the model's own heads read
+ROLES = {"queries": "query", "keys": "key", "values": "value"}
+ATTENTION_KINDS = ("scores", *ROLES)
+TOKEN_KINDS = ("hidden", *ATTENTION_KINDS)  # one for each token: of use only to models with the same tokenizer
 # What BERT and its kin call the three maps of self-attention. Families with other names (q_proj, ...) turn queries and
 # keys after the map (rotary positions) or share keys among heads: the maps' products are not what they attend by.
 NAMES = {"query": ("query", "q_lin"), "key": ("key", "k_lin"), "value": ("value", "v_lin")}
@@ -32,7 +36,7 @@ NAMES = {"query": ("query", "q_lin"), "key": ("key", "k_lin"), "value": ("value"
 
 @contextmanager
 def attention_maps(encoder: PreTrainedModel, wanted: Collection[State]) -> Iterator[dict[State, Tensor]]:
-    """Yield a dictionary that holds the wanted scores and values once the encoder has run inside the context.
+    """Yield a dictionary that holds the wanted states of attention once the encoder has run inside the context.
 
     Raises:
         ModelError: an encoder whose attention has no separate query, key and value maps, such as GPT-2.
@@ -50,8 +54,8 @@ def attention_maps(encoder: PreTrainedModel, wanted: Collection[State]) -> Itera
     try:
         yield found
         for kind, layer in wanted:
-            if kind == "values":
-                found[kind, layer] = _split(seen["value", layer], encoder.config)
+            if kind in ROLES:
+                found[kind, layer] = _split(seen[ROLES[kind], layer], encoder.config)
             elif kind == "scores":
                 query, key = (_split(seen[role, layer], encoder.config) for role in ("query", "key"))
                 found[kind, layer] = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])
@@ -63,6 +67,22 @@ def attention_maps(encoder: PreTrainedModel, wanted: Collection[State]) -> Itera
 def check_attention(encoder: PreTrainedModel) -> None:
     """Raise ModelError where ``attention_maps`` would."""
     _maps(encoder)
+
+
+def pooled(states: Tensor, mask: Tensor, pooling: str) -> Tensor:
+    """Return one vector a pair, ``[batch, width]``, of hidden states ``[batch, tokens, width]`` padded on the right.
+
+    Args:
+        mask: ``[batch, tokens]``, 1 where a token is real.
+        pooling: one of ``POOLED_KINDS``.
+    """
+    if pooling == "first":
+        return states[:, 0]
+    if pooling == "mean":
+        weight = mask.unsqueeze(-1).float()  # and so the mean: bfloat16 would round it
+        return (states * weight).sum(dim=1) / weight.sum(dim=1)
+    last = mask.sum(dim=1) - 1
+    return states[torch.arange(len(states), device=states.device), last]
 
 
 def _keep(seen: dict[tuple[str, int], Tensor], name: tuple[str, int]) -> Any:

@@ -13,7 +13,6 @@ from typing import Any
 from tmkd.artifacts import Artifact
 from tmkd.checks.method import WITHOUT_TEACHER
 from tmkd.config import ArmConfig, Config, encoder_of, teaching
-from tmkd.config import settings as settings_of
 from tmkd.errors import ConfigError
 from tmkd.metrics import main_metric
 from tmkd.pipelines.exits import check_student_exits, exits_spec
@@ -21,8 +20,9 @@ from tmkd.pipelines.inputs import Inputs
 from tmkd.pipelines.language import check_language
 from tmkd.pipelines.names import ENSEMBLE, row_name, settle, teacher_row, with_count
 from tmkd.pipelines.online import check_peers, members, online_facts
+from tmkd.pipelines.specs import term_spec
 from tmkd.pipelines.teachers import best_teacher, check_encoders, check_roster, teachers, untrained
-from tmkd.pipelines.terms import check_terms
+from tmkd.pipelines.terms import active_terms, check_terms
 from tmkd.report.rows import BASELINE
 
 SEEDS_APART = 1000  # between the seeds of an m-o-m's students: more than the seeds of a run
@@ -33,7 +33,7 @@ class Lesson:
     """What one student learns from: ``targets`` is none, one, average or heads.
 
     ``seed_offset`` is added to the run's seed in stage 2, so that students of m-o-m differ in more than their
-    teacher.
+    teacher. ``shared_start``: its stage 1 is that of all teachers' average, whoever teaches it in stage 2.
     """
 
     targets: str
@@ -47,6 +47,7 @@ class Lesson:
     teacher_weights: str = "mean"
     terms: tuple[str, ...] = ()
     seed_offset: int = 0
+    shared_start: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class Arm:
         lessons: one a student (several for m-o-m).
         key: what ``method.arms`` calls it.
         generations, continues: whether students teach each other in a row.
+        fine_tune: whether there is a stage 2.
         inputs: the config that it is made with (its own ``set`` included).
         trained: the teachers that there are for it.
     """
@@ -74,6 +76,7 @@ class Arm:
     trained: list[Artifact]
     generations: int = 1
     continues: bool = False
+    fine_tune: bool = True
 
 
 def arms(inputs: Inputs) -> list[Arm]:
@@ -133,8 +136,15 @@ def _check(inputs: Inputs, name: str, arm: ArmConfig) -> None:
     method = inputs.config.method
     if method.mix != "heads" and arm.targets == "heads" and len(teaching(inputs.config)) > 1:
         raise ConfigError(f"method.mix: expected heads, where method.arms.{name}.targets is heads, got {method.mix}.")
+    if arm.continues and inputs.config.stage2.epochs < arm.generations:
+        raise ConfigError(
+            f"method.arms.{name}: expected stage2.epochs of at least {arm.generations}, one for each of its cycles, "
+            f"got {inputs.config.stage2.epochs}."
+        )
+    if not arm.fine_tune:
+        _check_stage1_alone(inputs, name)
     settled = settle(arm, method)
-    if not settled.soft:
+    if arm.fine_tune and not settled.soft:
         _check_alone(inputs, name, arm)
     check_roster(inputs.config)
     check_peers(inputs, name, arm)
@@ -143,8 +153,28 @@ def _check(inputs: Inputs, name: str, arm: ArmConfig) -> None:
             check_terms(member, name, settled.terms)
         if arm.pretrain and member.config.stage1.kind == "language":
             check_language(member, name, settled.terms)
+        if arm.pretrain and member.config.stage1.kind == "terms" and not active_terms(member, settled.terms, stage=1):
+            raise ConfigError(
+                f"stage1.kind: expected a term of stage 1 for the arm {name}, which learns nothing else there where "
+                "the kind is terms, got none; set method.terms.NAME.stages=[1]."
+            )
         if member.config.student.exits:
             check_student_exits(member, name)
+
+
+def _check_stage1_alone(inputs: Inputs, name: str) -> None:
+    """Raise ConfigError where the student of stage 1 has no answer of its own to compare, or not all that is asked."""
+    config = inputs.config
+    for where, value, usual in (
+        ("stage1.kind", config.stage1.kind, "soft"),
+        ("method.online.kind", config.method.online.kind, "none"),
+        ("student.exits", config.student.exits, []),
+    ):
+        if value != usual:
+            raise ConfigError(
+                f"method.arms.{name}: expected {where} of {usual} where fine_tune is false, since the row is the "
+                f"stage-1 student's, got {value}."
+            )
 
 
 def _check_alone(inputs: Inputs, name: str, arm: ArmConfig) -> None:
@@ -183,15 +213,16 @@ def make_arm(
         settled.alpha,
         settled.loss,
         settled.temperature,
-        method.carry_heads and inputs.config.stage1.kind == "soft",  # of a language there are no heads to carry over
+        method.carry_heads and inputs.config.stage1.kind == "soft",  # no other kind has heads to carry over
         method.mix,
         method.teacher_weights if len(chosen) > 1 and targets in ("average", "heads") else "mean",
         settled.terms,
     )
     if targets == "students":
+        base = replace(base, targets="one", shared_start=arm.pretrain and len(chosen) > 1)
         # the best teacher's student keeps the run's seed: it is the student of KD (1-o-1)
         lessons = tuple(
-            replace(base, targets="one", teachers=(teacher,), seed_offset=SEEDS_APART * ((place - best) % len(chosen)))
+            replace(base, teachers=(teacher,), seed_offset=SEEDS_APART * ((place - best) % len(chosen)))
             for place, teacher in enumerate(chosen)
         )
     elif len(chosen) == 1:
@@ -205,10 +236,11 @@ def make_arm(
         "alpha": settled.alpha if settled.soft else None,
         "loss": settled.loss if settled.soft else None,
         "temperature": settled.temperature if settled.soft and settled.loss != "mse" else None,
+        **({} if arm.fine_tune else {"fine_tune": False}),
         **({"set": arm.set} if arm.set else {}),
         **({"generations": arm.generations, "continues": arm.continues} if arm.generations > 1 else {}),
         **_word_vectors(inputs.config),
-        **({"terms": {term: settings_of(method.terms[term]) for term in base.terms}} if base.terms else {}),
+        **({"terms": {term: term_spec(method.terms[term]) for term in base.terms}} if base.terms else {}),
         **exits_spec(inputs.config),
         **online_facts(method.online),
     }
@@ -223,6 +255,7 @@ def make_arm(
         teachers,
         arm.generations,
         arm.continues,
+        arm.fine_tune,
     )
 
 

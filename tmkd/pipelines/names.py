@@ -23,9 +23,9 @@ class Settled:
 
     Attributes:
         targets: as the arm's; none where α is 0 all the time, since nobody teaches.
-        soft: whether there are soft labels to learn from, those of an earlier generation among them.
+        soft: whether stage 2 has soft labels to learn from, those of an earlier generation among them.
         terms: names in ``method.terms``; of those that an arm does not name itself, one without teachers has what needs
-            none.
+            none, and one without a stage 2 what is part of stage 1.
     """
 
     targets: str
@@ -39,14 +39,16 @@ class Settled:
 def settle(arm: ArmConfig, method: MethodConfig) -> Settled:
     """Fill in what an arm leaves to ``method``."""
     alpha = method.alpha if arm.alpha is None else arm.alpha
-    counts = max(alpha, method.alpha_end or 0.0) > 0
+    counts = not arm.fine_tune or max(alpha, method.alpha_end or 0.0) > 0  # α is of stage 2
     targets = arm.targets if counts else "none"
     terms = arm.terms
     if terms is None:
         terms = [name for name, term in method.terms.items() if targets != "none" or term.loss in WITHOUT_TEACHER]
+    if not arm.fine_tune:
+        terms = [name for name in terms if 1 in method.terms[name].stages]
     return Settled(
         targets,
-        counts and (targets != "none" or arm.generations > 1),
+        arm.fine_tune and counts and (targets != "none" or arm.generations > 1),
         alpha,
         _loss(method, arm.loss),
         method.temperature if arm.temperature is None else arm.temperature,
@@ -73,6 +75,8 @@ def row_name(arm: ArmConfig, config: Config, teachers: int) -> str:
         told += f", stage1.kind = {config.stage1.kind}"
     if exits := config.student.exits:
         told += f" + exits ({', '.join(map(str, exits))})"
+    if not arm.fine_tune:
+        return _stage1_name(settled.targets, teachers, arm.teacher) + told
     alone = _paper_name(arm.pretrain, settled.targets, teachers, arm.teacher)
     if method.online.kind != "none":
         return online_name(alone if settled.targets != "none" or arm.pretrain else None, method.online) + told + FIRST
@@ -114,6 +118,13 @@ def _told(method: MethodConfig, settled: Settled) -> str:
     return "".join(parts)
 
 
+def _stage1_name(targets: str, teachers: int, teacher: int | None) -> str:
+    """Return the name of a row whose students have had stage 1 alone: from all teachers, where it says nothing else."""
+    if targets == "one":
+        return "stage 1 alone (1-o-1)" + (f", teacher {teacher}" if teacher else "")
+    return "stage 1 alone (1avg-o-1)" if targets == "average" and teachers > 1 else "stage 1 alone"
+
+
 def _paper_name(pretrain: bool, targets: str, teachers: int, teacher: int | None) -> str:
     """Return the paper's name for an arm (its section 4.2), or a plain one where the paper has none."""
     if targets == "none":
@@ -124,5 +135,5 @@ def _paper_name(pretrain: bool, targets: str, teachers: int, teacher: int | None
     if targets == "average":
         return f"{one} (1avg-o-1)"
     if targets == "students":
-        return "m-o-m" if not pretrain else "TKD (m-o-m)"
+        return "m-o-m after stage 1" if pretrain else "m-o-m"
     return "TMKD" if pretrain else "MKD"

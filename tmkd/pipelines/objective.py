@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tmkd.config import MethodConfig
 from tmkd.pipelines.arms import Lesson
 from tmkd.pipelines.inputs import Inputs
-from tmkd.pipelines.specs import course_spec, soft_spec, weights_spec
+from tmkd.pipelines.specs import course_spec, soft_spec, teaching_spec, weights_spec
 from tmkd.pipelines.terms import amount
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ def objective_spec(inputs: Inputs, lesson: Lesson) -> dict[str, Any]:
         return {}
     spec: dict[str, Any] = {"teachers": [teacher.key for teacher in lesson.teachers], "targets": lesson.targets}
     spec |= {"alpha": float(lesson.alpha), **soft_spec(lesson.loss, lesson.temperature)}
+    for teacher in lesson.teachers:
+        spec |= teaching_spec(teacher.manifest.get("spec", {}))
     if lesson.mix != "heads":
         spec["mix"] = lesson.mix
     if lesson.teacher_weights != "mean":

@@ -125,7 +125,7 @@ def walk(inputs: PlannedInputs) -> list[str]:
     unsized = False
     by_key = {item.artifact.key: item.artifact for item in inputs.items.values()}
     for item in list(inputs.items.values()):  # a training reads the soft labels of those that it learns from
-        if item.missing and item.stage in LEARNS_FROM:
+        if item.missing and item.stage in LEARNS_FROM and item.spec.get("objective") != "terms":
             for teacher_key in item.spec.get("teachers", []):
                 soft_labels(item.inputs, by_key[teacher_key], LEARNS_FROM[item.stage])
         if item.missing and item.spec.get("terms") and item.inputs.config.runtime.store_states:

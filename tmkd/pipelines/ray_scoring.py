@@ -43,7 +43,7 @@ class Scorer:
         files: reference to the content of the teacher's files, by path.
         runtime: keywords of ``resolve_runtime``; it is the worker's own machine that they are resolved on.
         folder: where in ``filesystem`` the logits go.
-        heads: places of the heads whose mean teaches.
+        heads: places of the heads that teach (see ``ensemble.teaching_logits``).
     """
 
     def __init__(
@@ -66,12 +66,13 @@ class Scorer:
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, list[int]]:
         from datasets import Dataset
 
+        from tmkd.ensemble import teaching_logits
         from tmkd.training.predict import predict
 
         pairs = []
         for path, content in zip(batch["path"], batch["bytes"]):
             table = pq.read_table(io.BytesIO(content))
-            logits = predict(self.model, Dataset(table), self.runtime)[:, self.heads].mean(axis=1)
+            logits = teaching_logits(predict(self.model, Dataset(table), self.runtime)[:, self.heads])
             columns = {"id": table["id"], "logits": pa.FixedSizeListArray.from_arrays(logits.ravel(), logits.shape[1])}
             _write(self.filesystem, f"{self.folder}/{Path(path).name}", pa.table(columns))
             pairs.append(len(table))
@@ -84,7 +85,7 @@ def score_with_ray(
     """Score ``tokens`` with the classifier in the folder ``teacher`` and write soft labels to ``work``.
 
     Args:
-        heads: places of its heads whose mean teaches.
+        heads: places of its heads that teach.
         done: told of every part how many pairs it has, once it is scored.
 
     Returns:

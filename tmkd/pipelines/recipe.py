@@ -14,6 +14,7 @@ from tmkd.pipelines.exits import exit_facts, exit_losses, exits_spec
 from tmkd.pipelines.inputs import Inputs
 from tmkd.pipelines.objective import final_alpha, objective, objective_spec
 from tmkd.pipelines.scoring import soft_targets
+from tmkd.pipelines.specs import term_spec
 from tmkd.pipelines.stage1 import new_student, pretrained_student, starting_teacher
 from tmkd.pipelines.teachers import write_classifier
 from tmkd.pipelines.terms import active_terms, state_terms
@@ -69,7 +70,7 @@ def recipe(
         **objective_spec(inputs, lesson),
     }
     if terms := active_terms(inputs, lesson.terms, stage=2):
-        spec["terms"] = {name: settings(term) for name, term in terms.items()}
+        spec["terms"] = {name: term_spec(term) for name, term in terms.items()}
     if before:
         spec["before"] = before.key
     if start:

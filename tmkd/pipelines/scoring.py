@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tmkd.artifacts import MODEL, Artifact
 from tmkd.pipelines.inputs import Inputs
+from tmkd.pipelines.specs import teaching_spec
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,11 +20,12 @@ BATCH = 8192  # pairs whose targets are in memory at once
 
 def soft_labels(inputs: Inputs, teacher: Artifact, split: str) -> Artifact:
     """Return the soft labels of one teacher on one split (train or corpus), scoring what is not scored yet."""
-    spec = {"teacher": teacher.key, "rows": inputs.source(split)}
+    spec = {"teacher": teacher.key, "rows": inputs.source(split), **teaching_spec(teacher.manifest.get("spec", {}))}
 
     def make(work: Path) -> dict[str, Any]:
         from tqdm import tqdm
 
+        from tmkd.ensemble import teaching_logits
         from tmkd.pipelines.ray_scoring import score_with_ray
         from tmkd.soft_labels import write_soft_labels
         from tmkd.training.predict import predict
@@ -38,7 +40,7 @@ def soft_labels(inputs: Inputs, teacher: Artifact, split: str) -> Artifact:
         with tqdm(total=share, desc=f"score {split}", **shown) as bar:
 
             def score(part: Dataset) -> np.ndarray:
-                return predict(model, part, inputs.runtime, bar)[:, heads].mean(axis=1)
+                return teaching_logits(predict(model, part, inputs.runtime, bar)[:, heads])
 
             if inputs.config.runtime.ray is None:
                 size = inputs.runtime.shard_size

@@ -6,11 +6,13 @@ are the same run; α says nothing where nobody teaches), so that equal runs have
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from tmkd.artifacts import checksum
-from tmkd.config import Config, EncoderConfig, TeacherConfig, encoder_of, settings
+from tmkd.checks.method import ALWAYS_MAPPED, POOLED
+from tmkd.config import Config, EncoderConfig, TeacherConfig, TermConfig, encoder_of, settings
 from tmkd.models.embedded import WEIGHTS_SHA256
 from tmkd.models.vectors import vectors_digest
 
@@ -104,6 +106,23 @@ def soft_spec(loss: str, temperature: float) -> dict[str, Any]:
 def weights_spec(kind: str, shares: list[float]) -> dict[str, Any]:
     """How much each of several teachers counts."""
     return {"kind": kind, "shares": shares} if kind == "fixed" else {"kind": kind}
+
+
+def teaching_spec(made_of: Mapping[str, Any]) -> dict[str, Any]:
+    """How a teacher's heads make one answer; nothing where it has one head.
+
+    Args:
+        made_of: its own spec; a teacher's, or that of a student that teaches the next one.
+    """
+    return {"heads": "probabilities"} if "teachers" in made_of and "mix" not in made_of else {}
+
+
+def term_spec(term: TermConfig) -> dict[str, Any]:
+    """A term: the vector that it reads where it reads one, and the map where that is learnt at equal widths, too."""
+    spec = settings(term)
+    if term.loss not in POOLED:
+        del spec["pooling"]
+    return spec | {"map": "learnt"} if term.loss in ALWAYS_MAPPED else spec
 
 
 def course_spec(**numbers: tuple[float, float | None, str]) -> dict[str, Any]:

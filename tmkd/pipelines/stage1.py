@@ -1,7 +1,8 @@
 """Stage 1: pre-train the student on unlabelled pairs, with the teachers' soft labels alone (``l = l_s``).
 
 The default target is the teachers' average; ``stage1.targets=heads`` gives each teacher a head, as the paper does.
-With ``stage1.kind=language`` no task's teacher takes part (``pipelines/language.py``).
+With ``stage1.kind=terms`` further terms alone are learnt, as in the first training of FitNets (Romero et al. 2015) and
+FSP (Yim et al. 2017); with ``language`` no task's teacher takes part (``pipelines/language.py``).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from tmkd.pipelines.inputs import CORPUS, Inputs
 from tmkd.pipelines.language import distilled_encoder
 from tmkd.pipelines.online import members
 from tmkd.pipelines.scoring import soft_labels, soft_targets
-from tmkd.pipelines.specs import soft_spec, weights_spec
+from tmkd.pipelines.specs import soft_spec, term_spec, weights_spec
 from tmkd.pipelines.teachers import best_teacher, new_classifier, write_classifier
 from tmkd.pipelines.terms import active_terms, state_terms
 
@@ -44,20 +45,23 @@ def run(config: Config) -> list[Artifact]:
 
 
 def pretrained_student(inputs: Inputs, lesson: Lesson, all_teachers: list[Artifact], seed: int) -> Artifact:
-    """Return the stage-1 student for a lesson: taught by its teachers (by all of them where it has none)."""
+    """Return the stage-1 student for a lesson: taught by its teachers, or by all of them where it has none.
+
+    By the average of all, too, where several students start from one and each goes on with a teacher of its own.
+    """
     config = inputs.config
     if config.stage1.kind == "language":
         return distilled_encoder(inputs, seed)
-    chosen = list(lesson.teachers) or all_teachers
+    chosen = all_teachers if lesson.shared_start else list(lesson.teachers) or all_teachers
     # an arm that learns from the average as one teacher does so in both stages
-    targets = "average" if lesson.targets == "average" else config.stage1.targets
+    targets = "average" if lesson.targets == "average" or lesson.shared_start else config.stage1.targets
     targets = "one" if len(chosen) == 1 else targets
-    start = starting_teacher(inputs, all_teachers)
+    start, soft = starting_teacher(inputs, all_teachers), config.stage1.kind == "soft"
     spec = {
         "corpus": inputs.corpus.key,
         "teachers": [teacher.key for teacher in chosen],
         "targets": targets,
-        **soft_spec(config.stage1.loss, config.stage1.temperature),
+        **(soft_spec(config.stage1.loss, config.stage1.temperature) if soft else {"objective": "terms"}),
         "classes": config.data.classes,
         "student": student_identity(inputs, start),
         "training": {name: getattr(config.stage1, name) for name in ("learning_rate", "batch_size", "epochs")},
@@ -71,7 +75,7 @@ def pretrained_student(inputs: Inputs, lesson: Lesson, all_teachers: list[Artifa
     if config.stage1.teacher_weights != "mean" and len(chosen) > 1:
         spec["weights"] = weights_spec(config.stage1.teacher_weights, config.method.weights)
     if terms := active_terms(inputs, lesson.terms, stage=1):
-        spec["terms"] = {name: settings(term) for name, term in terms.items()}
+        spec["terms"] = {name: term_spec(term) for name, term in terms.items()}
     taught = {"one": "one teacher", "average": f"the average of {len(chosen)} teachers"}
     what = f"stage-1 student of {taught.get(targets, f'{len(chosen)} teachers, a head each')}, seed {seed}"
 
@@ -107,12 +111,15 @@ def _train(
     tokens = draw_pairs(tokens, max(1, round(len(tokens) * config.stage1.share)))
     more, states = state_terms(inputs, terms, 1, model, chosen, CORPUS, tokens)
     settled = config.stage1
-    soft, weights = soft_targets(inputs, chosen, CORPUS, targets == "average", tokens, settled.teacher_weights)
+    soft, weights = None, None
+    if settled.kind == "soft":
+        soft, weights = soft_targets(inputs, chosen, CORPUS, targets == "average", tokens, settled.teacher_weights)
+        more = [soft_term(1.0, settled.loss, settled.temperature), *more]
     with letting_go(tokens, soft, weights):
         facts = fit(
             model,
             PairDataset(tokens, soft, weights, states),
-            [soft_term(1.0, settled.loss, settled.temperature), *more],
+            more,
             scratch=work / SCRATCH,
             runtime=runtime,
             what="stage 1",

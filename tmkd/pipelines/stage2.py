@@ -17,6 +17,7 @@ from tmkd.pipelines.arms import Arm, Lesson, arms
 from tmkd.pipelines.inputs import Inputs
 from tmkd.pipelines.peers import peers
 from tmkd.pipelines.recipe import Recipe, prepare, recipe, write_student
+from tmkd.pipelines.stage1 import pretrained_student
 from tmkd.pipelines.teachers import validator
 
 
@@ -31,7 +32,12 @@ def run(config: Config) -> list[Artifact]:
 
 
 def students(arm: Arm, seed: int) -> list[Artifact]:
-    """Return an arm's students for one seed: one, one a teacher for m-o-m, or all that are trained together."""
+    """Return an arm's students for one seed: one, one a teacher for m-o-m, or all that are trained together.
+
+    Where an arm has no stage 2, that of stage 1, which has predicted validation and test itself.
+    """
+    if not arm.fine_tune:
+        return [pretrained_student(arm.inputs, lesson, arm.trained, seed) for lesson in arm.lessons]
     if arm.inputs.config.method.online.kind != "none":
         return peers(arm, seed)
     if arm.generations > 1:
@@ -45,16 +51,22 @@ def _last_generation(arm: Arm, seed: int) -> Artifact:
     Each starts afresh (born-again networks, Furlanello et al. 2018), or goes on from the one before in a cycle of the
     learning rate of its own, all cycles together as long as one training (snapshot distillation, Yang et al. 2019).
     """
-    inputs, lesson = arm.inputs, arm.lessons[0]
+    lesson = arm.lessons[0]
+    each = [arm.inputs] * arm.generations
     if arm.continues:
-        epochs = max(1, round(inputs.config.stage2.epochs / arm.generations))
-        inputs = inputs.varied({"stage2": {"epochs": epochs, "patience": 0}})
-    student = fine_tuned_student(inputs, f"{arm.name}, 1", lesson, arm.trained, seed)
-    for number in range(2, arm.generations + 1):
+        each = [arm.inputs.varied({"stage2": {"epochs": epochs, "patience": 0}}) for epochs in _cycles(arm)]
+    student = fine_tuned_student(each[0], f"{arm.name}, 1", lesson, arm.trained, seed)
+    for number, inputs in enumerate(each[1:], start=2):
         taught = replace(lesson, targets="one", teachers=(student,))
         before = student if arm.continues else None
         student = fine_tuned_student(inputs, f"{arm.name}, {number}", taught, arm.trained, seed, before)
     return student
+
+
+def _cycles(arm: Arm) -> list[int]:
+    """Return the epochs of each cycle, which are those of one training together; the first cycles have the rest."""
+    epochs, rest = divmod(arm.inputs.config.stage2.epochs, arm.generations)
+    return [epochs + (number < rest) for number in range(arm.generations)]
 
 
 def fine_tuned_student(

@@ -98,42 +98,53 @@ def check_terms(inputs: Inputs, arm: str, names: Sequence[str]) -> None:
                 continue
             loss = _loss(term, student.shape, shapes)
             for facts in (student, *teachers.values()):
-                if loss.transfer.kind in ATTENTION_KINDS:
+                if loss.kind in ATTENTION_KINDS:
                     check_attention(facts.model)
+                if loss.kind == "first" and not facts.first:
+                    raise ModelError(
+                        f"expected pooling last or mean, since the first token of {type(facts.model).__name__} does "
+                        "not stand for the pair, got first."
+                    )
         except (ValueError, ModelError) as error:
             raise ConfigError(f"method.terms.{name}, for the arm {arm}: {error}") from None
         for number, teacher in teachers.items():
-            if loss.transfer.kind in TOKEN_KINDS and teacher.tokens != student.tokens:
+            if loss.kind in TOKEN_KINDS and teacher.tokens != student.tokens:
                 raise ConfigError(
                     f"method.terms.{name}, for the arm {arm}: '{term.loss}' compares token with token, so expected "
                     f"teacher {number} to have the student's tokenizer and max_length ({student.tokens[1]}), but they "
-                    "differ; choose a term that reads h1 (patient, distances, angles, similarity) or another teacher."
+                    "differ; choose a term that reads one vector a pair ({', '.join(POOLED)}) or another teacher."
                 )
 
 
 @dataclass(frozen=True)
 class _Facts:
-    """What can be known of a teacher or student without its weights; ``tokens`` is what its tokens depend on."""
+    """What can be known of a teacher or student without its weights.
+
+    Attributes:
+        tokens: what its tokens depend on.
+        first: whether the first token stands for the pair.
+    """
 
     model: Any
     shape: Shape
     tokens: tuple[str, int]
+    first: bool
 
 
 def _facts(
     inputs: Inputs, member: TeacherConfig | StudentConfig, keep: int | None = None, keep_which: str = "bottom"
 ) -> _Facts:
-    model, digest = _inspected(**encoder_source(inputs, member), keep=keep, keep_which=keep_which)
+    model, digest, first = _inspected(**encoder_source(inputs, member), keep=keep, keep_which=keep_which)
     max_length = member.max_length or encoder_of(member, inputs.config).max_length
-    return _Facts(model, _shape(model.config), (digest, max_length))
+    return _Facts(model, _shape(model.config), (digest, max_length), first)
 
 
 @functools.cache  # arms share encoders, and it takes a second to look at one
-def _inspected(**encoder: Any) -> tuple[Any, str]:
-    from tmkd.models.encoder import inspect_encoder
+def _inspected(**encoder: Any) -> tuple[Any, str, bool]:
+    from tmkd.models.encoder import first_stands_for_pair, inspect_encoder
 
     model, tokenizer = inspect_encoder(**encoder)
-    return model, tokenizer_digest(tokenizer)
+    return model, tokenizer_digest(tokenizer), first_stands_for_pair(model, tokenizer)
 
 
 def _shares(inputs: Inputs, stage: int, teachers: int) -> list[float] | None:
@@ -146,7 +157,7 @@ def _shares(inputs: Inputs, stage: int, teachers: int) -> list[float] | None:
 def _loss(term: TermConfig, student: Shape, teachers: Sequence[Shape], shares: list[float] | None = None) -> Any:
     from tmkd.losses.transfer import StateLoss
 
-    return StateLoss(term.loss, student, teachers, term.layers, shares, term.relation_heads)
+    return StateLoss(term.loss, student, teachers, term.layers, shares, term.relation_heads, term.pooling)
 
 
 def _shape(config: Any) -> Shape:
