@@ -34,12 +34,14 @@ class Inputs:
         self.config = config
         self.store = ArtifactStore(config.paths.artifacts)
         self._varied: dict[str, Inputs] = {}
+        self.before_making: list[Callable[[], None]] = []  # checks that are due once something is to be computed
 
     def varied(self, changes: dict[str, Any]) -> Inputs:
         """Return the inputs of the config with other settings; the same object where nothing changes."""
         told = json.dumps(changes, sort_keys=True)
         if told not in self._varied:
             self._varied[told] = Inputs(check(vary(self.config, changes))) if changes else self
+            self._varied[told].before_making = self.before_making
         return self._varied[told]
 
     @functools.cached_property
@@ -76,8 +78,19 @@ class Inputs:
         """
         together = processes or self.processes
         if together is None:
-            return self.store.build(stage, spec, make, what)
-        return together.build(lambda making: self.store.build(stage, spec, making, what), make)
+            return self.store.build(stage, spec, self.checked(make), what)
+        return together.build(lambda making: self.store.build(stage, spec, making, what), self.checked(make))
+
+    def checked(self, make: Callable[[Path], dict[str, Any]]) -> Callable[[Path], dict[str, Any]]:
+        """Return ``make`` with the checks that are still due before it."""
+
+        def making(work: Path) -> dict[str, Any]:
+            while self.before_making:
+                self.before_making[0]()
+                self.before_making.pop(0)
+            return make(work)
+
+        return making
 
     @functools.cached_property
     def _sections(self) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -160,13 +160,14 @@ def _train(
     **how: Any,
 ) -> dict[str, Any]:
     from tmkd.data.masking import MaskedCollator
+    from tmkd.models.positions import positions_of
     from tmkd.training.fit import train
     from tmkd.training.language import LanguageLearner, MaskAnew
 
     return train(
         LanguageLearner(model, terms, teacher),
         pairs,
-        MaskedCollator(model.tokenizer.pad_token_id),
+        MaskedCollator(model.tokenizer.pad_token_id, positions_of(model.encoder)),
         scratch=work / SCRATCH,
         runtime=inputs.runtime,
         what=what,

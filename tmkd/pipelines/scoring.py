@@ -52,9 +52,11 @@ def soft_labels(inputs: Inputs, teacher: Artifact, split: str) -> Artifact:
             details["accuracy"] = _known_by_heart(teacher, tokens, work)
         return details
 
+    what = f"soft labels of {teacher.manifest['what']} on {split}"
+    if inputs.config.runtime.ray is None:
+        return inputs.build("soft_labels", spec, make, what)
     # Ray has workers of its own, whom one process tells what to do
-    build = inputs.build if inputs.config.runtime.ray is None else inputs.store.build
-    return build("soft_labels", spec, make, f"soft labels of {teacher.manifest['what']} on {split}")
+    return inputs.store.build("soft_labels", spec, inputs.checked(make), what)
 
 
 def _known_by_heart(teacher: Artifact, tokens: Dataset, folder: Path) -> float:

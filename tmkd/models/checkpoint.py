@@ -1,0 +1,171 @@
+"""Reading a transformers checkpoint: its config, its tokenizer and its weights, and nothing that is not its own.
+
+Where something is missing, transformers makes it up with at most a warning: weights at random, a tokenizer of special
+tokens alone. Here that is an error.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from transformers import AutoConfig, AutoModel, AutoTokenizer, PretrainedConfig, PreTrainedModel
+from transformers import PreTrainedTokenizerBase as Tokenizer
+
+from tmkd.errors import ModelError
+from tmkd.models.embedded import embedded_folder
+from tmkd.models.hub import check_pointers, first_sentence, folder_of
+
+UNREADABLE = (OSError, ValueError, ImportError, RuntimeError, SafetensorError)
+UNUSED = "pooler."  # h1 is the hidden state itself
+# what older versions of transformers saved beside the weights, and newer ones compute
+BUFFERS = re.compile(r"(position_ids|token_type_ids|inv_freq|masked_bias|attn\.bias|attention\.bias|\.version)$")
+# of several scripts, so that a tokenizer of any language knows some of it
+SAMPLE = "What is it, 7 or 42? Wer weiß? Что это? 这是什么? ما هذا؟ यह क्या है? นี่คืออะไร これは何 이것은 무엇 a b c d e"
+
+
+def place_of(source: str, name: str | None) -> str:
+    """Return the folder or hub name of a checkpoint; ModelError or ConfigError where there is none."""
+    if source == "embedded":
+        return str(embedded_folder())
+    folder = folder_of(name)
+    if folder is not None:
+        check_pointers(folder)
+    return str(folder or name)
+
+
+def read_config(place: str, revision: str | None, trust: bool) -> PretrainedConfig:
+    """Return the config of a checkpoint that can be an encoder here; else ModelError."""
+    try:
+        config = AutoConfig.from_pretrained(place, revision=revision, trust_remote_code=trust)
+    except (OSError, ValueError, ImportError) as error:
+        if not trust and "trust_remote_code" in str(error):
+            raise ModelError(
+                f"encoder.name: '{place}' brings code of its own, which is not run unasked; if you trust it, set "
+                "encoder.trust_remote_code=true."
+            ) from None
+        raise ModelError(
+            f"encoder.name: '{place}' is neither a folder with a transformers checkpoint nor reachable on the hub "
+            f"({first_sentence(error)})"
+        ) from None
+    kind = config.model_type or type(config).__name__
+    if config.is_encoder_decoder:
+        raise ModelError(
+            f"encoder {place}: expected an encoder or a decoder alone, got an encoder-decoder ({kind}); choose a "
+            "checkpoint of one part, such as BERT's or Qwen's."
+        )
+    sizes = (getattr(config, name, None) for name in ("hidden_size", "num_hidden_layers"))
+    if _nested(config) or not all(isinstance(size, int) for size in sizes):
+        raise ModelError(
+            f"encoder {place}: expected the checkpoint of a text model, got one of several parts or another kind "
+            f"({kind}), whose config has no hidden_size and num_hidden_layers of its own; save its text model alone, "
+            "with its tokenizer, and name that folder."
+        )
+    return config
+
+
+def _nested(config: PretrainedConfig) -> bool:
+    try:
+        return config.get_text_config() is not config
+    except ValueError:  # more than one
+        return True
+
+
+def read_tokenizer(place: str, revision: str | None, trust: bool) -> Tokenizer:
+    """Return a checkpoint's tokenizer; ModelError where it has none, or one that knows no words."""
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(place, revision=revision, trust_remote_code=trust)
+        ids = tokenizer(SAMPLE, add_special_tokens=False)["input_ids"]
+    except Exception as error:  # the library `tokenizers` has no other class of errors
+        raise ModelError(
+            f"encoder {place}: its tokenizer cannot be read ({first_sentence(error)}) Put tokenizer.json beside the "
+            "weights: AutoTokenizer.from_pretrained(...).save_pretrained(FOLDER)."
+        ) from None
+    if not set(ids) - set(tokenizer.all_special_ids):
+        raise ModelError(
+            f"encoder {place}: its tokenizer knows no words ({len(tokenizer)} tokens, all of them special), so every "
+            "text would read alike; its files are missing. Put tokenizer.json beside the weights: "
+            "AutoTokenizer.from_pretrained(...).save_pretrained(FOLDER)."
+        )
+    return tokenizer
+
+
+def read_model(
+    place: str, config: PretrainedConfig, revision: str | None, trust: bool, attention: str | None
+) -> PreTrainedModel:
+    """Return the encoder with all of its weights, in float32; ModelError where the checkpoint has others."""
+    extra = {} if attention is None else {"attn_implementation": attention}
+    try:
+        model, found = AutoModel.from_pretrained(
+            place,
+            config=config,
+            revision=revision,
+            trust_remote_code=trust,
+            use_safetensors=True,
+            dtype=torch.float32,  # a checkpoint in half precision would be trained in it, and lose small steps
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # and named below
+            **extra,
+        )
+    except UNREADABLE as error:
+        raise ModelError(f"encoder {place}: {_unreadable(place, error)}") from None
+    _check_loaded(model, found, place)
+    return model
+
+
+def _unreadable(place: str, error: Exception) -> str:
+    if (Path(place) / "pytorch_model.bin").is_file() and not list(Path(place).glob("*.safetensors")):
+        return (
+            "expected weights in safetensors but found pytorch_model.bin alone, which may run any code when it is "
+            "read; save it as safetensors: AutoModel.from_pretrained(...).save_pretrained(FOLDER)."
+        )
+    return first_sentence(error)
+
+
+def _check_loaded(model: PreTrainedModel, found: dict[str, Any], place: str) -> None:
+    """Raise ModelError for weights that are missing, of another shape, or of layers that the config does not have.
+
+    A fresh pooler is no harm, nor are the heads of other tasks: neither is used.
+    """
+    missing = sorted(name for name in found["missing_keys"] if not name.startswith(UNUSED))
+    reshaped = sorted((name, *shapes) for name, *shapes in found["mismatched_keys"] if not name.startswith(UNUSED))
+    parts = {name for name, _ in model.named_children()} - {UNUSED.rstrip(".")}
+    own = f"{model.base_model_prefix}."
+    unexpected = sorted(found["unexpected_keys"])
+    inside = [name for name in unexpected if name.removeprefix(own).split(".")[0] in parts and not BUFFERS.search(name)]
+    if not (missing or reshaped or inside):
+        return
+    said = []
+    if missing:
+        said.append(f"{len(missing)} of {len(model.state_dict())} weights are missing ({_some(missing)})")
+    if reshaped:
+        name, theirs, ours = reshaped[0]
+        said.append(f"{len(reshaped)} have another shape ({name} is {_shape(theirs)}, expected {_shape(ours)})")
+    if unexpected and (missing or inside):
+        said.append(f"{len(inside or unexpected)} are not the model's ({_some(inside or unexpected)})")
+    prefix = _prefix(missing, unexpected)
+    advice = (
+        f"they are there with '{prefix}' before their names: save the model itself, not what wraps it"
+        if prefix
+        else "config.json and weights are not of one model: save both together with save_pretrained"
+    )
+    raise ModelError(
+        f"encoder {place}: expected the weights of {type(model).__name__}, but {', '.join(said)}; {advice}."
+    )
+
+
+def _prefix(missing: list[str], unexpected: list[str]) -> str:
+    """Return what stands before the names of missing weights, where they are there under longer names."""
+    ends = (name.removesuffix(missing[0]) for name in unexpected if missing and name.endswith(f".{missing[0]}"))
+    return next(ends, "")
+
+
+def _some(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]}, …"
+
+
+def _shape(size: Any) -> str:
+    return " × ".join(map(str, size))
