@@ -140,7 +140,8 @@ def _check_loaded(model: PreTrainedModel, found: dict[str, Any], place: str) -> 
         return
     said = []
     if missing:
-        said.append(f"{len(missing)} of {len(model.state_dict())} weights are missing ({_some(missing)})")
+        used = sum(not name.startswith(UNUSED) for name in model.state_dict())
+        said.append(f"{len(missing)} of {used} weights are missing ({_some(missing)})")
     if reshaped:
         name, theirs, ours = reshaped[0]
         said.append(f"{len(reshaped)} have another shape ({name} is {_shape(theirs)}, expected {_shape(ours)})")

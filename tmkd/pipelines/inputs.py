@@ -76,21 +76,17 @@ class Inputs:
         What one process can make is ``store.build``'s: the others wait for its lock. ``processes`` are those that each
         train a peer.
         """
+        self.check_due(stage, spec)
         together = processes or self.processes
         if together is None:
-            return self.store.build(stage, spec, self.checked(make), what)
-        return together.build(lambda making: self.store.build(stage, spec, making, what), self.checked(make))
+            return self.store.build(stage, spec, make, what)
+        return together.build(lambda making: self.store.build(stage, spec, making, what), make)
 
-    def checked(self, make: Callable[[Path], dict[str, Any]]) -> Callable[[Path], dict[str, Any]]:
-        """Return ``make`` with the checks that are still due before it."""
-
-        def making(work: Path) -> dict[str, Any]:
-            while self.before_making:
-                self.before_making[0]()
-                self.before_making.pop(0)
-            return make(work)
-
-        return making
+    def check_due(self, stage: str, spec: Mapping[str, Any]) -> None:
+        """Where a result is still to be computed, do the checks in ``before_making``; each is done once."""
+        while self.before_making and self.store.find(stage, spec) is None:
+            self.before_making[0]()
+            self.before_making.pop(0)
 
     @functools.cached_property
     def _sections(self) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -55,8 +55,9 @@ def soft_labels(inputs: Inputs, teacher: Artifact, split: str) -> Artifact:
     what = f"soft labels of {teacher.manifest['what']} on {split}"
     if inputs.config.runtime.ray is None:
         return inputs.build("soft_labels", spec, make, what)
+    inputs.check_due("soft_labels", spec)
     # Ray has workers of its own, whom one process tells what to do
-    return inputs.store.build("soft_labels", spec, inputs.checked(make), what)
+    return inputs.store.build("soft_labels", spec, make, what)
 
 
 def _known_by_heart(teacher: Artifact, tokens: Dataset, folder: Path) -> float:
