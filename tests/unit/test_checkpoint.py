@@ -63,7 +63,8 @@ def test_weights_under_a_wrappers_names_are_refused(folder, prefix):
         load(folder)
 
 
-def test_weights_of_a_task_model_are_read_without_its_head(tmp_path):
+def test_weights_of_a_task_model_are_read_without_its_head(tmp_path, caplog):
+    caplog.set_level("INFO")
     tokenizer = letter_tokenizer()
     torch.manual_seed(0)
     whole = BertForSequenceClassification(BertConfig(vocab_size=len(tokenizer), **BERT))
@@ -71,6 +72,7 @@ def test_weights_of_a_task_model_are_read_without_its_head(tmp_path):
     tokenizer.save_pretrained(tmp_path)
     read = load(tmp_path).model
     torch.testing.assert_close(read.embeddings.word_embeddings.weight, whole.bert.embeddings.word_embeddings.weight)
+    assert "2 weights of heads are left out (classifier.bias, …)" in caplog.text
 
 
 def test_missing_pooler_is_no_harm(folder):

@@ -6,6 +6,7 @@ tokens alone. Here that is an error.
 
 from __future__ import annotations
 
+import logging
 import re
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from tmkd.errors import ModelError
 from tmkd.models.embedded import embedded_folder
 from tmkd.models.hub import check_pointers, first_sentence, folder_of
 
+log = logging.getLogger(__name__)
 UNREADABLE = (OSError, ValueError, ImportError, RuntimeError, SafetensorError)
 UNUSED = "pooler."  # h1 is the hidden state itself
 # what older versions of transformers saved beside the weights, and newer ones compute
@@ -134,9 +136,11 @@ def _check_loaded(model: PreTrainedModel, found: dict[str, Any], place: str) -> 
     reshaped = sorted((name, *shapes) for name, *shapes in found["mismatched_keys"] if not name.startswith(UNUSED))
     parts = {name for name, _ in model.named_children()} - {UNUSED.rstrip(".")}
     own = f"{model.base_model_prefix}."
-    unexpected = sorted(found["unexpected_keys"])
-    inside = [name for name in unexpected if name.removeprefix(own).split(".")[0] in parts and not BUFFERS.search(name)]
+    unexpected = sorted(name for name in found["unexpected_keys"] if not BUFFERS.search(name))
+    inside = [name for name in unexpected if name.removeprefix(own).split(".")[0] in parts]
     if not (missing or reshaped or inside):
+        if unexpected:
+            log.info("encoder %s: %d weights of heads are left out (%s)", place, len(unexpected), _some(unexpected))
         return
     said = []
     if missing:
