@@ -10,8 +10,12 @@ from transformers import (
     BartModel,
     BertConfig,
     BertForSequenceClassification,
+    CanineConfig,
+    CanineModel,
     CLIPConfig,
     CLIPModel,
+    FunnelConfig,
+    FunnelModel,
     GPT2Config,
     GPT2Model,
     GPT2Tokenizer,
@@ -224,3 +228,33 @@ def test_whole_gpt2_is_still_read(tmp_path):
     GPT2Tokenizer(vocab={piece: at for at, piece in enumerate(letters)}, merges=[]).save_pretrained(tmp_path)
     GPT2Model(GPT2Config(vocab_size=len(letters), n_embd=16, n_layer=1, n_head=2)).save_pretrained(tmp_path)
     assert load(tmp_path).tokenizer.pad_token == "<|endoftext|>"
+
+
+def test_cut_weights_are_told_with_the_way_out(folder):
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:5000])
+    with pytest.raises(ModelError, match=r"its safetensors cannot be read .*so download it again"):
+        load(folder)
+
+
+def test_adapter_beside_the_weights_is_refused(folder):
+    # without its library it would be left out in silence; with it, a student would be saved without its weights
+    (folder / "adapter_config.json").write_text('{"peft_type": "LORA"}')
+    with pytest.raises(ModelError, match=r"found an adapter \(LoRA\).*merge it first"):
+        load(folder)
+
+
+def test_encoder_without_word_embeddings_cannot_leave_them_alone(tmp_path):
+    CanineModel(CanineConfig(**BERT)).save_pretrained(tmp_path)
+    letter_tokenizer().save_pretrained(tmp_path)
+    assert load(tmp_path).pooling == "first"
+    with pytest.raises(ModelError, match=r"CanineModel has no word embeddings.*freeze_embeddings=false"):
+        load(tmp_path, freeze_embeddings=True)
+
+
+def test_encoder_whose_depth_is_no_number_of_layers_is_not_cut(tmp_path):
+    size = {"block_sizes": [1, 1], "num_decoder_layers": 1, "d_model": 16, "n_head": 2, "d_head": 8, "d_inner": 32}
+    FunnelModel(FunnelConfig(vocab_size=109, **size)).save_pretrained(tmp_path)
+    letter_tokenizer().save_pretrained(tmp_path)
+    with pytest.raises(ModelError, match="Cannot tell which layers of FunnelModel to keep"):
+        load(tmp_path, keep=1)

@@ -21,10 +21,10 @@ from tmkd.models.embedded import embedded_folder
 from tmkd.models.hub import check_pointers, first_sentence, folder_of
 
 log = logging.getLogger(__name__)
-UNREADABLE = (OSError, ValueError, ImportError, RuntimeError, SafetensorError)
 UNUSED = "pooler."  # h1 is the hidden state itself
 # what older versions of transformers saved beside the weights, and newer ones compute
 BUFFERS = re.compile(r"(position_ids|token_type_ids|inv_freq|masked_bias|attn\.bias|attention\.bias|\.version)$")
+TOKENIZER = "put tokenizer.json beside the weights: AutoTokenizer.from_pretrained(...).save_pretrained(FOLDER)."
 # of several scripts, so that a tokenizer of any language knows some of it
 SAMPLE = "What is it, 7 or 42? Wer weiß? Что это? 这是什么? ما هذا؟ यह क्या है? นี่คืออะไร これは何 이것은 무엇 a b c d e"
 
@@ -36,6 +36,11 @@ def place_of(source: str, name: str | None) -> str:
     folder = folder_of(name)
     if folder is not None:
         check_pointers(folder)
+        if (folder / "adapter_config.json").is_file():
+            raise ModelError(
+                f"encoder {folder}: expected whole weights but found an adapter (LoRA), which would be left out; merge it "
+                "first: model.merge_and_unload().save_pretrained(FOLDER)."
+            )
     return str(folder or name)
 
 
@@ -43,7 +48,7 @@ def read_config(place: str, revision: str | None, trust: bool) -> PretrainedConf
     """Return the config of a checkpoint that can be an encoder here; else ModelError."""
     try:
         config = AutoConfig.from_pretrained(place, revision=revision, trust_remote_code=trust)
-    except (OSError, ValueError, ImportError) as error:
+    except Exception as error:  # of whatever kind: each family's config checks itself, and some are code of their own
         if not trust and "trust_remote_code" in str(error):
             raise ModelError(
                 f"encoder.name: '{place}' brings code of its own, which is not run unasked; if you trust it, set "
@@ -83,14 +88,12 @@ def read_tokenizer(place: str, revision: str | None, trust: bool) -> Tokenizer:
         ids = tokenizer(SAMPLE, add_special_tokens=False)["input_ids"]
     except Exception as error:  # the library `tokenizers` has no other class of errors
         raise ModelError(
-            f"encoder {place}: its tokenizer cannot be read ({first_sentence(error)}) Put tokenizer.json beside the "
-            "weights: AutoTokenizer.from_pretrained(...).save_pretrained(FOLDER)."
+            f"encoder {place}: its tokenizer cannot be read ({first_sentence(error).rstrip('.')}); {TOKENIZER}"
         ) from None
     if not set(ids) - set(tokenizer.all_special_ids):
         raise ModelError(
-            f"encoder {place}: its tokenizer knows no words ({len(tokenizer)} tokens, all of them special), so every "
-            "text would read alike; its files are missing. Put tokenizer.json beside the weights: "
-            "AutoTokenizer.from_pretrained(...).save_pretrained(FOLDER)."
+            f"encoder {place}: its tokenizer knows no words ({len(tokenizer)} tokens, all of them special), since files "
+            f"are missing; {TOKENIZER}"
         )
     return tokenizer
 
@@ -112,7 +115,7 @@ def read_model(
             ignore_mismatched_sizes=True,  # and named below
             **extra,
         )
-    except UNREADABLE as error:
+    except Exception as error:  # as above
         raise ModelError(f"encoder {place}: {_unreadable(place, error)}") from None
     _check_loaded(model, found, place)
     return model
@@ -124,6 +127,8 @@ def _unreadable(place: str, error: Exception) -> str:
             "expected weights in safetensors but found pytorch_model.bin alone, which may run any code when it is "
             "read; save it as safetensors: AutoModel.from_pretrained(...).save_pretrained(FOLDER)."
         )
+    if isinstance(error, SafetensorError):
+        return f"its safetensors cannot be read ({error}); a file is cut off or another one, so download it again."
     return first_sentence(error)
 
 

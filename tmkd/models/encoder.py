@@ -22,7 +22,7 @@ from transformers.utils import logging as transformers_logging
 
 from tmkd.errors import ModelError
 from tmkd.models import bilstm  # which makes its checkpoints known to AutoModel
-from tmkd.models.checkpoint import UNREADABLE, place_of, read_config, read_model, read_tokenizer
+from tmkd.models.checkpoint import place_of, read_config, read_model, read_tokenizer
 from tmkd.models.hub import first_sentence
 from tmkd.models.layers import check_depth, keep_layers
 from tmkd.models.tiny import tiny_encoder
@@ -159,7 +159,7 @@ def inspect_encoder(
         try:
             with torch.device("meta"):
                 model = AutoModel.from_config(config, trust_remote_code=trust_remote_code)
-        except UNREADABLE as error:
+        except Exception as error:  # of whatever kind, as in read_model
             raise ModelError(f"encoder {place}: {first_sentence(error)}") from None
     if keep is not None:
         keep_layers(model, keep, keep_which)

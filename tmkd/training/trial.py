@@ -34,9 +34,9 @@ def try_out(model: PairClassifier, runtime: Runtime) -> None:
     with torch.random.fork_rng([runtime.device] if runtime.device.type == "cuda" else []), torch.no_grad():
         failure = _failure(model.train(), batch, runtime.bf16)
         if failure and runtime.bf16 and not _failure(model, batch, bf16=False):
-            raise ModelError(f"in bf16 {failure} in float32 it can; set runtime.precision=fp32.")
+            raise ModelError(f"in bf16 {failure}, in float32 there is no such trouble; set runtime.precision=fp32.")
         if failure:
-            raise ModelError(f"{failure} choose another encoder, or another max_length ({tokens} tokens here).")
+            raise ModelError(f"{failure}; choose another encoder, or another max_length ({tokens} tokens here).")
         h1 = _read(model.eval(), batch, bf16=False)[1]
     model.train(training)
     if torch.allclose(h1[0], h1[1], rtol=0, atol=1e-6):
@@ -58,11 +58,11 @@ def _failure(model: PairClassifier, batch: dict[str, Tensor], bf16: bool) -> str
     try:
         logits, h1 = _read(model, batch, bf16)
     except torch.OutOfMemoryError:
-        return "the device has no memory for it;"
+        return "the device has no memory for two pairs"
     except Exception as error:  # of whatever kind: it is the encoder's own code that fails
-        return f"it cannot read two pairs ({type(error).__name__}: {first_sentence(error)[:300].rstrip('.')});"
+        return f"it cannot read two pairs ({type(error).__name__}: {first_sentence(error)[:300].rstrip('.')})"
     if not (logits.isfinite().all() and h1.isfinite().all()):
-        return "what it makes of two pairs is not finite (NaN or infinite numbers);"
+        return "what it makes of two pairs is not finite (NaN or infinite numbers), as with damaged weights"
     return ""
 
 
