@@ -6,10 +6,7 @@ tokens alone. Here that is an error.
 
 from __future__ import annotations
 
-import logging
-import re
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -19,11 +16,8 @@ from transformers import PreTrainedTokenizerBase as Tokenizer
 from tmkd.errors import ModelError
 from tmkd.models.embedded import embedded_folder
 from tmkd.models.hub import check_pointers, first_sentence, folder_of
+from tmkd.models.weights import check_loaded
 
-log = logging.getLogger(__name__)
-UNUSED = "pooler."  # h1 is the hidden state itself
-# what older versions of transformers saved beside the weights, and newer ones compute
-BUFFERS = re.compile(r"(position_ids|token_type_ids|inv_freq|masked_bias|attn\.bias|attention\.bias|\.version)$")
 TOKENIZER = "put tokenizer.json beside the weights: AutoTokenizer.from_pretrained(...).save_pretrained(FOLDER)."
 # of several scripts, so that a tokenizer of any language knows some of it
 SAMPLE = "What is it, 7 or 42? Wer weiß? Что это? 这是什么? ما هذا؟ यह क्या है? นี่คืออะไร これは何 이것은 무엇 a b c d e"
@@ -38,8 +32,8 @@ def place_of(source: str, name: str | None) -> str:
         check_pointers(folder)
         if (folder / "adapter_config.json").is_file():
             raise ModelError(
-                f"encoder {folder}: expected whole weights but found an adapter (LoRA), which would be left out; merge it "
-                "first: model.merge_and_unload().save_pretrained(FOLDER)."
+                f"encoder {folder}: expected whole weights but found an adapter (LoRA), which would be left out; merge "
+                "it first: model.merge_and_unload().save_pretrained(FOLDER)."
             )
     return str(folder or name)
 
@@ -92,8 +86,8 @@ def read_tokenizer(place: str, revision: str | None, trust: bool) -> Tokenizer:
         ) from None
     if not set(ids) - set(tokenizer.all_special_ids):
         raise ModelError(
-            f"encoder {place}: its tokenizer knows no words ({len(tokenizer)} tokens, all of them special), since files "
-            f"are missing; {TOKENIZER}"
+            f"encoder {place}: its tokenizer knows no words ({len(tokenizer)} tokens, all special); files are missing, "
+            f"so {TOKENIZER}"
         )
     return tokenizer
 
@@ -117,7 +111,7 @@ def read_model(
         )
     except Exception as error:  # as above
         raise ModelError(f"encoder {place}: {_unreadable(place, error)}") from None
-    _check_loaded(model, found, place)
+    check_loaded(model, found, place)
     return model
 
 
@@ -130,52 +124,3 @@ def _unreadable(place: str, error: Exception) -> str:
     if isinstance(error, SafetensorError):
         return f"its safetensors cannot be read ({error}); a file is cut off or another one, so download it again."
     return first_sentence(error)
-
-
-def _check_loaded(model: PreTrainedModel, found: dict[str, Any], place: str) -> None:
-    """Raise ModelError for weights that are missing, of another shape, or of layers that the config does not have.
-
-    A fresh pooler is no harm, nor are the heads of other tasks: neither is used.
-    """
-    missing = sorted(name for name in found["missing_keys"] if not name.startswith(UNUSED))
-    reshaped = sorted((name, *shapes) for name, *shapes in found["mismatched_keys"] if not name.startswith(UNUSED))
-    parts = {name for name, _ in model.named_children()} - {UNUSED.rstrip(".")}
-    own = f"{model.base_model_prefix}."
-    unexpected = sorted(name for name in found["unexpected_keys"] if not BUFFERS.search(name))
-    inside = [name for name in unexpected if name.removeprefix(own).split(".")[0] in parts]
-    if not (missing or reshaped or inside):
-        if unexpected:
-            log.info("encoder %s: %d weights of heads are left out (%s)", place, len(unexpected), _some(unexpected))
-        return
-    said = []
-    if missing:
-        used = sum(not name.startswith(UNUSED) for name in model.state_dict())
-        said.append(f"{len(missing)} of {used} weights are missing ({_some(missing)})")
-    if reshaped:
-        name, theirs, ours = reshaped[0]
-        said.append(f"{len(reshaped)} have another shape ({name} is {_shape(theirs)}, expected {_shape(ours)})")
-    if unexpected and (missing or inside):
-        said.append(f"{len(inside or unexpected)} are not the model's ({_some(inside or unexpected)})")
-    prefix = _prefix(missing, unexpected)
-    advice = (
-        f"they are there with '{prefix}' before their names: save the model itself, not what wraps it"
-        if prefix
-        else "config.json and weights are not of one model: save both together with save_pretrained"
-    )
-    raise ModelError(
-        f"encoder {place}: expected the weights of {type(model).__name__}, but {', '.join(said)}; {advice}."
-    )
-
-
-def _prefix(missing: list[str], unexpected: list[str]) -> str:
-    """Return what stands before the names of missing weights, where they are there under longer names."""
-    ends = (name.removesuffix(missing[0]) for name in unexpected if missing and name.endswith(f".{missing[0]}"))
-    return next(ends, "")
-
-
-def _some(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{names[0]}, …"
-
-
-def _shape(size: Any) -> str:
-    return " × ".join(map(str, size))

@@ -11,7 +11,7 @@ from tmkd.pipelines.inputs import Inputs
 from tmkd.pipelines.specs import encoder_spec, teacher_spec
 from tmkd.pipelines.teachers import new_classifier
 
-SHAPING = ("max_length", "dropout", "layers", "keep", "token_types", "pooling")
+SHAPING = ("max_length", "dropout", "freeze_embeddings", "layers", "keep", "token_types", "pooling")
 passed: set[str] = set()  # in this process: arms and the jobs of a sweep share encoders
 
 
