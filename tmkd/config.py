@@ -76,7 +76,7 @@ class EncoderConfig:
     # | same (of a teacher or the student: the run's encoder) | bilstm (of the student: over the data's words)
     source: str = "embedded"
     name: Optional[str] = None  # hub: name on the hub, or a folder made by save_pretrained
-    revision: Optional[str] = None  # hub: branch, tag or commit
+    revision: Optional[str] = None  # hub: branch, tag or commit; results are known by the commit that it means
     trust_remote_code: bool = False  # hub: run the checkpoint's own code; only ever set it for code you have read
     max_length: int = 64  # tokens of a question-passage pair; longer ones are cut, the longer text first
     # h1: first token (the paper) | last token (decoders) | mean of all tokens | auto: first or last; bilstm: mean

@@ -26,4 +26,7 @@ class DamagedArtifact(TmkdError):
 
 
 class TrainingDiverged(TmkdError):
-    """The loss is no longer a number."""
+    """The loss, the weights or the scores are no longer numbers."""
+
+
+REMEDY = "try a lower learning rate, a longer warm-up (trainer.warmup) or runtime.precision=fp32"

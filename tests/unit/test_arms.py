@@ -25,7 +25,8 @@ from tmkd.pipelines import stage2, stage3
 from tmkd.pipelines.arms import SEEDS_APART, baseline, check_arms, make_arm
 from tmkd.pipelines.inputs import Inputs
 from tmkd.pipelines.objective import objective_spec
-from tmkd.pipelines.teachers import check_encoders, check_roster
+from tmkd.pipelines.teachers import check_roster
+from tmkd.pipelines.trial import try_encoders
 
 TEACHERS = [Artifact(Path(f"teacher-{number}"), {"key": str(number)}) for number in range(3)]
 
@@ -267,7 +268,7 @@ def test_encoders_of_all_teachers_that_are_compared_are_looked_at():
     tiny, missing = EncoderConfig("tiny"), TeacherConfig(encoder=EncoderConfig("hub", name="./nowhere"))
     student = StudentConfig(layers=2)
     with pytest.raises(ModelError, match=r"nowhere"):
-        check_encoders(rostered(TeacherConfig(), missing, count=1, counts=[2], encoder=tiny, student=student))
+        try_encoders(Inputs(rostered(TeacherConfig(), missing, count=1, counts=[2], encoder=tiny, student=student)))
 
 
 def test_baseline_that_is_no_row_is_named_before_there_are_teachers():

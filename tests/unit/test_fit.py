@@ -167,3 +167,18 @@ def test_bf16_scores_are_near_those_of_float32(tokens, runtime):
     model = new_model(dropout=0.0)
     half = type(runtime)(**{**runtime.__dict__, "bf16": True})
     np.testing.assert_allclose(predict(model, tokens, half), predict(model, tokens, runtime), atol=0.05)
+
+
+def test_weights_that_the_last_step_breaks_are_told(tokens, runtime, tmp_path):
+    # no later loss would show it, and whatever the model says would go on as NaN
+    with pytest.raises(TrainingDiverged, match=r"the weights are no longer finite after 1 steps; try a lower"):
+        train(new_model(), tokens, tmp_path, runtime, epochs=1, batch_size=48, learning_rate=1e39, warmup=0.0)
+
+
+def test_scores_that_are_not_numbers_are_told(tokens, runtime):
+    # a metric of NaN would choose the best epoch, and soft labels of NaN be learnt
+    model = new_model()
+    with torch.no_grad():
+        model.heads.linear.weight[0] = float("nan")
+    with pytest.raises(TrainingDiverged, match=r"scores are not finite .*try a lower learning rate"):
+        predict(model, tokens, runtime)

@@ -228,7 +228,7 @@ def test_every_family_is_cut_padded_saved_and_loaded_again(family, keep_which, t
 
 
 def test_dropout_setting_reaches_every_family(tmp_path):
-    GPT2Model(GPT2Config(vocab_size=9, n_embd=16, n_layer=1, n_head=2)).save_pretrained(tmp_path)
+    GPT2Model(GPT2Config(vocab_size=109, n_embd=16, n_layer=1, n_head=2)).save_pretrained(tmp_path)
     letter_tokenizer().save_pretrained(tmp_path)
     model = load_encoder(source="hub", name=str(tmp_path), dropout=0.37).model
     drops = [module.p for module in model.modules() if isinstance(module, torch.nn.Dropout)]

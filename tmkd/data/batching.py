@@ -143,14 +143,21 @@ def lengths_of(tokens: Dataset) -> np.ndarray:
 
 class Collator:
     """Pad a list of rows to a batch of tensors: input_ids, attention_mask, token_type_ids, labels, soft_targets,
-    teacher_weights, and teacher_states: for each teacher a dictionary of tensors."""
+    teacher_weights, and teacher_states: for each teacher a dictionary of tensors.
 
-    def __init__(self, pad_token_id: int) -> None:
+    Args:
+        most: positions that the encoder has, where padding to a multiple stops; None: any number.
+    """
+
+    def __init__(self, pad_token_id: int, most: int | None = None) -> None:
         self.pad_token_id = pad_token_id
+        self.most = most
 
     def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         longest = max(len(row["input_ids"]) for row in rows)
         width = -(-longest // MULTIPLE) * MULTIPLE
+        if self.most is not None:
+            width = max(longest, min(width, self.most))
         batch: dict[str, Any] = {
             "input_ids": _pad([row["input_ids"] for row in rows], width, self.pad_token_id),
             "attention_mask": _pad([[1] * len(row["input_ids"]) for row in rows], width, 0),

@@ -91,8 +91,8 @@ class MaskedPairs(TorchDataset):
 class MaskedCollator:
     """Pad rows of MaskedPairs to a batch of tensors: as ``Collator``, with ``masked``, ``UNMASKED`` at padding."""
 
-    def __init__(self, pad_token_id: int) -> None:
-        self.collate = Collator(pad_token_id)
+    def __init__(self, pad_token_id: int, most: int | None = None) -> None:
+        self.collate = Collator(pad_token_id, most)
 
     def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         batch = self.collate(rows)

@@ -5,30 +5,31 @@ Weights come from safetensors only, and a checkpoint's own code never runs unles
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from transformers import (
-    AutoConfig,
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    MODEL_FOR_MASKED_LM_MAPPING,
     AutoModel,
-    AutoTokenizer,
     PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
 from transformers.utils import logging as transformers_logging
 
-from tmkd.errors import ConfigError, ModelError
+from tmkd.errors import ModelError
 from tmkd.models import bilstm  # which makes its checkpoints known to AutoModel
-from tmkd.models.embedded import embedded_folder
+from tmkd.models.checkpoint import place_of, read_config, read_model, read_tokenizer
+from tmkd.models.hub import first_sentence
 from tmkd.models.layers import check_depth, keep_layers
 from tmkd.models.tiny import tiny_encoder
-from tmkd.models.token_types import drop_token_types
+from tmkd.models.token_types import drop_token_types, fit_token_types
 from tmkd.models.vectors import check_vectors
 
+log = logging.getLogger(__name__)
 transformers_logging.set_verbosity_error()
 transformers_logging.disable_progress_bar()
 
@@ -74,7 +75,8 @@ def load_encoder(
         attention: attn_implementation of transformers; None lets it choose.
 
     Raises:
-        ModelError: the checkpoint does not exist, cannot be reached, or has no safetensors weights.
+        ModelError: the checkpoint does not exist, cannot be reached, is no text encoder or decoder, or its weights or
+            tokens are not whole (see ``tmkd.models.checkpoint``).
         ConfigError: ``keep`` is more than the encoder has.
     """
     if source == "tiny":
@@ -82,19 +84,28 @@ def load_encoder(
         model, tokenizer = tiny_encoder(layers, width, seed, **drops)
         model.set_attn_implementation(attention or "eager")
     else:
-        model, tokenizer = _pretrained(source, name, revision, trust_remote_code, dropout, attention)
+        place = place_of(source, name)
+        config = read_config(place, revision, trust_remote_code)
+        if dropout is not None:
+            _set_dropout(config, dropout)
+        tokenizer = read_tokenizer(place, revision, trust_remote_code)
+        model = read_model(place, config, revision, trust_remote_code, attention)
+        _check_vocabulary(model, tokenizer, place)
     if getattr(model, "pooler", None) is not None:
         # h1 is the hidden state itself: a pooler would only hold weights that never learn
         model.register_module("pooler", None)
     if keep is not None:
         keep_layers(model, keep, keep_which)
+    fit_token_types(model, tokenizer)
     if not token_types:
         drop_token_types(model, tokenizer)
     if freeze_embeddings:
-        model.get_input_embeddings().requires_grad_(False)
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token  # GPT-2 has none; padded positions are masked, so any token serves
-    tokenizer.padding_side = "right"
+        if (words := _word_embeddings(model)) is None:
+            raise ModelError(
+                f"{type(model).__name__} has no word embeddings to leave alone; set freeze_embeddings=false."
+            )
+        words.requires_grad_(False)
+    _settle_special_tokens(tokenizer)
     if pooling == "auto":
         pooling = _pooling(model.config, tokenizer)
     return Encoder(model, tokenizer, pooling, trust_remote_code)
@@ -103,7 +114,6 @@ def load_encoder(
 def check_encoder(
     *,
     keep: int | None = None,
-    max_length: int = 0,
     source: str,
     name: str | None,
     revision: str | None = None,
@@ -113,26 +123,17 @@ def check_encoder(
     dimensions: int = 300,
     **_: Any,
 ) -> None:
-    """Raise now what would come later (missing checkpoint, too few layers or positions), reading no weights.
+    """Raise now what would come later (missing checkpoint, too few layers), reading no weights.
 
     ``source`` may also be bilstm, which is made from the data (``tmkd.models.bilstm``): of its ``vectors`` the first
     line is read.
     """
-    positions: int | None
-    if source == "tiny":
-        depth, positions = layers, 512
-    elif source == "bilstm":
-        depth, positions = layers, None
-        if vectors:
-            check_vectors(vectors, dimensions)
+    if source == "bilstm" and vectors:
+        check_vectors(vectors, dimensions)
+    if source in ("tiny", "bilstm"):
+        check_depth(keep, layers)
     else:
-        config = _config(_place(source, name), revision, trust_remote_code)
-        depth, positions = config.num_hidden_layers, getattr(config, "max_position_embeddings", None)
-        if positions is not None and config.model_type in ("roberta", "xlm-roberta", "camembert"):
-            positions -= 2  # their positions are counted from after the padding token's
-    check_depth(keep, depth)
-    if positions is not None and max_length > positions:
-        raise ConfigError(f"max_length: expected at most {positions} (the encoder's positions), got {max_length}.")
+        check_depth(keep, read_config(place_of(source, name), revision, trust_remote_code).num_hidden_layers)
 
 
 def inspect_encoder(
@@ -152,71 +153,58 @@ def inspect_encoder(
     if source == "tiny":
         model, tokenizer = tiny_encoder(layers, width, seed)
     else:
-        place = _place(source, name)
-        config = _config(place, revision, trust_remote_code)
+        place = place_of(source, name)
+        config = read_config(place, revision, trust_remote_code)
+        tokenizer = read_tokenizer(place, revision, trust_remote_code)
         try:
-            tokenizer = AutoTokenizer.from_pretrained(place, revision=revision, trust_remote_code=trust_remote_code)
             with torch.device("meta"):
                 model = AutoModel.from_config(config, trust_remote_code=trust_remote_code)
-        except (OSError, ValueError, ImportError) as error:
-            raise ModelError(f"encoder {place}: {_first_sentence(error)}") from None
+        except Exception as error:  # of whatever kind, as in read_model
+            raise ModelError(f"encoder {place}: {first_sentence(error)}") from None
     if keep is not None:
         keep_layers(model, keep, keep_which)
     return model, tokenizer
 
 
-def _pretrained(
-    source: str, name: str | None, revision: str | None, trust: bool, dropout: float | None, attention: str | None
-) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    place = _place(source, name)
-    config = _config(place, revision, trust)
-    if dropout is not None:
-        for key in config.to_dict():
-            # every family has its own names: hidden_dropout_prob, attn_pdrop, mlp_dropout ...
-            if ("dropout" in key or key.endswith("pdrop")) and isinstance(getattr(config, key), float | int):
-                setattr(config, key, dropout)
-    extra = {} if attention is None else {"attn_implementation": attention}
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(place, revision=revision, trust_remote_code=trust)
-        model = AutoModel.from_pretrained(
-            place,
-            config=config,
-            revision=revision,
-            trust_remote_code=trust,
-            use_safetensors=True,
-            dtype=torch.float32,  # a checkpoint in half precision would be trained in it, and lose small steps
-            **extra,
-        )
-    except (OSError, ValueError, ImportError, SafetensorError) as error:
-        raise ModelError(f"encoder {place}: {_first_sentence(error)}") from None
-    return model, tokenizer
+def _set_dropout(config: PretrainedConfig, dropout: float) -> None:
+    for key in config.to_dict():
+        # every family has its own names: hidden_dropout_prob, attn_pdrop, mlp_dropout ...
+        if ("dropout" in key or key.endswith("pdrop")) and isinstance(getattr(config, key), float | int):
+            setattr(config, key, dropout)
 
 
-def _place(source: str, name: str | None) -> str:
-    if source == "embedded":
-        return str(embedded_folder())
-    if name is None:
-        raise ConfigError("encoder.name: expected a hub name or a folder, got nothing.")
-    if (name.startswith((".", "/", "~")) or name.count("/") > 1) and not Path(name).expanduser().is_dir():
+def _check_vocabulary(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, place: str) -> None:
+    """Raise ModelError for tokens without a row of embeddings; warn where most rows are of no token."""
+    if (words := _word_embeddings(model)) is None:
+        return
+    rows, tokens = len(words), max(tokenizer.get_vocab().values()) + 1
+    if tokens > rows:
         raise ModelError(
-            f"encoder.name: there is no folder {name}; expected a hub name or a folder of save_pretrained."
+            f"encoder {place}: its tokenizer has {tokens} tokens but the encoder embeddings for {rows}; save the model "
+            "after model.resize_token_embeddings(len(tokenizer)), or take the tokenizer that it was trained with."
         )
-    return str(Path(name).expanduser()) if Path(name).expanduser().is_dir() else name
+    if 2 * tokens < rows:
+        log.warning("encoder %s: %d tokens for %d rows of embeddings; is its tokenizer its own?", place, tokens, rows)
 
 
-def _config(place: str, revision: str | None, trust: bool) -> PretrainedConfig:
+def _word_embeddings(model: PreTrainedModel) -> torch.Tensor | None:
+    """Return the rows that tokens have ``[vocabulary, width]``; None where tokens have none (CANINE)."""
     try:
-        return AutoConfig.from_pretrained(place, revision=revision, trust_remote_code=trust)
-    except (OSError, ValueError, ImportError) as error:
-        if not trust and "trust_remote_code" in str(error):
-            raise ModelError(
-                f"encoder.name: '{place}' brings code of its own, which is not run unasked; if you trust it, set "
-                "encoder.trust_remote_code=true."
-            ) from None
+        return getattr(model.get_input_embeddings(), "weight", None)
+    except NotImplementedError:
+        return None
+
+
+def _settle_special_tokens(tokenizer: PreTrainedTokenizerBase) -> None:
+    """Let every tokenizer pad on the right, and with some token: padded positions are masked, so that any serves."""
+    if tokenizer.num_special_tokens_to_add(pair=True) == 0 and tokenizer.eos_token_id is None:
         raise ModelError(
-            f"encoder.name: '{place}' is neither a folder with a transformers checkpoint nor reachable on the hub "
-            f"({_first_sentence(error)})"
-        ) from None
+            f"The tokenizer of {tokenizer.name_or_path} puts nothing between question and passage and has no "
+            "end-of-text token that could stand there; set eos_token in its tokenizer_config.json."
+        )
+    if tokenizer.pad_token_id is None:  # GPT-2 has none
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token or tokenizer.convert_ids_to_tokens(0)
+    tokenizer.padding_side = "right"
 
 
 def first_stands_for_pair(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> bool:
@@ -233,11 +221,8 @@ def _pooling(config: PretrainedConfig, tokenizer: PreTrainedTokenizerBase) -> st
 
 
 def _is_causal(config: PretrainedConfig) -> bool:
-    architectures = config.architectures or []
-    return any(name.endswith(("CausalLM", "LMHeadModel")) for name in architectures) or getattr(
-        config, "is_decoder", False
-    )
-
-
-def _first_sentence(error: Exception) -> str:
-    return " ".join(str(error).split()).split(". ")[0].rstrip(".") + "."
+    """Whether it is a decoder, whose last token alone has seen the pair; XLNet's last is its [CLS]."""
+    kind, architectures = type(config), config.architectures or []
+    alone = kind in MODEL_FOR_CAUSAL_LM_MAPPING and kind not in MODEL_FOR_MASKED_LM_MAPPING
+    named = any(name.endswith(("CausalLM", "LMHeadModel")) for name in architectures)
+    return alone or named or getattr(config, "is_decoder", False)

@@ -40,6 +40,10 @@ def keep_layers(model: PreTrainedModel, count: int, which: str = "bottom") -> No
     if count == depth:
         return
     found = stacks(model)
+    try:
+        model.config.num_hidden_layers = count
+    except NotImplementedError:  # Funnel, whose depth is that of several blocks
+        found = []
     if len(found) != 1:
         kind = type(model).__name__
         raise ModelError(
@@ -52,7 +56,6 @@ def keep_layers(model: PreTrainedModel, count: int, which: str = "bottom") -> No
         for module in layer.modules():
             if isinstance(getattr(module, "layer_idx", None), int):
                 module.layer_idx = index  # a decoder's place in the cache, which is now as long as the student is deep
-    model.config.num_hidden_layers = count
     for attribute in PER_LAYER:
         entries = getattr(model.config, attribute, None)
         if isinstance(entries, list) and len(entries) == depth:

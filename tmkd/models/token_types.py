@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import torch
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -9,6 +11,13 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from tmkd.errors import ModelError
 
 TYPES = "token_type_ids"
+
+
+def fit_token_types(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Let the tokenizer tell no types where the encoder knows at most one: a RoBERTa with a tokenizer like BERT's."""
+    takes = TYPES in inspect.signature(model.forward).parameters
+    if TYPES in tokenizer.model_input_names and (not takes or getattr(model.config, "type_vocab_size", 0) <= 1):
+        _tell_none(tokenizer)
 
 
 def drop_token_types(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -20,8 +29,7 @@ def drop_token_types(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase)
     Raises:
         ModelError: an encoder whose token types are no embeddings beside those of positions.
     """
-    tokenizer.model_input_names = [name for name in tokenizer.model_input_names if name != TYPES]
-    tokenizer.init_kwargs["model_input_names"] = tokenizer.model_input_names  # or it would not be saved
+    _tell_none(tokenizer)
     if getattr(model.config, "type_vocab_size", 1) <= 1:
         return  # it has none
     embeddings = getattr(model, "embeddings", None)
@@ -37,3 +45,8 @@ def drop_token_types(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase)
     left.requires_grad_(False)
     embeddings.token_type_embeddings = left  # type: ignore[union-attr]
     model.config.type_vocab_size = 1
+
+
+def _tell_none(tokenizer: PreTrainedTokenizerBase) -> None:
+    tokenizer.model_input_names = [name for name in tokenizer.model_input_names if name != TYPES]
+    tokenizer.init_kwargs["model_input_names"] = tokenizer.model_input_names  # or it would not be saved

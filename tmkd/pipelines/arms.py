@@ -6,6 +6,7 @@ itself are one arm.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,9 @@ from tmkd.pipelines.language import check_language
 from tmkd.pipelines.names import ENSEMBLE, row_name, settle, teacher_row, with_count
 from tmkd.pipelines.online import check_peers, members, online_facts
 from tmkd.pipelines.specs import term_spec
-from tmkd.pipelines.teachers import best_teacher, check_encoders, check_roster, teachers, untrained
+from tmkd.pipelines.teachers import best_teacher, check_roster, teachers, untrained
 from tmkd.pipelines.terms import active_terms, check_terms
+from tmkd.pipelines.trial import try_encoders
 from tmkd.report.rows import BASELINE
 
 SEEDS_APART = 1000  # between the seeds of an m-o-m's students: more than the seeds of a run
@@ -121,13 +123,16 @@ def baseline(inputs: Inputs) -> str | None:
 def check_arms(inputs: Inputs) -> None:
     """Raise ConfigError for the first arm that cannot be; each is judged by its own settings, before any training."""
     seen: list[Any] = []
+    inputs.before_making.clear()
     for name, arm in inputs.config.method.arms.items():
         own = inputs.varied(arm.set)
         _check(own, name, arm)
         for each in (own, *members(own)):
             made_of = (each.config.encoder, each.config.teachers, each.config.student)
-            if made_of not in seen and untrained(each):
-                check_encoders(each.config)
+            if made_of not in seen:
+                # now where a teacher is missing; else by the first result that is, since torch takes seconds to load
+                due = functools.partial(try_encoders, each)
+                due() if untrained(each) else inputs.before_making.append(due)
             seen.append(made_of)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from tmkd.artifacts import Artifact
 from tmkd.config import EncoderConfig, StudentConfig, TeacherConfig, encoder_of
 from tmkd.identity import key
+from tmkd.models.hub import commit_of, folder_of
 from tmkd.pipelines.inputs import CORPUS, Inputs
 from tmkd.pipelines.specs import encoder_spec, student_spec
 
@@ -33,7 +34,10 @@ def encoder_source(
         trusted = {"trust_remote_code": encoder.trust_remote_code}
         return {"name": str(start.folder(TEACHERS_ENCODER)), "pooling": encoder.pooling, **trusted}
     if encoder.source != "bilstm":
-        return {name: getattr(encoder, name) for name in LOADED}
+        told = {name: getattr(encoder, name) for name in LOADED}
+        if encoder.source == "hub" and folder_of(encoder.name) is None:  # the one that the result is known by
+            told["revision"] = commit_of(str(encoder.name), encoder.revision)
+        return told
     return {"name": str(_made(inputs, encoder).folder(ENCODER)), "pooling": encoder.pooling}
 
 

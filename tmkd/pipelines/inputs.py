@@ -34,12 +34,14 @@ class Inputs:
         self.config = config
         self.store = ArtifactStore(config.paths.artifacts)
         self._varied: dict[str, Inputs] = {}
+        self.before_making: list[Callable[[], None]] = []  # checks that are due once something is to be computed
 
     def varied(self, changes: dict[str, Any]) -> Inputs:
         """Return the inputs of the config with other settings; the same object where nothing changes."""
         told = json.dumps(changes, sort_keys=True)
         if told not in self._varied:
             self._varied[told] = Inputs(check(vary(self.config, changes))) if changes else self
+            self._varied[told].before_making = self.before_making
         return self._varied[told]
 
     @functools.cached_property
@@ -74,10 +76,17 @@ class Inputs:
         What one process can make is ``store.build``'s: the others wait for its lock. ``processes`` are those that each
         train a peer.
         """
+        self.check_due(stage, spec)
         together = processes or self.processes
         if together is None:
             return self.store.build(stage, spec, make, what)
         return together.build(lambda making: self.store.build(stage, spec, making, what), make)
+
+    def check_due(self, stage: str, spec: Mapping[str, Any]) -> None:
+        """Where a result is still to be computed, do the checks in ``before_making``; each is done once."""
+        while self.before_making and self.store.find(stage, spec) is None:
+            self.before_making[0]()
+            self.before_making.pop(0)
 
     @functools.cached_property
     def _sections(self) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -94,14 +94,13 @@ def _fit_head(inputs: Inputs, work: Path) -> dict[str, Any]:
 
     config, language = inputs.config, inputs.config.language
     torch.manual_seed(language.seed)
+    source = encoder_source(inputs, config.student)
     encoder = load_encoder(
-        **encoder_source(inputs, config.student),
+        **source,
         dropout=None if language.fit_encoder else 0.0,  # what is not trained is not disturbed either
         attention=inputs.runtime.attention,
     )
-    own = encoder_of(config.student, config)
-    loading = {"revision": own.revision, "trust_remote_code": own.trust_remote_code}
-    head = pretrained_head(encoder.model, **loading)
+    head = pretrained_head(encoder.model, **{name: source[name] for name in ("revision", "trust_remote_code")})
     model = LanguageModel(encoder, head).to(inputs.runtime.device)
     learnt, held_out = _text(inputs, model.tokenizer, 1.0, language.seed)
     details: dict[str, Any] = {"head": "the checkpoint's"}
@@ -160,13 +159,14 @@ def _train(
     **how: Any,
 ) -> dict[str, Any]:
     from tmkd.data.masking import MaskedCollator
+    from tmkd.models.positions import positions_of
     from tmkd.training.fit import train
     from tmkd.training.language import LanguageLearner, MaskAnew
 
     return train(
         LanguageLearner(model, terms, teacher),
         pairs,
-        MaskedCollator(model.tokenizer.pad_token_id),
+        MaskedCollator(model.tokenizer.pad_token_id, positions_of(model.encoder)),
         scratch=work / SCRATCH,
         runtime=inputs.runtime,
         what=what,

@@ -103,6 +103,7 @@ def _train(
     import torch
 
     from tmkd.data.batching import Collator
+    from tmkd.models.positions import positions_of
     from tmkd.training.fit import train
     from tmkd.training.learner import Learner
     from tmkd.training.peers import PeerCollator, PeerLearner, PeerPairs
@@ -121,6 +122,7 @@ def _train(
         ready.append(prepare(made_of, known=ready[0].pairs if ready else None))
     views = _views(ready)
     shown = [ready[views.index(view)] for view in range(max(views) + 1)]
+    fewest = min((most for each in ready if (most := positions_of(each.model.encoder))), default=None)
     exchange = _exchange(ready, views, online, mine)
     learner = PeerLearner(
         [Learner(ready[at].model, ready[at].terms) for at in mine], [views[at] for at in mine], exchange
@@ -129,7 +131,7 @@ def _train(
     facts = train(
         learner,
         PeerPairs([each.pairs for each in shown]),
-        PeerCollator([Collator(each.model.tokenizer.pad_token_id) for each in shown]),
+        PeerCollator([Collator(each.model.tokenizer.pad_token_id, fewest) for each in shown]),
         scratch=scratch,
         runtime=runtime,
         what=what,

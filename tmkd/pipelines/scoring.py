@@ -54,9 +54,12 @@ def soft_labels(inputs: Inputs, teacher: Artifact, split: str) -> Artifact:
             details["accuracy"] = _known_by_heart(teacher, tokens, work)
         return details
 
+    what = f"soft labels of {teacher.manifest['what']} on {split}"
+    if inputs.config.runtime.ray is None:
+        return inputs.build("soft_labels", spec, make, what)
+    inputs.check_due("soft_labels", spec)
     # Ray has workers of its own, whom one process tells what to do
-    build = inputs.build if inputs.config.runtime.ray is None else inputs.store.build
-    return build("soft_labels", spec, make, f"soft labels of {teacher.manifest['what']} on {split}")
+    return inputs.store.build("soft_labels", spec, make, what)
 
 
 def _known_by_heart(teacher: Artifact, tokens: Dataset, folder: Path) -> float:

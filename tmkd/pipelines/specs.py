@@ -7,13 +7,13 @@ are the same run; α says nothing where nobody teaches), so that equal runs have
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from tmkd.artifacts import checksum
 from tmkd.checks.method import ALWAYS_MAPPED, POOLED
 from tmkd.config import Config, EncoderConfig, TeacherConfig, TermConfig, encoder_of, settings
 from tmkd.models.embedded import WEIGHTS_SHA256
+from tmkd.models.hub import commit_of, folder_of, shaping_files
 from tmkd.models.vectors import vectors_digest
 
 # What each reader looks at; the paths of files are not part of an identity, their content is.
@@ -54,7 +54,7 @@ def corpus_spec(config: Config, raw: dict[str, Any]) -> dict[str, Any]:
 
 
 def encoder_spec(encoder: EncoderConfig) -> dict[str, Any]:
-    """An encoder's identity: the checksum of its weights, or its name where only a hub knows them."""
+    """An encoder's identity: checksums of what is read of it, or its commit on the hub (ModelError: see commit_of)."""
     common = {"pooling": encoder.pooling}
     if encoder.source == "embedded":
         return {**common, "sha256": WEIGHTS_SHA256}
@@ -63,10 +63,10 @@ def encoder_spec(encoder: EncoderConfig) -> dict[str, Any]:
     if encoder.source == "bilstm":
         made = _pick(settings(encoder), ("layers", "width", "seed", "words", "dimensions"))
         return {**common, "bilstm": made | {"vectors": vectors_digest(encoder.vectors) if encoder.vectors else None}}
-    folder = Path(encoder.name or "").expanduser()
-    if encoder.name and folder.is_dir():
-        return {**common, "files": [checksum(path) for path in sorted(folder.iterdir()) if path.is_file()]}
-    return {**common, "name": encoder.name, "revision": encoder.revision}
+    if (folder := folder_of(encoder.name)) is not None:
+        files = shaping_files(folder, code=encoder.trust_remote_code)
+        return {**common, "files": {name: checksum(path) for name, path in files.items()}}
+    return {**common, "name": encoder.name, "revision": commit_of(str(encoder.name), encoder.revision)}
 
 
 def teacher_spec(config: Config, teacher: TeacherConfig, task: str) -> dict[str, Any]:

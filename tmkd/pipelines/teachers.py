@@ -192,18 +192,3 @@ def new_classifier(
     config = inputs.config
     alike = config.method.head_init == "shared"
     return PairClassifier(encoder, heads, config.data.classes, max_length, alike).to(inputs.runtime.device)
-
-
-def check_encoders(config: Config) -> None:
-    """Fail before any training: a student too deep, an encoder that is not there."""
-    from tmkd.models.encoder import check_encoder, inspect_encoder
-    from tmkd.models.token_types import drop_token_types
-
-    student = config.student
-    own = settings(encoder_of(student, config))
-    check_encoder(keep=student.layers, **own | {"max_length": student.max_length or own["max_length"]})
-    if not student.token_types:
-        drop_token_types(*inspect_encoder(**own))
-    for teacher in teaching(config):
-        own = settings(encoder_of(teacher, config))
-        check_encoder(**own | {"max_length": teacher.max_length or own["max_length"]})

@@ -11,9 +11,10 @@ from transformers import PrinterCallback, ProgressCallback, TrainerCallback, Tra
 
 from tmkd.data.batching import Collator, PairDataset
 from tmkd.data.masking import MaskedPairs
-from tmkd.errors import TmkdError
+from tmkd.errors import REMEDY, TmkdError, TrainingDiverged
 from tmkd.losses.combine import Term
 from tmkd.models.classifier import PairClassifier
+from tmkd.models.positions import positions_of
 from tmkd.processes import Processes
 from tmkd.training.callbacks import CheckpointByTheClock, KeepBest, Progress, last_whole_checkpoint
 from tmkd.training.cost import measured
@@ -26,7 +27,9 @@ from tmkd.training.trainer import DistillationTrainer
 
 def fit(model: PairClassifier, pairs: PairDataset, terms: Sequence[Term], **how: Any) -> dict[str, Any]:
     """Train ``model`` in place on its terms; the settings and what is returned are those of ``train``."""
-    return train(Learner(model, terms), pairs, Collator(model.tokenizer.pad_token_id), **how)
+    return train(
+        Learner(model, terms), pairs, Collator(model.tokenizer.pad_token_id, positions_of(model.encoder)), **how
+    )
 
 
 def train(
@@ -64,7 +67,7 @@ def train(
         ``validation_before``, its metric.
 
     Raises:
-        TrainingDiverged: the loss is no longer a number.
+        TrainingDiverged: the loss or a weight is no longer a number.
     """
     scratch.mkdir(parents=True, exist_ok=True)
     learner.to(runtime.device)
@@ -123,6 +126,11 @@ def train(
         raise TmkdError(f"{what}: the device has no memory for a batch of {batch_size}; lower batch_size.") from None
     finally:
         progress.close()
+    # the last step's loss was computed before it, and on a GPU the loss is not looked at in each
+    if not all(bool(weight.isfinite().all()) for weight in learner.parameters()):
+        raise TrainingDiverged(
+            f"{what}: the weights are no longer finite after {trainer.state.global_step} steps; {REMEDY}."
+        )
     facts: dict[str, Any] = {"steps": trainer.state.global_step, "cost": cost}
     if processes:
         processes.gather()  # the first one may still be writing the best weights

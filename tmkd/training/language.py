@@ -15,6 +15,7 @@ from tmkd.data.masking import MaskedCollator, MaskedPairs
 from tmkd.losses.combine import Term, combine
 from tmkd.losses.language import UNMASKED
 from tmkd.models.language import LanguageModel
+from tmkd.models.positions import positions_of
 from tmkd.training.learner import inputs_of
 from tmkd.training.predict import to_device
 from tmkd.training.runtime import Runtime
@@ -65,7 +66,7 @@ def masked_accuracy(model: LanguageModel, pairs: MaskedPairs, runtime: Runtime) 
     """Return ``accuracy`` and ``loss`` (mean cross-entropy in nats) over the masked tokens, ``masked`` of them."""
     was_training = model.training
     model.eval()
-    collate = MaskedCollator(model.tokenizer.pad_token_id)
+    collate = MaskedCollator(model.tokenizer.pad_token_id, positions_of(model.encoder))
     order = np.argsort(-pairs.lengths, kind="stable")
     right, loss, masked = 0, 0.0, 0
     for start in range(0, len(order), runtime.score_batch):

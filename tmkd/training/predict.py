@@ -12,7 +12,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from tmkd.data.batching import Collator, lengths_of
+from tmkd.errors import REMEDY, TrainingDiverged
 from tmkd.models.classifier import PairClassifier
+from tmkd.models.positions import positions_of
 from tmkd.training.runtime import Runtime
 
 
@@ -29,13 +31,16 @@ def predict(
     Args:
         bar: is moved on by the number of pairs.
         answer: of a batch to something else of the model's, ``[batch, anything, classes]``.
+
+    Raises:
+        TrainingDiverged: not all of them are finite.
     """
     answer = answer or (lambda **batch: model(**batch).logits)
     was_training = model.training
     model.eval()
     lengths = lengths_of(tokens)
     order = np.argsort(-lengths, kind="stable")
-    collate = Collator(model.tokenizer.pad_token_id)
+    collate = Collator(model.tokenizer.pad_token_id, positions_of(model.encoder))
     logits = np.empty((0, len(model.heads.names), len(model.classes)), dtype=np.float32)
     inputs = model_inputs(tokens)
     for start in range(0, len(order), runtime.score_batch):
@@ -43,6 +48,8 @@ def predict(
         batch = to_device(collate(rows_of(inputs, chosen)), runtime.device)
         with runtime.scoring():
             scored = answer(**batch).float().cpu().numpy()
+        if not np.isfinite(scored).all():  # metrics and soft labels would be made of it without a word
+            raise TrainingDiverged(f"The classifier's scores are not finite (NaN or infinite numbers); {REMEDY}.")
         if not start:
             logits = np.empty((len(tokens), *scored.shape[1:]), dtype=np.float32)
         logits[chosen] = scored

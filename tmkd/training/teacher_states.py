@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from tmkd.data.batching import Collator, lengths_of, token_axes
 from tmkd.models.classifier import PairClassifier
+from tmkd.models.positions import positions_of
 from tmkd.models.states import State
 from tmkd.training.predict import model_inputs, rows_of, to_device
 from tmkd.training.runtime import Runtime
@@ -32,7 +33,7 @@ def read_states(
     model.eval()
     lengths = lengths_of(tokens)
     order = np.argsort(-lengths, kind="stable")
-    collate = Collator(model.tokenizer.pad_token_id)
+    collate = Collator(model.tokenizer.pad_token_id, positions_of(model.encoder))
     inputs = model_inputs(tokens)
     found: list[PairStates] = [{} for _ in order]
     for start in range(0, len(order), runtime.score_batch):

@@ -13,7 +13,7 @@ from transformers import Trainer
 
 from tmkd.data.batching import LengthBuckets
 from tmkd.data.shares import Shares
-from tmkd.errors import TrainingDiverged
+from tmkd.errors import REMEDY, TrainingDiverged
 from tmkd.losses.together import SHARE
 from tmkd.processes import Processes
 from tmkd.training.learner import Learner
@@ -59,10 +59,7 @@ class DistillationTrainer(Trainer):
         step = self.state.global_step + 1
         if (loss.device.type == "cpu" or step % CHECK_EVERY == 0) and not math.isfinite(loss.item()):
             values = ", ".join(f"{name} {value.item():g}" for name, value in parts.items())
-            raise TrainingDiverged(
-                f"The loss is {loss.item():g} at step {step} ({values}); try a lower learning rate, a longer warm-up "
-                "(trainer.warmup) or runtime.precision=fp32."
-            )
+            raise TrainingDiverged(f"The loss is {loss.item():g} at step {step} ({values}); {REMEDY}.")
         return loss if share is None else loss * share
 
     def _clip_grad_norm(self, model: nn.Module) -> Tensor:

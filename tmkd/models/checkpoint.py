@@ -1,0 +1,126 @@
+"""Reading a transformers checkpoint: its config, its tokenizer and its weights, and nothing that is not its own.
+
+Where something is missing, transformers makes it up with at most a warning: weights at random, a tokenizer of special
+tokens alone. Here that is an error.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from transformers import AutoConfig, AutoModel, AutoTokenizer, PretrainedConfig, PreTrainedModel
+from transformers import PreTrainedTokenizerBase as Tokenizer
+
+from tmkd.errors import ModelError
+from tmkd.models.embedded import embedded_folder
+from tmkd.models.hub import check_pointers, first_sentence, folder_of
+from tmkd.models.weights import check_loaded
+
+TOKENIZER = "put tokenizer.json beside the weights: AutoTokenizer.from_pretrained(...).save_pretrained(FOLDER)."
+# of several scripts, so that a tokenizer of any language knows some of it
+SAMPLE = "What is it, 7 or 42? Wer weiß? Что это? 这是什么? ما هذا؟ यह क्या है? นี่คืออะไร これは何 이것은 무엇 a b c d e"
+
+
+def place_of(source: str, name: str | None) -> str:
+    """Return the folder or hub name of a checkpoint; ModelError or ConfigError where there is none."""
+    if source == "embedded":
+        return str(embedded_folder())
+    folder = folder_of(name)
+    if folder is not None:
+        check_pointers(folder)
+        if (folder / "adapter_config.json").is_file():
+            raise ModelError(
+                f"encoder {folder}: expected whole weights but found an adapter (LoRA), which would be left out; merge "
+                "it first: model.merge_and_unload().save_pretrained(FOLDER)."
+            )
+    return str(folder or name)
+
+
+def read_config(place: str, revision: str | None, trust: bool) -> PretrainedConfig:
+    """Return the config of a checkpoint that can be an encoder here; else ModelError."""
+    try:
+        config = AutoConfig.from_pretrained(place, revision=revision, trust_remote_code=trust)
+    except Exception as error:  # of whatever kind: each family's config checks itself, and some are code of their own
+        if not trust and "trust_remote_code" in str(error):
+            raise ModelError(
+                f"encoder.name: '{place}' brings code of its own, which is not run unasked; if you trust it, set "
+                "encoder.trust_remote_code=true."
+            ) from None
+        raise ModelError(
+            f"encoder.name: '{place}' is neither a folder with a transformers checkpoint nor reachable on the hub "
+            f"({first_sentence(error)})"
+        ) from None
+    kind = config.model_type or type(config).__name__
+    if config.is_encoder_decoder:
+        raise ModelError(
+            f"encoder {place}: expected an encoder or a decoder alone, got an encoder-decoder ({kind}); choose a "
+            "checkpoint of one part, such as BERT's or Qwen's."
+        )
+    sizes = (getattr(config, name, None) for name in ("hidden_size", "num_hidden_layers"))
+    if _nested(config) or not all(isinstance(size, int) for size in sizes):
+        raise ModelError(
+            f"encoder {place}: expected the checkpoint of a text model, got one of several parts or another kind "
+            f"({kind}), whose config has no hidden_size and num_hidden_layers of its own; save its text model alone, "
+            "with its tokenizer, and name that folder."
+        )
+    return config
+
+
+def _nested(config: PretrainedConfig) -> bool:
+    try:
+        return config.get_text_config() is not config
+    except ValueError:  # more than one
+        return True
+
+
+def read_tokenizer(place: str, revision: str | None, trust: bool) -> Tokenizer:
+    """Return a checkpoint's tokenizer; ModelError where it has none, or one that knows no words."""
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(place, revision=revision, trust_remote_code=trust)
+        ids = tokenizer(SAMPLE, add_special_tokens=False)["input_ids"]
+    except Exception as error:  # the library `tokenizers` has no other class of errors
+        raise ModelError(
+            f"encoder {place}: its tokenizer cannot be read ({first_sentence(error).rstrip('.')}); {TOKENIZER}"
+        ) from None
+    if not set(ids) - set(tokenizer.all_special_ids):
+        raise ModelError(
+            f"encoder {place}: its tokenizer knows no words ({len(tokenizer)} tokens, all special); files are missing, "
+            f"so {TOKENIZER}"
+        )
+    return tokenizer
+
+
+def read_model(
+    place: str, config: PretrainedConfig, revision: str | None, trust: bool, attention: str | None
+) -> PreTrainedModel:
+    """Return the encoder with all of its weights, in float32; ModelError where the checkpoint has others."""
+    extra = {} if attention is None else {"attn_implementation": attention}
+    try:
+        model, found = AutoModel.from_pretrained(
+            place,
+            config=config,
+            revision=revision,
+            trust_remote_code=trust,
+            use_safetensors=True,
+            dtype=torch.float32,  # a checkpoint in half precision would be trained in it, and lose small steps
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # and named below
+            **extra,
+        )
+    except Exception as error:  # as above
+        raise ModelError(f"encoder {place}: {_unreadable(place, error)}") from None
+    check_loaded(model, found, place)
+    return model
+
+
+def _unreadable(place: str, error: Exception) -> str:
+    if (Path(place) / "pytorch_model.bin").is_file() and not list(Path(place).glob("*.safetensors")):
+        return (
+            "expected weights in safetensors but found pytorch_model.bin alone, which may run any code when it is "
+            "read; save it as safetensors: AutoModel.from_pretrained(...).save_pretrained(FOLDER)."
+        )
+    if isinstance(error, SafetensorError):
+        return f"its safetensors cannot be read ({error}); a file is cut off or another one, so download it again."
+    return first_sentence(error)
