@@ -7,6 +7,7 @@ Memory holds eight bytes for each pair and each question of the splits, and one 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -34,38 +35,55 @@ def overlap(
     Returns:
         For each split ``labelled``, how many pairs of the corpus are pairs of the split; ``pairs``, how many have a
         question of it; ``questions``, how many of its ``of`` questions these are. For validation and test also
-        ``held_out``: how many pairs of the corpus are pairs of the split, or have a question of it that train lacks;
-        and ``example``, the first of these (``row`` from 1, ``question``), None where there is none. Where questions
-        are ranked no two splits share one, and ``held_out`` is ``pairs``; an NLI premise may stand in several splits.
+        ``held_out``: ``pairs`` and ``questions`` again, but only what train does not share (a pair, or a question), and
+        ``example``, the first such pair (``row`` from 1, ``question``), None where there is none. Where questions are
+        ranked no two splits share one, and both counts agree; an NLI premise may stand in several splits.
     """
     with letting_go(*splits.values()):
         known = {split: (np.unique(id_numbers(rows)), _distinct(rows)) for split, rows in splits.items()}
-    met = {split: np.zeros(len(questions), dtype=bool) for split, (_, questions) in known.items()}
-    found: dict[str, dict[str, Any]] = {split: {"labelled": 0, "pairs": 0, "held_out": 0} for split in splits}
-    first: dict[str, int] = {}
+    found = {split: _Found(np.zeros(len(known[split][1]), np.int8)) for split in splits}
     start = 0
     with letting_go(corpus):
         for ids, questions in _numbers(corpus):
             asked = {split: _places(known[split][1], questions) for split in splits}
-            for split, counts in found.items():
-                places, shared = asked[split]
+            for split, (places, shared) in asked.items():
                 _, labelled = _places(known[split][0], ids)
-                met[split][places[shared]] = True
-                held_out = labelled | (shared & ~asked[TRAIN][1])
-                if held_out.any():
-                    first.setdefault(split, start + int(held_out.argmax()))
-                for name, rows in (("labelled", labelled), ("pairs", shared), ("held_out", held_out)):
-                    counts[name] += int(rows.sum())
+                found[split].add(places, shared, labelled, labelled | (shared & ~asked[TRAIN][1]), start)
             start += len(ids)
             done(len(ids))
-    for split, counts in found.items():
-        counts |= {"questions": int(met[split].sum()), "of": len(met[split])}
-        if split == TRAIN:
-            del counts["held_out"]
-        else:
-            at = first.get(split)
-            counts["example"] = None if at is None else {"row": at + 1, "question": corpus[at]["question"]}
-    return found
+    return {split: counts.told(corpus, split != TRAIN) for split, counts in found.items()}
+
+
+@dataclass
+class _Found:
+    """What is counted of a split; ``met`` [questions]: 1 for those in the corpus, 2 for those that train lacks."""
+
+    met: np.ndarray
+    labelled: int = 0
+    pairs: int = 0
+    held_out: int = 0
+    first: int | None = None  # place of a pair that train lacks
+
+    def add(
+        self, places: np.ndarray, shared: np.ndarray, labelled: np.ndarray, held_out: np.ndarray, start: int
+    ) -> None:
+        """Count a batch, [pairs] each: places of questions, whether they are shared, and whether the pairs are."""
+        self.labelled += int(labelled.sum())
+        self.pairs += int(shared.sum())
+        self.held_out += int(held_out.sum())
+        self.met[places[shared & ~held_out & (self.met[places] == 0)]] = 1
+        self.met[places[held_out]] = 2
+        if self.first is None and held_out.any():
+            self.first = start + int(held_out.argmax())
+
+    def told(self, corpus: Dataset, with_held_out: bool) -> dict[str, Any]:
+        counts: dict[str, Any] = {"labelled": self.labelled, "pairs": self.pairs}
+        counts |= {"questions": int((self.met > 0).sum()), "of": len(self.met)}
+        if with_held_out:
+            first = None if self.first is None else self.first + 1
+            example = first and {"row": first, "question": corpus[first - 1]["question"]}
+            counts["held_out"] = {"pairs": self.held_out, "questions": int((self.met > 1).sum()), "example": example}
+        return counts
 
 
 def _places(known: np.ndarray, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

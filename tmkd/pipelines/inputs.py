@@ -36,6 +36,8 @@ class Inputs:
         self.config = config
         self.store = ArtifactStore(config.paths.artifacts, self.machine)
         self._varied: dict[str, Inputs] = {}
+        # Now, since all processes must join: later on, one might hold the lock of a result that another waits for.
+        _ = self.processes
 
     def varied(self, changes: dict[str, Any]) -> Inputs:
         """Return the inputs of the config with other settings; the same object where nothing changes."""

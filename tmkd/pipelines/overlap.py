@@ -33,15 +33,16 @@ def check_overlaps(inputs: Inputs) -> None:
     for own in corpora(inputs):
         found = corpus_overlap(own).details
         if inputs.leads:
-            judged = any(found["splits"][split]["held_out"] for split in ("validation", "test"))
+            judged = any(found["splits"][split]["held_out"]["pairs"] for split in ("validation", "test"))
             log.log(logging.WARNING if judged else logging.INFO, "%s", overlap_text(found))
         test, corpus = found["splits"]["test"], own.config.corpus
+        held_out, example = test["held_out"], test["held_out"]["example"]
         # the task's own text comes from the training split alone; what else it shares, that split shares
-        if test["held_out"] and corpus.test_questions == "refuse" and corpus.reader != "task":
+        if held_out["pairs"] and corpus.test_questions == "refuse" and corpus.reader != "task":
             raise DataError(
-                f"corpus: expected no question of the test split but {test['held_out']:,} of {found['pairs']:,} pairs "
-                f"have one ({test['questions']:,} of its {test['of']:,} questions), for example row "
-                f"{test['example']['row']} of the corpus, {shown(test['example']['question'])}; take them out, or set "
+                f"corpus: expected no question of the test split but {held_out['pairs']:,} of {found['pairs']:,} pairs "
+                f"have one ({held_out['questions']:,} of {test['of']:,} test questions), for example row "
+                f"{example['row']} of the corpus, {shown(example['question'])}; take them out, or set "
                 "corpus.test_questions=allow."
             )
 
@@ -55,8 +56,8 @@ def corpus_overlap(inputs: Inputs) -> Artifact:
         from tmkd.data.overlap import overlap
 
         corpus = inputs.rows(CORPUS)
-        look = {"unit": "pair", "dynamic_ncols": True, "mininterval": 1, "delay": SHOWN_AFTER}
-        with tqdm(total=len(corpus), desc="compare corpus and splits", disable=not inputs.leads, **look) as bar:
+        style = {"unit": "pair", "dynamic_ncols": True, "mininterval": 1, "delay": SHOWN_AFTER}
+        with tqdm(total=len(corpus), desc="compare corpus and splits", disable=not inputs.leads, **style) as bar:
             found = overlap(corpus, {split: inputs.rows(split) for split in SPLITS}, bar.update)
         return {"pairs": len(corpus), "splits": found}
 
