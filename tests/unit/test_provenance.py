@@ -169,3 +169,11 @@ def test_settings_that_come_to_the_same_have_the_same_speed(inputs):
     asked = {name: str(automatic[name]) for name in ("device", "precision", "attention", "score_batch")}
     assert machine(inputs(*(f"runtime.{name}={value}" for name, value in asked.items()))) == automatic
     assert resolve_runtime(threads=1).machine()["threads"] == 1
+
+
+def test_processes_join_before_any_of_them_can_hold_the_lock_of_a_result(inputs, monkeypatch):
+    """The one that holds it would wait for all to join, and the others for the lock."""
+    asked = []
+    monkeypatch.setattr("tmkd.pipelines.inputs.joined", lambda: asked.append("joined"))
+    inputs()
+    assert asked == ["joined"]
