@@ -26,7 +26,7 @@ from filelock import FileLock, Timeout
 from tmkd.disk import sha256, writing_to
 from tmkd.errors import DamagedArtifact
 from tmkd.identity import VERSIONS, key
-from tmkd.provenance import provenance
+from tmkd.provenance import COMPUTED_ON, noted_machines, processor, provenance
 
 log = logging.getLogger(__name__)
 SCRATCH = "scratch"
@@ -69,10 +69,17 @@ class Artifact:
 
 
 class ArtifactStore:
-    """All results under one root."""
+    """All results under one root.
 
-    def __init__(self, root: str | Path) -> None:
+    Args:
+        machine: says what this process computes on, for the manifests; it is asked only where something is made.
+    """
+
+    def __init__(
+        self, root: str | Path, machine: Callable[[], Mapping[str, Any]] = lambda: {"processor": processor()}
+    ) -> None:
         self.root = Path(root)
+        self._machine = machine
 
     def find(self, stage: str, spec: Mapping[str, Any]) -> Artifact | None:
         """Return the published result, or None; raise DamagedArtifact if a file is gone or has another size."""
@@ -86,7 +93,8 @@ class ArtifactStore:
 
         Args:
             make: fills the folder it is given (which may hold what an earlier, killed run left) and returns details
-                for the manifest, JSON-able.
+                for the manifest, JSON-able. Where others than this process compute, it notes their machines in the
+                folder's scratch (``tmkd.provenance.note_machines``).
             what: the result in a few words, for the log.
         """
         name = f"{stage}-{key(stage, spec)}"
@@ -107,6 +115,7 @@ class ArtifactStore:
         work.mkdir(parents=True, exist_ok=True)
         log.info("%s %s: %s", "resume " if resumed else "make   ", what, name)
         if not (work / MANIFEST).exists():  # or it was killed on the very point of being published
+            here = dict(self._machine())  # first, since a device that is not there is said now
             started = time.monotonic()
             details = dict(make(work))
             files = {
@@ -114,6 +123,7 @@ class ArtifactStore:
                 for path in sorted(work.rglob("*"))
                 if path.is_file() and path.relative_to(work).parts[0] != SCRATCH
             }
+            noted = noted_machines(work / SCRATCH)
             manifest = {
                 "stage": stage,
                 "version": VERSIONS[stage],
@@ -123,6 +133,7 @@ class ArtifactStore:
                 "details": details,
                 "files": files,
                 "seconds": round(time.monotonic() - started, 1),
+                COMPUTED_ON: [here] if noted is None else noted,
                 **provenance(),
             }
             (work / SCRATCH).mkdir(exist_ok=True)

@@ -68,6 +68,7 @@ class CorpusConfig:
     candidates: int = 4  # documentation, mined, task: best passages by BM25 for each question
     random: int = 0  # documentation, mined, task: passages drawn at random for each question
     seed: int = 1  # mined, task: draws the random passages
+    test_questions: str = "refuse"  # refuse | allow: what happens where the corpus has questions of the test split
 
 
 @dataclass

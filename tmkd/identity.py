@@ -15,6 +15,7 @@ from typing import Any
 VERSIONS = {
     "task": 2,
     "corpus": 2,
+    "overlap": 1,
     "tokens": 2,
     "encoder": 1,
     "teacher": 3,
@@ -24,7 +25,7 @@ VERSIONS = {
     "stage1": 3,
     "stage2": 3,
     "peers": 3,
-    "speed": 1,
+    "speed": 2,
     "comparison": 4,
 }
 # What else goes into a stage without its key standing in the stage's own spec.

@@ -1,16 +1,19 @@
-"""What a result was made with: recorded in every manifest, part of no key."""
+"""What a result was made with, and on which machines: recorded in every manifest, part of no key."""
 
 from __future__ import annotations
 
 import functools
+import json
+import os
 import platform
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+COMPUTED_ON = "computed_on"  # of a manifest: the machines; and the file that holds them until it is published
 PACKAGES = ("tmkd", "torch", "transformers", "datasets", "numpy", "scikit-learn", "bm25s")
 
 
@@ -32,6 +35,39 @@ def versions(names: Iterable[str]) -> dict[str, str]:
         with suppress(PackageNotFoundError):
             found[name] = version(name)
     return found
+
+
+def processor() -> str:
+    """Return the model name of this machine's processor, or what else is known of it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def note_machines(scratch: Path, machines: Iterable[Mapping[str, Any]]) -> None:
+    """Add machines to those that a result is computed on, each once; what is noted survives a kill.
+
+    Args:
+        scratch: of the result's folder, so that it goes when the result is published.
+    """
+    before = noted_machines(scratch)
+    known = list(before or [])
+    for machine in machines:
+        if machine not in known:
+            known.append(dict(machine))
+    if known != before:
+        file = scratch / f"{COMPUTED_ON}.json"
+        scratch.mkdir(parents=True, exist_ok=True)
+        file.with_suffix(".writing").write_text(json.dumps(known))
+        os.replace(file.with_suffix(".writing"), file)
+
+
+def noted_machines(scratch: Path) -> list[dict[str, Any]] | None:
+    """Return the machines that were noted; None where nothing was."""
+    file = scratch / f"{COMPUTED_ON}.json"
+    return json.loads(file.read_text()) if file.exists() else None
 
 
 def _commit() -> str | None:

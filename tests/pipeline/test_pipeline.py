@@ -85,6 +85,39 @@ def test_comparison_has_every_arm_with_seeds_tests_and_artifacts(whole):
         assert (home / "reports" / "smoke" / file).stat().st_size > 0
 
 
+def test_comparison_says_what_it_was_made_of_and_on_which_machine(whole):
+    home, said = whole
+    found, text = comparison(home), (home / "reports" / "smoke" / "comparison.md").read_text()
+    (overlap,) = found["overlap"]
+    assert {split: counts["pairs"] for split, counts in overlap["splits"].items()} == dict.fromkeys(
+        ("train", "validation", "test"), 0
+    )
+    assert {(each["split"], each["cut"]["pairs"], each["at_most"]) for each in found["cut"]} == {
+        ("train", 60, False), ("validation", 24, False), ("test", 32, False), ("corpus", 80, False),
+    }  # fmt: skip
+    assert found["cut"][0]["rows"] == [row["arm"] for row in found["rows"]]  # all read alike
+    (machine,) = found["computed_on"]["TMKD"]
+    assert (machine["device"], machine["precision"], machine["threads"]) == ("cpu", "fp32", 1)
+    assert machine.items() <= found["machine"].items()  # which timed them
+    assert "none of its 80 pairs has a question of train, validation or test" in text
+    assert "60 of 60 pairs of train (100.0 %)" in text
+    assert "Not all rows were trained alike" not in text
+    page = (home / "reports" / "smoke" / "comparison.html").read_text()
+    assert "<h2>Data</h2>" in page
+    assert said["teachers"].count("60 of 60 pairs of train (100.0 %) are longer than the 64 tokens") == 1
+
+
+def test_rows_of_another_precision_are_named_and_what_it_shares_is_not_counted_again(whole, tmp_path):
+    home, _ = whole
+    shutil.copytree(home / "artifacts", tmp_path / "artifacts")
+    said = run("stage3", tmp_path, "runtime.precision=bf16", "student.seeds=[3]", "method=kd")
+    assert "make    what corpus" not in said
+    text = (tmp_path / "reports" / "smoke" / "comparison.md").read_text()
+    assert re.search(
+        r"may be rounding: .*, cpu, bf16, 1 thread: KD \(1-o-1\); .*, cpu, fp32, 1 thread: teacher 1", text
+    )
+
+
 def test_loaded_student_answers_the_test_pairs_as_the_comparison_says(whole):
     home, _ = whole
     row = next(row for row in comparison(home)["rows"] if row["arm"] == "TMKD")

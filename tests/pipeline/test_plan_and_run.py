@@ -16,7 +16,7 @@ from tmkd.pipelines.estimate import estimate
 from tmkd.pipelines.planned import PlannedInputs, walk
 
 ROOT = Path(__file__).parents[2]
-READ = ("task", "corpus", "tokens", "encoder", "comparison")
+READ = ("task", "corpus", "overlap", "tokens", "encoder", "comparison")
 
 
 def composed(home, *overrides):

@@ -75,6 +75,10 @@ def test_two_processes_make_what_one_makes(alone, tmp_path, fsdp):
     assert said.count("stage3 done") == 1  # one speaks for both
     rows = [json.loads((home / "reports/smoke/comparison.json").read_text())["rows"] for home in (alone, tmp_path)]
     assert [row["arm"] for row in rows[0]] == [row["arm"] for row in rows[1]]
+    manifests = [json.loads(path.read_text()) for path in tmp_path.glob("artifacts/*/manifest.json")]
+    machines = [manifest["computed_on"] for manifest in manifests]
+    assert machines == [machines[0]] * len(machines)  # both processes are of one machine, so it is said once
+    assert len(machines[0]) == 1 and machines[0][0]["threads"] == 1
 
 
 @pytest.mark.slow

@@ -53,7 +53,11 @@ def by_stage(inputs):
 
 def test_plan_makes_nothing_but_what_is_read(planned, tmp_path):
     inputs, _ = planned("method=[kd,mkd,tmkd]")
-    assert {path.name.partition("-")[0] for path in (tmp_path / "artifacts").glob("[!.]*")} <= {"task", "corpus"}
+    assert {path.name.partition("-")[0] for path in (tmp_path / "artifacts").glob("[!.]*")} <= {
+        "task",
+        "corpus",
+        "overlap",
+    }
     assert all(item.missing for item in inputs.items.values())
 
 

@@ -15,6 +15,7 @@ def check_data(config: Config) -> None:
     data = config.data
     expect.one_of("data.reader", data.reader, READERS)
     expect.one_of("corpus.reader", config.corpus.reader, (*READERS, "mined", "task"))
+    expect.one_of("corpus.test_questions", config.corpus.test_questions, ("refuse", "allow"))
     expect.one_of("data.on_bad_row", data.on_bad_row, ("raise", "skip"))
     expect.that(
         0 < data.validation_share < 1, "data.validation_share", "more than 0 and less than 1", data.validation_share

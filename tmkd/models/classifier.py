@@ -15,7 +15,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import AutoConfig, PretrainedConfig, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoTokenizer, PretrainedConfig, PreTrainedTokenizerBase
 
 from tmkd.errors import DamagedArtifact
 from tmkd.models.encoder import Encoder, load_encoder
@@ -209,6 +209,13 @@ def encoder_config(folder: Path) -> PretrainedConfig:
     """Return the configuration of the encoder that ``PairClassifier.save`` wrote, without its weights."""
     trusted = _facts(folder).get("trust_remote_code", False)
     return AutoConfig.from_pretrained(folder / "encoder", trust_remote_code=trusted)
+
+
+def load_tokenizer(folder: Path) -> tuple[PreTrainedTokenizerBase, int]:
+    """Return the tokenizer that ``PairClassifier.save`` wrote, and how many tokens of a pair are read."""
+    facts = _facts(folder)
+    trusted = facts.get("trust_remote_code", False)
+    return AutoTokenizer.from_pretrained(folder / "encoder", trust_remote_code=trusted), facts["max_length"]
 
 
 def _facts(folder: Path) -> dict[str, Any]:

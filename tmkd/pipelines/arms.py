@@ -21,6 +21,7 @@ from tmkd.pipelines.inputs import Inputs
 from tmkd.pipelines.language import check_language
 from tmkd.pipelines.names import ENSEMBLE, row_name, settle, teacher_row, with_count
 from tmkd.pipelines.online import check_peers, members, online_facts
+from tmkd.pipelines.overlap import check_overlaps
 from tmkd.pipelines.specs import term_spec
 from tmkd.pipelines.teachers import best_teacher, check_roster, teachers, untrained
 from tmkd.pipelines.terms import active_terms, check_terms
@@ -86,6 +87,7 @@ def arms(inputs: Inputs) -> list[Arm]:
     config = inputs.config
     counts: list[int | None] = [*config.comparison.teacher_counts] or [None]  # None: each arm's own
     check_arms(inputs)
+    check_overlaps(inputs)
     found: list[Arm] = []
     for count in counts:
         for name, arm in config.method.arms.items():

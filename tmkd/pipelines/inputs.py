@@ -15,8 +15,10 @@ from tmkd.config import Config, settings, vary
 from tmkd.data import readers
 from tmkd.data.schema import PART, SPLITS
 from tmkd.identity import key
+from tmkd.pipelines.cuts import warn_of_cuts
 from tmkd.pipelines.specs import corpus_spec, task_spec
 from tmkd.processes import Processes, joined
+from tmkd.provenance import note_machines
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -32,9 +34,11 @@ class Inputs:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.store = ArtifactStore(config.paths.artifacts)
+        self.store = ArtifactStore(config.paths.artifacts, self.machine)
         self._varied: dict[str, Inputs] = {}
         self.before_making: list[Callable[[], None]] = []  # checks that are due once something is to be computed
+        # Now, since all processes must join: later on, one might hold the lock of a result that another waits for.
+        _ = self.processes
 
     def varied(self, changes: dict[str, Any]) -> Inputs:
         """Return the inputs of the config with other settings; the same object where nothing changes."""
@@ -49,6 +53,10 @@ class Inputs:
         from tmkd.training.runtime import resolve_runtime
 
         return resolve_runtime(**settings(self.config.runtime), processes=self.processes)
+
+    def machine(self) -> dict[str, Any]:
+        """Return what this process computes on, as manifests say it."""
+        return self.runtime.machine()
 
     @functools.cached_property
     def processes(self) -> Processes | None:
@@ -78,9 +86,16 @@ class Inputs:
         """
         self.check_due(stage, spec)
         together = processes or self.processes
+
+        def noted(work: Path) -> dict[str, Any]:
+            machines = together.gather(self.machine()) if together else [self.machine()]
+            if together is None or together.leads:  # now, so that a run that goes on after a kill knows of this one
+                note_machines(work / SCRATCH, machines)
+            return make(work)
+
         if together is None:
-            return self.store.build(stage, spec, make, what)
-        return together.build(lambda making: self.store.build(stage, spec, making, what), make)
+            return self.store.build(stage, spec, noted, what)
+        return together.build(lambda making: self.store.build(stage, spec, making, what), noted)
 
     def check_due(self, stage: str, spec: Mapping[str, Any]) -> None:
         """Where a result is still to be computed, do the checks in ``before_making``; each is done once."""
@@ -127,21 +142,29 @@ class Inputs:
 
     def tokens(self, split: str, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Dataset:
         """Return a split tokenised, made once for each distinct tokenizer and length."""
-        spec = {"rows": self.source(split), "tokenizer": tokenizer_digest(tokenizer), "max_length": max_length}
-        if "token_type_ids" not in tokenizer.model_input_names:
-            spec["token_types"] = False
+        spec = self.tokens_spec(split, tokenizer, max_length)
 
         def make(work: Path) -> dict[str, Any]:
             from tmkd.data.batching import lengths_of, tokenise
+            from tmkd.data.cutting import count_cut
             from tmkd.mapped import letting_go, save_rows
 
-            tokens = tokenise(self.rows(split), tokenizer, max_length, cache=work / SCRATCH)
+            rows = self.rows(split)
+            tokens = tokenise(rows, tokenizer, max_length, cache=work / SCRATCH)
             save_rows(tokens, work / "tokens")
+            cut = count_cut(rows, tokens, tokenizer, max_length)
             with letting_go(tokens):
-                return {"pairs": len(tokens), "mean_tokens": float(lengths_of(tokens).mean())}
+                return {"pairs": len(tokens), "mean_tokens": float(lengths_of(tokens).mean()), "cut": cut}
 
         artifact = self.store.build("tokens", spec, make, f"tokens of {split}")
+        if self.leads:
+            warn_of_cuts(self.config, artifact)
         return _load(artifact.folder("tokens"))
+
+    def tokens_spec(self, split: str, tokenizer: PreTrainedTokenizerBase, max_length: int) -> dict[str, Any]:
+        """Return what names the tokens of a split."""
+        spec = {"rows": self.source(split), "tokenizer": tokenizer_digest(tokenizer), "max_length": max_length}
+        return spec if "token_type_ids" in tokenizer.model_input_names else spec | {"token_types": False}
 
     def _make_task(self, work: Path) -> dict[str, Any]:
         from tmkd.mapped import save_rows

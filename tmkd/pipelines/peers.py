@@ -26,6 +26,7 @@ from tmkd.pipelines.online import ensemble_name, members, online_spec, peer_name
 from tmkd.pipelines.recipe import Ready, Recipe, prepare, recipe, write_student
 from tmkd.pipelines.teachers import validator
 from tmkd.processes import Processes, joined
+from tmkd.provenance import COMPUTED_ON, note_machines
 
 if TYPE_CHECKING:
     from transformers import TrainerCallback
@@ -78,6 +79,7 @@ def _student(arm: Arm, trained: Artifact, made_of: Recipe, number: int, what: st
 
     def make(work: Path) -> dict[str, Any]:
         source = trained.folder(_folder(number))
+        note_machines(work / SCRATCH, trained.manifest.get(COMPUTED_ON, []))  # which this process only links
         shutil.copytree(source, work, copy_function=_link, dirs_exist_ok=True)
         return {**trained.details["peers"][number - 1], "training": trained.details["training"]}
 

@@ -1,8 +1,8 @@
 """The results that a run asks for, found by walking its pipelines while nothing is trained.
 
-The pipelines are given a store that reads task, corpus and tokens for real, since all else depends on their sizes, and
-only writes down what else it is asked for: what is not there yet is stood in for by an empty result under its true key.
-So there is one list of what a run needs, the pipelines themselves.
+The pipelines are given a store that reads task, corpus and tokens for real, since all else depends on their sizes (and
+says what task and corpus share), and only writes down what else it is asked for: what is not there yet is stood in for
+by an empty result under its true key. So there is one list of what a run needs, the pipelines themselves.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tmkd.pipelines.scoring import soft_labels
 from tmkd.pipelines.speed import speed
 from tmkd.pipelines.stage3 import student_entries, teacher_entries
 
-READ = ("task", "corpus", "tokens", "encoder")  # made for real
+READ = ("task", "corpus", "overlap", "tokens", "encoder")  # made for real
 LEARNS_FROM = {"teacher": "train", "stage1": CORPUS, "stage2": "train"}  # the split
 
 
@@ -65,7 +65,7 @@ class PlanningStore(ArtifactStore):
     """Writes down in ``items``, by name, what it is asked for, instead of making it."""
 
     def __init__(self, root: str | Path, items: dict[str, Item], inputs: Inputs) -> None:
-        super().__init__(root)
+        super().__init__(root, lambda: inputs.machine())
         self.items = items
         self.inputs = inputs
 

@@ -5,13 +5,15 @@
 
 A part is what one file of the soft labels will hold, and is known by the ids in it. Its logits are renamed into place
 when they are whole: a kill, here or of a worker, costs the parts under way. When all are there, they are published by
-the writer that scoring without Ray has too, and the storage is cleared.
+the writer that scoring without Ray has too, and the storage is cleared. A part of logits also says, in its metadata,
+what its worker computed on: the result's manifest says it, and this process has not scored anything.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
+import json
 import logging
 import os
 import tempfile
@@ -27,6 +29,7 @@ from pyarrow.fs import FileSelector, FileSystem, FSSpecHandler, LocalFileSystem,
 from tmkd.artifacts import SCRATCH
 from tmkd.config import RuntimeConfig, settings
 from tmkd.errors import ConfigError, TmkdError
+from tmkd.provenance import COMPUTED_ON, note_machines
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -74,7 +77,8 @@ class Scorer:
             table = pq.read_table(io.BytesIO(content))
             logits = teaching_logits(predict(self.model, Dataset(table), self.runtime)[:, self.heads])
             columns = {"id": table["id"], "logits": pa.FixedSizeListArray.from_arrays(logits.ravel(), logits.shape[1])}
-            _write(self.filesystem, f"{self.folder}/{Path(path).name}", pa.table(columns))
+            scored = pa.table(columns, metadata={COMPUTED_ON: json.dumps(self.runtime.machine())})
+            _write(self.filesystem, f"{self.folder}/{Path(path).name}", scored)
             pairs.append(len(table))
         return {"pairs": pairs}
 
@@ -119,6 +123,8 @@ def score_with_ray(
 
     def read(part: Dataset) -> np.ndarray:
         table = pq.read_table(f"{root}/logits/{_name(_ids(part))}", filesystem=filesystem)
+        if machine := (table.schema.metadata or {}).get(COMPUTED_ON.encode()):  # a part from before this was said
+            note_machines(work / SCRATCH, [json.loads(machine)])
         return np.stack(table["logits"].to_numpy())
 
     write_soft_labels(work, tokens, read, runtime.shard_size, lambda _: None)

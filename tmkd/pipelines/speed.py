@@ -8,26 +8,25 @@ from pathlib import Path
 from typing import Any
 
 from tmkd.artifacts import MODEL, Artifact
-from tmkd.config import Config, settings
 from tmkd.pipelines.exits import DEEPEST, Predictor, answer
 from tmkd.pipelines.inputs import Inputs
 
 TIMED_PAIRS = 1024
 
 
-def machine(config: Config) -> dict[str, Any]:
-    """Return what a speed holds for: this machine, and the runtime settings that were asked for."""
-    runtime = settings(config.runtime)
-    asked = {name: runtime[name] for name in ("device", "precision", "attention", "threads", "score_batch")}
-    return {"system": platform.platform(), "cpu": _cpu(), "cores": os.cpu_count(), **asked}
+def machine(inputs: Inputs) -> dict[str, Any]:
+    """Return what a speed holds for: this machine, and what the runtime settings come to on it.
 
-
-def _cpu() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor()
+    Not what was asked for: a GPU may come to a host, and "auto" would still find the CPU's speed.
+    """
+    runtime = inputs.runtime
+    return {
+        "system": platform.platform(),
+        "cores": os.cpu_count(),
+        **runtime.machine(),
+        "attention": runtime.attention or "the library's choice",
+        "score_batch": runtime.score_batch,
+    }
 
 
 def speed(inputs: Inputs, classifier: Artifact, predictor: Predictor = DEEPEST) -> float:
@@ -37,7 +36,7 @@ def speed(inputs: Inputs, classifier: Artifact, predictor: Predictor = DEEPEST) 
     how = {
         "architecture": spec["student"] if "student" in spec else {k: spec[k] for k in ("encoder", "max_length")},
         "rows": inputs.source("test"),
-        "machine": machine(inputs.config),
+        "machine": machine(inputs),
         **predictor.settings,
     }
     if predictor.threshold is not None:

@@ -21,6 +21,7 @@ from tmkd.disk import writing_to
 from tmkd.errors import ConfigError
 from tmkd.metrics import main_metric
 from tmkd.pipelines.arms import Arm, arms, baseline
+from tmkd.pipelines.data_facts import data_facts
 from tmkd.pipelines.exits import DEEPEST, Predictor, leaving, parameters, predictors, probabilities
 from tmkd.pipelines.inputs import Inputs, parts_of
 from tmkd.pipelines.names import ENSEMBLE, teacher_row, with_count
@@ -59,7 +60,7 @@ def run(config: Config) -> Path:
         "data": config.data.name,
         "baseline": against,
         "fingerprint": inputs.fingerprint(),
-        "machine": machine(config),
+        "machine": machine(inputs),
         "rows": [
             [entry.arm, entry.settings, entry.seeds, [[member.name for member in seed] for seed in entry.members]]
             for entry in entries
@@ -205,9 +206,10 @@ def _compare(inputs: Inputs, entries: list[Entry], spec: dict[str, Any], work: P
     if baseline is not None:
         add_versus(rows, values, baseline)
     extra: dict[str, Any] = {
-        "machine": machine(config),
+        "machine": spec["machine"],
         "questions": next(iter(values.values())).shape[1],
         "pairs": len(labels),
+        **data_facts(inputs, {entry.arm: [each for members in entry.members for each in members] for entry in entries}),
     }
     if len(config.comparison.teacher_counts) > 1:
         extra["teacher_counts"] = {name: points for name, points in series.items() if len(points) > 1}

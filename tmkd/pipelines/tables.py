@@ -91,7 +91,7 @@ def write_column(
         questions=values[rows[-1].arm].shape[1],
         pairs=pairs,
         encoders=wanted["encoders"],
-        machine=f"{where['cpu']}, {where['cores']} cores, device {where['device']}",
+        machine=f"{where['processor']}, {where['cores']} cores, device {where['device']}",
         ensemble=rows[-1].mean(metric) or 0.0,
         rows=shown,
         tests=claim_tests(wanted["claims"], shown, shown_values),

@@ -12,6 +12,7 @@ from tmkd.errors import ConfigError
 from tmkd.metrics import main_metric
 from tmkd.pipelines.encoders import encoder_source
 from tmkd.pipelines.inputs import Inputs, parts_of
+from tmkd.pipelines.overlap import check_overlaps
 from tmkd.pipelines.specs import teacher_spec
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def run(config: Config) -> list[Artifact]:
     inputs = Inputs(config)
     if untrained(inputs):  # where nothing is to be trained, no encoder is looked at
         check_arms(inputs)
+        check_overlaps(inputs)
     return teachers(inputs)
 
 

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tmkd.artifacts import MODEL, Artifact
+from tmkd.artifacts import MODEL, SCRATCH, Artifact
 from tmkd.config import StudentConfig, TeacherConfig, TermConfig, encoder_of
 from tmkd.errors import ConfigError, ModelError
 from tmkd.losses.schedule import scheduled
 from tmkd.pipelines.encoders import encoder_source
 from tmkd.pipelines.inputs import Inputs, tokenizer_digest
+from tmkd.provenance import note_machines
 
 if TYPE_CHECKING:
     import numpy as np
@@ -222,6 +223,7 @@ def _stored(inputs: Inputs, teacher: Artifact, states: set[State], rows: str) ->
         from tmkd.state_store import bytes_needed, write_states
         from tmkd.training.teacher_states import read_states
 
+        note_machines(work / SCRATCH, [inputs.machine()])  # parts outlive a kill
         model = _load(inputs, teacher)
         tokens = inputs.tokens(rows, model.tokenizer, model.max_length)
         shape = _shape(model.encoder.config)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tmkd.metrics import main_metric
+from tmkd.report.data_notes import data_notes
 from tmkd.report.figures import accuracy_against_speed, metric_against_teacher_count
 from tmkd.report.page import to_html
 from tmkd.report.rows import BASELINE, Row
@@ -33,7 +34,8 @@ def write_report(
         data, fingerprint: name of the data, and checksum of it.
         baseline: the arm of Δ and p; None where nothing was compared.
         extra: further keys of the JSON. ``questions`` and ``pairs`` (how many were evaluated) also go into the
-            caption, and ``teacher_counts`` ({name: [(count, mean, std)]}) makes a second figure.
+            caption, ``teacher_counts`` ({name: [(count, mean, std)]}) makes a second figure, and what
+            ``data_notes`` takes a section at the end.
     """
     extra = dict(extra or {})
     folder.mkdir(parents=True, exist_ok=True)
@@ -49,7 +51,7 @@ def write_report(
 
     _publish(folder / "comparison.json", _text(json.dumps(document, indent=2, ensure_ascii=False) + "\n"))
     _publish(folder / "comparison.csv", _text(to_csv(rows, baseline)))
-    text = f"# {experiment}\n\n{table}{images}"
+    text = f"# {experiment}\n\n{table}{images}{data_notes(extra)}"
     _publish(folder / "comparison.md", _text(text))
     for name, draw in figures.items():
         _publish(folder / name, draw)

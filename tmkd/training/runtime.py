@@ -7,11 +7,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
 from tmkd.errors import ConfigError, TmkdError
 from tmkd.processes import Processes
+from tmkd.provenance import processor
 
 SCORE_BATCH = 128
 CPU_SCORE_BATCH = 32  # what a CPU computes of 128 pairs leaves its caches on the way: in fp32 a tenth slower
@@ -31,6 +33,18 @@ class Runtime:
     state_window: int = 2048
     processes: Processes | None = None
     fsdp: bool = False
+
+    def machine(self) -> dict[str, Any]:
+        """Return what this process computes on and how: processor, device, accelerator (a GPU's name), precision,
+        threads."""
+        gpu = {"accelerator": torch.cuda.get_device_name(self.device)} if self.device.type == "cuda" else {}
+        return {
+            "processor": processor(),
+            "device": self.device.type,  # without its number, or two processes on one machine would differ
+            **gpu,
+            "precision": "bf16" if self.bf16 else "fp32",
+            "threads": torch.get_num_threads(),
+        }
 
     def autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)

@@ -1,0 +1,71 @@
+"""Pairs that are longer than what is read of them: counted for each split and length, and said where they are many."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tmkd.config import Config, StudentConfig, TeacherConfig, encoder_of, teaching
+from tmkd.report.data_notes import cut_text
+
+if TYPE_CHECKING:
+    from tmkd.artifacts import Artifact
+
+log = logging.getLogger(__name__)
+MANY = 0.05  # share of a split above which the log warns
+_said: set[tuple[Path, str, int]] = set()
+
+
+def cut_of(tokens: Artifact) -> dict[str, Any]:
+    """Return how many pairs of a split were cut: ``split``, ``max_length``, ``pairs`` of the split, and ``cut``.
+
+    ``cut`` is as ``count_cut`` returns it. Tokens that were made before it was counted have only ``pairs`` in it, as
+    many as reach the limit, and ``at_most`` is true: no more than these were cut.
+    """
+    spec, details = tokens.manifest["spec"], tokens.details
+    length, known = spec["max_length"], details.get("cut")
+    cut = known or {"pairs": _full(tokens.path, length)}
+    split = spec["rows"].rpartition("/")[2]
+    return {"split": split, "max_length": length, "pairs": details["pairs"], "cut": cut, "at_most": known is None}
+
+
+def warn_of_cuts(config: Config, tokens: Artifact) -> None:
+    """Warn, once for each split and length, where more than a twentieth of its pairs are cut."""
+    spec = tokens.manifest["spec"]
+    place = (tokens.path.parent, spec["rows"], spec["max_length"])
+    if place in _said:
+        return
+    found = cut_of(tokens)
+    if found["cut"]["pairs"] > MANY * found["pairs"]:
+        _said.add(place)
+        log.warning(
+            "%s are longer than the %d tokens that are read, and are cut there; raise %s",
+            cut_text(found),
+            found["max_length"],
+            " or ".join(length_settings(config, found["max_length"])),
+        )
+
+
+def length_settings(config: Config, max_length: int) -> list[str]:
+    """Return the settings that this length comes from."""
+    members: dict[str, StudentConfig | TeacherConfig] = {"student": config.student}
+    members |= {f"teachers.roster.{place}": teacher for place, teacher in enumerate(teaching(config))}
+    lengths = {}
+    for name, member in members.items():
+        if member.max_length:
+            lengths[f"{name}.max_length"] = member.max_length
+        else:
+            owner = "encoder" if member.encoder.source == "same" else f"{name}.encoder"
+            lengths[f"{owner}.max_length"] = encoder_of(member, config).max_length
+    return [name for name, length in lengths.items() if length == max_length] or ["max_length"]
+
+
+@functools.cache
+def _full(path: Path, max_length: int) -> int:
+    from datasets import load_from_disk
+
+    from tmkd.data.cutting import count_full
+
+    return count_full(load_from_disk(str(path / "tokens")), max_length)

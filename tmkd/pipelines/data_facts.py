@@ -1,0 +1,74 @@
+"""What a comparison says of its data and machines, beside its table: read from the manifests of what it compares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tmkd.artifacts import MODEL, Artifact
+from tmkd.data.schema import SPLITS
+from tmkd.pipelines.cuts import cut_of
+from tmkd.pipelines.inputs import CORPUS, Inputs
+from tmkd.pipelines.overlap import corpora, corpus_overlap
+from tmkd.provenance import COMPUTED_ON
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+def data_facts(inputs: Inputs, members: Mapping[str, Sequence[Artifact]]) -> dict[str, Any]:
+    """Return what ``tmkd.report.data_notes`` says, as JSON.
+
+    Args:
+        members: for each row of the comparison, the classifiers that it was computed from.
+    """
+    with_corpus = corpora(inputs)
+    return {
+        "overlap": [corpus_overlap(own).details for own in with_corpus],
+        "cut": _cuts(inputs, with_corpus, members),
+        COMPUTED_ON: {row: _machines(classifiers) for row, classifiers in members.items()},
+    }
+
+
+def _machines(classifiers: Sequence[Artifact]) -> list[dict[str, Any]] | None:
+    """Return what these were trained on, each machine once; None where a manifest does not say it yet."""
+    machines: list[dict[str, Any]] = []
+    for classifier in classifiers:
+        if COMPUTED_ON not in classifier.manifest:
+            return None
+        machines += [each for each in classifier.manifest[COMPUTED_ON] if each not in machines]
+    return machines
+
+
+def _cuts(
+    inputs: Inputs, with_corpus: Sequence[Inputs], members: Mapping[str, Sequence[Artifact]]
+) -> list[dict[str, Any]]:
+    """Return how much is cut of each split, for each tokenizer and length; nothing of tokens that are not there."""
+    rows: dict[str, list[str]] = {}  # by the name of the tokens of the first split
+    readers: dict[str, tuple[PreTrainedTokenizerBase, int]] = {}
+    for row, classifiers in members.items():
+        for tokenizer, length in _read_with(classifiers):
+            name = str(inputs.tokens_spec(SPLITS[0], tokenizer, length))
+            readers.setdefault(name, (tokenizer, length))
+            if row not in rows.setdefault(name, []):
+                rows[name].append(row)
+    split_of = [*((inputs, split) for split in SPLITS), *((own, CORPUS) for own in with_corpus)]
+    found = []
+    for name, reader in readers.items():
+        for own, split in split_of:
+            if tokens := own.store.find("tokens", own.tokens_spec(split, *reader)):
+                found.append({"rows": rows[name], **cut_of(tokens)})
+    return found
+
+
+def _read_with(classifiers: Sequence[Artifact]) -> list[tuple[PreTrainedTokenizerBase, int]]:
+    from tmkd.models.classifier import load_tokenizer
+
+    each = {_files(classifier): classifier for classifier in classifiers}
+    return [load_tokenizer(classifier.path / MODEL) for classifier in each.values()]
+
+
+def _files(classifier: Artifact) -> tuple[str, ...]:
+    """Return the checksums of what makes a tokenizer: everything beside the weights."""
+    files = classifier.manifest["files"]
+    return tuple(known["sha256"] for name, known in sorted(files.items()) if not name.endswith(".safetensors"))
