@@ -117,7 +117,7 @@ def test_rejects_broken_utf8(tsv):
     rejects(tsv(HEADER.encode() + b"q\tp\t0\nq\tcaf\xe9\t1\n"), "line 3", "0xe9")
 
 
-@pytest.mark.parametrize("label", ["maybe", "2", "-1", "", "1.0"])
+@pytest.mark.parametrize("label", ["maybe", "2", "-1", "", "1.5"])
 def test_rejects_label_outside_the_classes(tsv, label):
     rejects(tsv(f"{HEADER}q\tp\t{label}\n"), "line 2", "'label'", repr(label), "['wrong', 'right']")
 
@@ -270,9 +270,11 @@ def test_parquet_with_broken_utf8_loses_that_row_alone(tmp_path):
     assert len(read_pairs(path, skip=True)[0]) == 1
 
 
-def test_source_names_of_labels_are_mapped_and_others_are_classes_or_indices(tsv):
-    path = tsv(HEADER + "q\tp1\tyes\nq\tp2\tno\nq\tp3\tright\nq\tp4\t0\n")
-    assert read_pairs(path, labels={"yes": "right", "no": "wrong"})["label"][:] == [1, 0, 1, 0]
+def test_source_names_of_labels_are_mapped_and_others_are_classes_but_never_indices(tsv):
+    path = tsv(HEADER + "q\tp1\tyes\nq\tp2\tno\nq\tp3\tright\n")
+    assert read_pairs(path, labels={"yes": "right", "no": "wrong"})["label"][:] == [1, 0, 1]
+    more = tsv(HEADER + "q\tp1\tyes\nq\tp4\t0\n", "more.tsv")
+    rejects(more, "line 3", "['yes', 'wrong', 'right']", "'0'", read=lambda p: read_pairs(p, labels={"yes": "right"}))
     rejects(path, "line 3", "'no'", "'yes'", read=lambda path: read_pairs(path, labels={"yes": "right"}))
 
 
