@@ -145,7 +145,7 @@ def _as_text(settings: Settings) -> dict[str, Any]:
     """Return how pandas is to read tables: the words None and NA are texts, and so are years."""
     columns = (*vars(columns_of(settings)).values(), settings.get("label"))
     quoting = {} if settings["quoting"] == "csv" else {"quoting": csv.QUOTE_NONE}
-    return {"converters": {column: str for column in columns if column}, **quoting}
+    return {"converters": {column: str for column in columns if column}, "keep_default_na": False, **quoting}
 
 
 def _path(owner: str, settings: Settings) -> Path:
