@@ -8,7 +8,9 @@ entries of ``teachers.roster``.
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
+import typing
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
@@ -18,6 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from tmkd.errors import ConfigError
 from tmkd.shipped import EXAMPLES
+from tmkd.spelling import as_text, same
 
 APART = {"apart": True}  # marks a field that ``settings`` leaves out
 
@@ -39,6 +42,8 @@ class DataConfig:
     validation_share: float = 0.1  # where no validation is named: drawn by question, never by row
     rankable_only: bool = False  # leave out questions without both a right and a wrong passage; no ranking sees them
     on_bad_row: str = "raise"  # raise | skip (and say how many, and where); the corpus too
+    separator: Optional[str] = None  # files: comma | semicolon | tab | pipe; null: as the file's ending says
+    quoting: str = "csv"  # files, hub: csv (double quotes hold a text together) | none (they are part of it)
     column: Optional[str] = None  # the paper's data set that this is, or stands in for: DeepQA, MNLI, SNLI, QNLI, RTE
     stands_in: bool = True  # it is not that data set itself, but something like it
     path: Optional[str] = None  # hub: name on the hub, or a folder that `datasets` saved
@@ -61,6 +66,8 @@ class CorpusConfig:
     question: str = "question"  # column names
     passage: str = "passage"
     question_id: str = "question_id"
+    separator: Optional[str] = None  # files, mined: as data.separator
+    quoting: str = "csv"  # files, mined, hub: as data.quoting
     subset: Optional[str] = None  # hub: as data.subset
     revision: Optional[str] = None  # hub: as data.revision
     split: str = "train"  # hub: the split that is read
@@ -351,14 +358,56 @@ OmegaConf.register_new_resolver("example", lambda name: str(EXAMPLES / name), re
 SCHEMA = OmegaConf.structured(Config)
 OmegaConf.set_struct(SCHEMA.data.labels, False)  # the names are the user's own: data.labels={no: wrong} needs no "+"
 ConfigStore.instance().store(name="schema", node=SCHEMA)
+OmegaConf.register_new_resolver("home", os.path.expanduser, replace=True)  # for paths that Hydra itself looks at
 
 
 def resolve(composed: DictConfig) -> Config:
     """Turn what Hydra composed into dataclasses; whether they make sense is for ``tmkd.checks`` to say."""
     config = OmegaConf.to_object(composed)
     assert isinstance(config, Config)
-    config.data.labels = {str(name): known for name, known in config.data.labels.items()}  # YAML has numbers and truth
+    config.data.labels = _named(config.data.labels)
+    _at_home(config)
     return config
+
+
+def takes_text(key: str) -> bool:
+    """Whether the setting at ``key`` (``data.train``, ``teachers.roster.1.encoder.name``) is a text."""
+    kind: Any = Config
+    for step in key.split("."):
+        if dataclasses.is_dataclass(kind):
+            kind = typing.get_type_hints(kind).get(step)
+        else:  # a list or a dictionary of sections
+            kind = typing.get_args(kind)[-1] if typing.get_origin(kind) in (list, dict) else None
+        if type(None) in typing.get_args(kind):
+            kind = typing.get_args(kind)[0]
+    return kind is str
+
+
+def _named(labels: dict[Any, str]) -> dict[str, str]:
+    """Return labels by their names as text: YAML has numbers and truth values."""
+    named: dict[str, str] = {}
+    meant: dict[str, tuple[Any, str]] = {}
+    for label, known in labels.items():
+        name = as_text(label) or str(label)
+        other, before = meant.setdefault(same(name), (label, known))
+        if before != known:
+            raise ConfigError(
+                f"data.labels: expected one class for each label, but {other!r} and {label!r} are one label and mean "
+                f"'{before}' and '{known}'; leave one of them out."
+            )
+        named[name] = known
+    return named
+
+
+def _at_home(section: Any) -> None:
+    """Put the home folder for a ~ at the beginning of every text, which is a path."""
+    for known in dataclasses.fields(section):
+        value = getattr(section, known.name)
+        if isinstance(value, str) and value.startswith("~"):
+            setattr(section, known.name, os.path.expanduser(value))
+        for each in value if isinstance(value, list) else value.values() if isinstance(value, dict) else [value]:
+            if dataclasses.is_dataclass(each):
+                _at_home(each)
 
 
 def vary(config: Config, changes: dict[str, Any]) -> Config:
@@ -374,6 +423,8 @@ def vary(config: Config, changes: dict[str, Any]) -> Config:
     except OmegaConfBaseException as error:
         told = str(error).splitlines()[0]
         raise ConfigError(f"method.arms, set: expected settings of tmkd/config.py, got {changes} ({told}).") from None
+    for section in varied.values():
+        _at_home(section)
     return dataclasses.replace(config, **varied)
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from typing import Any
 
 from tmkd.errors import ConfigError
+
+LONGEST = 240  # bytes: file systems take 255, and what is under way has a few more in its name
 
 
 def that(holds: bool, name: str, expected: str, got: Any) -> None:
@@ -45,6 +48,13 @@ def fraction(name: str, value: float) -> None:
 def seed(name: str, value: int) -> None:
     """What numpy, torch and Python can all be seeded with."""
     that(0 <= value < 2**32, name, "0 or more, and less than 2 to the power of 32", value)
+
+
+def folder(name: str, value: str) -> None:
+    """A path of folders each of which a file system can name."""
+    for part in value.split("/"):
+        size = len(os.fsencode(part))
+        that(size <= LONGEST, name, f"folders whose names have at most {LONGEST} bytes", f"{part[:40]}… of {size}")
 
 
 def dropout(where: str, value: float | None) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from contextlib import suppress
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +26,7 @@ def main_metric(ranking: bool) -> str:
 def evaluate(
     probabilities: np.ndarray,
     labels: np.ndarray,
-    question_ids: Sequence[str | int] | np.ndarray,
+    question_ids: Sequence[Hashable] | np.ndarray,
     ranking: bool,
     parts: Sequence[str] | np.ndarray | None = None,
 ) -> dict[str, float]:
@@ -33,7 +35,8 @@ def evaluate(
     Args:
         probabilities: [pairs, classes]; the last class is "relevant", and its probability is the score.
         labels: [pairs], indices of classes.
-        question_ids: [pairs]; the rows of a question need not be adjacent.
+        question_ids: [pairs], texts, numbers or anything that can be hashed; the rows of a question need not be
+            adjacent.
         ranking: also give map, mrr and ndcg, over the questions with at least one right and one wrong passage, as
             WikiQA's authors do (Yang et al., EMNLP 2015). Among equal scores wrong passages come first, so neither
             the order of the rows nor a constant score is rewarded.
@@ -67,16 +70,17 @@ def evaluate(
 def per_question(
     probabilities: np.ndarray,
     labels: np.ndarray,
-    question_ids: Sequence[str | int] | np.ndarray,
+    question_ids: Sequence[Hashable] | np.ndarray,
     ranking: bool,
     parts: Sequence[str] | np.ndarray | None = None,
-) -> tuple[list[str | int], np.ndarray]:
+) -> tuple[list[Hashable], np.ndarray]:
     """Split the main metric over questions, for paired tests; the mean of the values is the main metric.
 
     Args and Raises: as for ``evaluate``.
 
     Returns:
-        The ids of the questions, and one value each [questions]: average precision where ``ranking`` (sorted by id,
+        The ids of the questions, and one value each [questions]: average precision where ``ranking`` (sorted by id if
+        ids can be compared, else in the order in which they come;
         only questions with a right and a wrong passage); else how many of the question's pairs are classified rightly,
         divided by the pairs of a mean question: the pairs of one premise are not independent, so that a test must
         draw them together. With ``parts`` they come part by part, and the values of a small part weigh more: times
@@ -89,9 +93,9 @@ def per_question(
         weighted = [values * total / (len(each) * len(values)) for _, values in each]
         return [question for questions, _ in each for question in questions], np.concatenate(weighted)
     if not ranking:
-        asked, question = np.unique(question_ids, return_inverse=True)
+        asked, question = _grouped(question_ids)
         right = np.bincount(question, weights=probabilities.argmax(axis=1) == labels)
-        return asked.tolist(), right * len(asked) / len(labels)
+        return asked, right * len(asked) / len(labels)
     questions, values = _retrieval(probabilities, labels, question_ids, ("map",))
     return questions, values[:, 0]
 
@@ -104,11 +108,13 @@ def _members(parts: Sequence[str] | np.ndarray) -> list[np.ndarray]:
 def _checked(
     probabilities: np.ndarray,
     labels: np.ndarray,
-    question_ids: Sequence[str | int] | np.ndarray,
+    question_ids: Sequence[Hashable] | np.ndarray,
     parts: Sequence[str] | np.ndarray | None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     probabilities, labels = np.asarray(probabilities, dtype=np.float64), np.asarray(labels)
-    question_ids = np.asarray(question_ids)
+    # one Python object each: numpy would make one type of them all, and an axis more of tuples
+    each = question_ids.tolist() if isinstance(question_ids, np.ndarray) else list(question_ids)
+    question_ids = np.fromiter(each, dtype=object, count=len(each))
     if probabilities.ndim != 2 or not len(probabilities) == len(labels) == len(question_ids) > 0:
         raise DataError(
             "Metrics: expected probabilities [pairs, classes] with a label and a question id for each pair, but found "
@@ -129,12 +135,21 @@ def _checked(
     return probabilities, labels, question_ids
 
 
+def _grouped(question_ids: np.ndarray) -> tuple[list[Hashable], np.ndarray]:
+    """Return the different ids, and which of them each pair has [pairs]."""
+    different: list[Any] = list(dict.fromkeys(question_ids.tolist()))
+    with suppress(TypeError):  # ids of several types cannot be compared
+        different = sorted(different)
+    places = {name: place for place, name in enumerate(different)}
+    return different, np.array([places[name] for name in question_ids.tolist()])
+
+
 def _retrieval(
     probabilities: np.ndarray, labels: np.ndarray, question_ids: np.ndarray, names: Sequence[str]
-) -> tuple[list[str | int], np.ndarray]:
+) -> tuple[list[Hashable], np.ndarray]:
     """Return the rankable questions, and their values [questions, names]."""
     relevant = labels == probabilities.shape[1] - 1
-    questions, question = np.unique(question_ids, return_inverse=True)
+    questions, question = _grouped(question_ids)
     order = np.lexsort((relevant, -probabilities[:, -1], question))
     import torch
     from torchmetrics.functional import retrieval
@@ -149,7 +164,7 @@ def _retrieval(
     for index, (start, end) in enumerate(pairwise([0, *ends])):
         target = targets[start:end]
         if 0 < int(target.sum()) < len(target):
-            kept.append(questions[index].item())
+            kept.append(questions[index])
             values.append([getattr(retrieval, RETRIEVAL[name])(scores[start:end], target).item() for name in names])
     if not kept:
         raise DataError(

@@ -61,6 +61,10 @@ def test_names_of_labels_need_no_plus_sign():
     assert config.data.labels == {"not_entailment": "no", "entailment": "yes"}
     numbered = composed("data.classes=[poor,good]", "data.labels={-1: poor, 1: good}")
     assert numbered.data.labels == {"-1": "poor", "1": "good"}
+    fractions = composed("data.classes=[poor,good]", "data.labels={0.0: poor, 1.50: good}")
+    assert fractions.data.labels == {"0": "poor", "1.5": "good"}
+    turned = composed("data.classes=[false,true]", "data.labels={0: no, 1: yes}")  # as YAML reads [no, yes]
+    assert turned.data.labels == {"0": "no", "1": "yes"}
     truth = composed("data.classes=[no,yes]", "data.labels={true: yes, false: no}")
     assert truth.data.labels == {"True": "yes", "False": "no"}
 
@@ -102,6 +106,9 @@ def test_names_of_labels_need_no_plus_sign():
             r"table.claims\[0\].worse: expected one of TMKD, got MKD",
         ),
         ("data.labels={no: [wrong]}", "data.labels: expected classes"),
+        ("data.quoting=never", "data.quoting: expected one of csv, none, got never"),
+        ("corpus.quoting=never", "corpus.quoting: expected one of csv, none, got never"),
+        ("corpus.separator=';'", "corpus.separator: expected one of comma, semicolon, tab, pipe, got ;"),
         ("data.column=SQuAD", "data.column: expected one of DeepQA, "),
         ("student.seeds=[-1]", "student.seeds: expected 0 or more, and less than 2 to the power of 32, got -1"),
         ("teachers.roster.1.seed=4294967296", r"teachers.roster\[1\].seed: expected 0 or more"),

@@ -8,6 +8,7 @@ import re
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from datasets import ClassLabel, Dataset, Features, Value
 
 from tmkd.data.bad_rows import BadRows
 from tmkd.data.files import files_of
@@ -15,6 +16,7 @@ from tmkd.data.formats import open_file
 from tmkd.data.labelled import read_labelled
 from tmkd.data.rows import Columns, read_corpus
 from tmkd.data.schema import CORPUS_COLUMNS, PAIR_COLUMNS, pair_id
+from tmkd.data.separated import Dialect
 from tmkd.errors import DataError
 
 CLASSES = ("wrong", "right")
@@ -117,7 +119,7 @@ def test_rejects_broken_utf8(tsv):
     rejects(tsv(HEADER.encode() + b"q\tp\t0\nq\tcaf\xe9\t1\n"), "line 3", "0xe9")
 
 
-@pytest.mark.parametrize("label", ["maybe", "2", "-1", "", "1.0"])
+@pytest.mark.parametrize("label", ["maybe", "2", "-1", "", "1.5"])
 def test_rejects_label_outside_the_classes(tsv, label):
     rejects(tsv(f"{HEADER}q\tp\t{label}\n"), "line 2", "'label'", repr(label), "['wrong', 'right']")
 
@@ -270,9 +272,11 @@ def test_parquet_with_broken_utf8_loses_that_row_alone(tmp_path):
     assert len(read_pairs(path, skip=True)[0]) == 1
 
 
-def test_source_names_of_labels_are_mapped_and_others_are_classes_or_indices(tsv):
-    path = tsv(HEADER + "q\tp1\tyes\nq\tp2\tno\nq\tp3\tright\nq\tp4\t0\n")
-    assert read_pairs(path, labels={"yes": "right", "no": "wrong"})["label"][:] == [1, 0, 1, 0]
+def test_source_names_of_labels_are_mapped_and_others_are_classes_but_never_indices(tsv):
+    path = tsv(HEADER + "q\tp1\tyes\nq\tp2\tno\nq\tp3\tright\n")
+    assert read_pairs(path, labels={"yes": "right", "no": "wrong"})["label"][:] == [1, 0, 1]
+    more = tsv(HEADER + "q\tp1\tyes\nq\tp4\t0\n", "more.tsv")
+    rejects(more, "line 3", "['yes', 'wrong', 'right']", "'0'", read=lambda p: read_pairs(p, labels={"yes": "right"}))
     rejects(path, "line 3", "'no'", "'yes'", read=lambda path: read_pairs(path, labels={"yes": "right"}))
 
 
@@ -384,3 +388,117 @@ def test_corpus_rows_never_stand_in_memory_together(tmp_path, monkeypatch):
     tracemalloc.stop()
     assert len(rows) == 20_000
     assert peak < 5e6
+
+
+NUMBERED = '{{"question": "q{}", "passage": "p"}}\n'
+
+
+@pytest.mark.parametrize("pattern", ["", "*", "**/*"])
+def test_what_programs_leave_beside_data_is_no_part_of_a_corpus(tsv, tmp_path, pattern):
+    (tmp_path / "out" / "__MACOSX").mkdir(parents=True)
+    tsv(gzip.compress(NUMBERED.format(1).encode()), "out/part-00000.jsonl.gz")
+    tsv(NUMBERED.format(2), "out/part-00001.jsonl")
+    for name in ("_SUCCESS", ".part-00000.crc", "part-00001.jsonl.crc", ".DS_Store", "__MACOSX/._part-00000.jsonl.gz"):
+        tsv(b"\0\x05\x16\x07", f"out/{name}")
+    assert read_unlabelled(f"{tmp_path}/out/{pattern}").rows["question"][:] == ["q1", "q2"]
+
+
+def test_underscored_file_that_is_asked_for_is_read(tsv, tmp_path):
+    path = tsv(NUMBERED.format(1), "_mine.jsonl")
+    assert files_of(path) == files_of(tmp_path / "_*.jsonl") == [path]
+
+
+def test_folder_in_place_of_a_file_is_named_with_a_pattern(tmp_path):
+    (tmp_path / "train.csv").mkdir()
+    rejects(tmp_path / "train.csv", "a folder", "part-*")
+
+
+@pytest.mark.parametrize("name", ["a.jsonl.gz", "a.csv.gz", "a.tsv.gz"])
+def test_joined_gzip_files_with_a_mark_and_a_header_each_are_one_file(tsv, name):
+    separator = {"csv": ",", "tsv": "\t"}.get(name.split(".")[1])
+    head = separator.join(("question", "passage")) + "\n" if separator else ""
+    line = f"q{{}}{separator}p\n" if separator else NUMBERED
+    members = [gzip.compress(b"\xef\xbb\xbf" + (head + line.format(at)).encode()) for at in range(3)]
+    assert read_unlabelled(tsv(b"".join(members), name)).rows["question"][:] == ["q0", "q1", "q2"]
+
+
+BARE = HEADER + 'q1\t"A quote," she said.\tright\n"q2\tp\twrong\nq3\t5" pipe\tright\n'
+
+
+def test_quotes_are_part_of_the_texts_where_the_file_knows_no_quoting(tsv):
+    path = tsv(BARE)
+    rejects(path, "line 4", "set data.quoting=none")
+    plain = open_file(path, ("question", "passage", "label"), dialect=Dialect(quoted=False))
+    assert [record["question"] for _, record in plain.records] == ["q1", '"q2', "q3"]
+    again = open_file(path, (), dialect=Dialect(quoted=False))
+    assert [record["passage"] for _, record in again.records] == ['"A quote," she said.', "p", '5" pipe']
+
+
+@pytest.mark.parametrize(("separator", "name"), [(";", "semicolon"), ("\t", "tab"), ("|", "pipe")])
+def test_other_separator_is_named_and_can_be_set(tsv, separator, name):
+    content = "\n".join(separator.join(row) for row in (("question", "passage", "label"), ("q", "a, b", "right")))
+    path = tsv("\ufeff" + content, "pairs.csv")
+    rejects(path, f"separated by a {name}; set data.separator={name}")
+    source = open_file(path, ("question", "passage", "label"), dialect=Dialect(separator=name))
+    assert [dict(record) for _, record in source.records] == [{"question": "q", "passage": "a, b", "label": "right"}]
+
+
+@pytest.mark.parametrize("skip", [False, True])
+def test_json_array_is_refused_as_a_whole(tsv, skip):
+    # Where bad rows are skipped, the last object, which has no comma, would be the only row.
+    rows = ",\n".join(json.dumps({"question": f"q{at}", "passage": "p", "label": 1}) for at in range(3))
+    for path in (tsv(f"[\n{rows}\n]", "a.json"), tsv(f"[{rows}]", "b.json")):
+        rejects(path, "line 1", "JSON array", "one object a line", read=lambda path: read_pairs(path, skip=skip))
+
+
+@pytest.mark.parametrize("name", ["PAIRS.CSV", "Pairs.Csv.GZ"])
+def test_ending_may_be_in_capitals(tsv, name):
+    content = b"question,passage,label\nq,p,right\n"
+    assert len(read_pairs(tsv(gzip.compress(content) if name.endswith("GZ") else content, name))) == 1
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-16-le", "utf-32"])
+@pytest.mark.parametrize("name", ["a.tsv", "a.jsonl"])
+def test_utf16_is_called_by_its_name(tsv, encoding, name):
+    content = ("" if encoding in ("utf-16", "utf-32") else "\ufeff") + HEADER + "q\tp\t0\n"
+    rejects(tsv(content.encode(encoding), name), "expected UTF-8 but found UTF-", "save the file as UTF-8")
+
+
+@pytest.mark.parametrize(
+    "seen", ["\u200b\u200d\ufeff", "\xa0\u3000", "\u202e\u200f", "\u2028", "\x00", "\u3164", "\ufe0f"]
+)
+def test_text_of_which_nothing_can_be_seen_is_no_text(tsv, seen):
+    path = tsv("".join(json.dumps({"question": "q", "passage": p, "label": 1}) + "\n" for p in ("p", seen)), "a.jsonl")
+    rejects(path, "line 2", "'passage'", f"\\u{ord(seen[0]):04x}" if ord(seen[0]) > 255 else f"\\x{ord(seen[0]):02x}")
+
+
+@pytest.mark.parametrize("text", ["مرحبا", "न", "👩‍👩‍👧", "数", "\u200fa", "¿"])
+def test_text_of_any_script_is_one(tsv, text):
+    assert read_pairs(tsv(f"{HEADER}q\t{text}\t0\n"))["passage"] == [text]
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.binary(), pa.large_binary(), pa.large_string(), pa.dictionary(pa.int8(), pa.binary())]
+)
+def test_parquet_columns_of_bytes_are_text(tmp_path, kind):
+    columns = {
+        "question": pa.array(["q", "q"]).cast(pa.binary()).cast(kind),
+        "passage": pa.array([b"caf\xc3\xa9", b"p"]).cast(kind),
+        "label": pa.array([b"wrong", b"1.0"]),
+    }
+    rows = read_pairs(parquet(tmp_path / "pairs.parquet", **columns))
+    assert (rows["question"][:], rows["passage"][:], rows["label"][:]) == (["q", "q"], ["café", "p"], [0, 1])
+
+
+def test_parquet_bytes_that_are_no_text_are_named_by_row_and_field(tmp_path):
+    path = parquet(tmp_path / "pairs.parquet", question=["q", "q"], passage=[b"p", b"caf\xe9"], label=[0, 1])
+    rejects(path, "row 2", "'passage'", "0xe9")
+
+
+def test_parquet_numbers_that_stand_for_names_are_those_names(tmp_path):
+    # As indices into data.classes, both would mean the other class.
+    names = ClassLabel(names=["right", "wrong"])
+    features = Features({"question": Value("string"), "passage": Value("string"), "label": names})
+    rows = Dataset.from_dict({"question": ["q", "q"], "passage": ["p1", "p2"], "label": [0, 1]}, features=features)
+    rows.to_parquet(tmp_path / "pairs.parquet")
+    assert read_pairs(tmp_path / "pairs.parquet")["label"][:] == [1, 0]

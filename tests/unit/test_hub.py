@@ -298,3 +298,82 @@ def test_split_without_a_column_of_labels_is_not_offered(saved, tmp_path):
     built.save_to_disk(str(tmp_path / "again" / "rte"))
     with pytest.raises(DataError, match=r"set data\.test to another one of \['train', 'validation'\]"):
         read_task(data | {"path": str(tmp_path / "again")}, corpus)
+
+
+def tables(folder, train, *, separator=",", ending="csv"):
+    """Write a folder of tables whose validation and test rows are fine, and return the settings that read it."""
+    folder.mkdir(parents=True)
+    fine = [("question", "passage", "label"), ("q {}", "one", "0"), ("q {}", "two", "1")]
+    for split, rows in (("train", [fine[0], *train]), ("validation", fine), ("test", fine)):
+        text = "".join(separator.join(row) + "\n" for row in rows).format(split, split)
+        (folder / f"{split}.{ending}").write_text(text)
+    changes = {"path": str(folder), "subset": None, "validation": "validation", "test": "test"}
+    changes |= {"question": "question", "passage": "passage", "classes": ["wrong", "right"], "on_bad_row": "raise"}
+    return composed("glue/rte", **changes)
+
+
+@pytest.fixture
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+
+
+@pytest.mark.parametrize("texts", [["None", "NA", "null", "n/a", "nan"], ["1900", "2001", "007", "1e3", "0.50"]])
+@pytest.mark.parametrize(("separator", "ending"), [(",", "csv"), ("\t", "tsv")])
+def test_tables_of_a_folder_are_read_as_text(own_cache, tmp_path, texts, separator, ending):
+    # pandas takes the one for missing values and the other for numbers, and 007 for 7
+    train = [(f"q{at}", text, str(at % 2)) for at, text in enumerate(texts)]
+    rows = read_task(*tables(tmp_path / "set", train, separator=separator, ending=ending)).splits["train"]
+    assert rows["passage"][:] == texts
+    assert rows["label"][:] == [at % 2 for at in range(len(texts))]
+
+
+def test_empty_label_of_a_table_is_none(own_cache, tmp_path):
+    task = read_task(*tables(tmp_path / "set", [("q1", "p", "0"), ("q2", "p", "1"), ("q3", "p", "")]))
+    assert len(task.splits["train"]) == 2
+    assert list(task.skipped.values()) == [{"unlabelled": 1}]
+
+
+@pytest.mark.parametrize("name", ["pairs [v1]", "what?", "a*b", "größe (1) = ü"])
+def test_folder_may_have_any_name(own_cache, tmp_path, name):
+    data, corpus = tables(tmp_path / name, [("q1", "p", "0"), ("q2", "p", "1")])
+    assert len(read_task(data, corpus).splits["train"]) == 2
+    moved = tables(tmp_path / "plain", [("q1", "p", "0"), ("q2", "p", "1")])
+    assert task_identity(data, corpus) == task_identity(*moved)
+
+
+def test_line_that_cannot_be_read_is_named_with_its_file(own_cache, tmp_path):
+    data, corpus = tables(tmp_path / "set", [("q1", "p", "0"), ("q2", "p, and more", "1")])
+    with pytest.raises(DataError, match=r"train\.csv, line 3: expected 3 fields .* but found 4"):
+        read_task(data, corpus)
+
+
+def test_quotes_of_tables_can_be_part_of_the_texts(own_cache, tmp_path):
+    data, corpus = tables(tmp_path / "set", [("q1", '"p', "0"), ("q2", 'p"', "1")], separator="\t", ending="tsv")
+    assert read_task(data | {"quoting": "none"}, corpus).splits["train"]["passage"][:] == ['"p', 'p"']
+
+
+@pytest.mark.parametrize("form", ["torch", "numpy"])
+def test_saved_as_tensors_is_read_by_the_names_of_its_labels(tmp_path, form):
+    # Of tensors no label was found among the names, and all were taken for indices.
+    built = made("glue/rte").with_format(form)
+    built.save_to_disk(str(tmp_path / "set" / "rte"))
+    data, corpus = composed("glue/rte", path=str(tmp_path / "set"), classes=["not_entailment", "entailment"])
+    rows = read_task(data, corpus).splits["test"]
+    assert [data["classes"][label] for label in rows["label"]] == ["entailment", "not_entailment", "not_entailment"]
+
+
+@pytest.mark.parametrize("label", [Value("float64"), Value("string")])
+def test_minus_one_is_a_label_where_a_class_is_called_so(tmp_path, label):
+    features = Features({"question": Value("string"), "passage": Value("string"), "label": label})
+    for split in ("train", "validation", "test"):
+        rows = {"question": [f"{split} {at}" for at in range(4)], "passage": ["p"] * 4, "label": ["-1", "1"] * 2}
+        rows["label"] = [float(each) for each in rows["label"]] if label.dtype == "float64" else rows["label"]
+        built = Dataset.from_dict(rows, features=features)
+        built.save_to_disk(str(tmp_path / "set" / split))
+    (tmp_path / "set" / "dataset_dict.json").write_text('{"splits": ["train", "validation", "test"]}')
+    data, corpus = composed(
+        "snli", path=str(tmp_path / "set"), question="question", passage="passage", classes=["-1", "1"]
+    )
+    task = read_task(data, corpus)
+    assert task.splits["train"]["label"][:] == [0, 1] * 2
+    assert not task.skipped

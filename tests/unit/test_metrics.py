@@ -1,6 +1,7 @@
 """Hand-worked values of the metrics, and what a library would get wrong in silence."""
 
 import math
+from collections.abc import Callable, Hashable
 
 import numpy as np
 import pytest
@@ -58,6 +59,25 @@ def test_scores_that_differ_only_beyond_float32_are_not_tied() -> None:
 def test_three_classes_have_accuracy_alone() -> None:
     probabilities = np.array([[0.6, 0.3, 0.1], [0.2, 0.3, 0.5], [0.1, 0.8, 0.1]])
     assert evaluate(probabilities, np.array([0, 2, 0]), ["q"] * 3, ranking=False) == {"accuracy": pytest.approx(2 / 3)}
+
+
+@pytest.mark.parametrize("ranking", [True, False])
+@pytest.mark.parametrize(
+    "name", [str, lambda each: ord(each), lambda each: (each, 1), lambda each: None if each == "a" else each]
+)
+def test_ids_of_any_type_give_the_same_values(name: Callable[[str], Hashable], ranking: bool) -> None:
+    ids = [name(each) for each in QUESTIONS]
+    objects = np.fromiter(ids, dtype=object, count=len(ids))
+    expected = evaluate(SCORES, LABELS, QUESTIONS, ranking, PARTS)
+    for given in (ids, objects):
+        assert evaluate(SCORES, LABELS, given, ranking, PARTS) == expected
+        questions, values = per_question(SCORES, LABELS, given, ranking)
+        assert set(questions) <= set(ids)
+        assert sorted(values) == sorted(per_question(SCORES, LABELS, QUESTIONS, ranking)[1])
+
+
+def test_number_and_its_digits_are_two_questions() -> None:
+    assert len(per_question(binary([0.9, 0.2]), np.array([1, 1]), [1, "1"], ranking=False)[0]) == 2
 
 
 def test_pairs_of_one_premise_are_drawn_together_and_weigh_by_their_number() -> None:

@@ -39,7 +39,7 @@ def data(**changes):
         "question": "question", "passage": "passage", "label": "label", "question_id": "question_id",
         "validation_share": 0.3, "rankable_only": False, "on_bad_row": "raise",
         "packages": ["python", "numpy"], "questions": [30, 10, 20],
-        "negatives": 3, "passage_words": 20, "seed": 5,
+        "negatives": 3, "passage_words": 20, "seed": 5, "separator": None, "quoting": "csv",
     }  # fmt: skip
     return settings | changes
 
@@ -48,7 +48,7 @@ def corpus(**changes):
     settings = {
         "reader": "files", "path": str(SMOKE / "corpus.jsonl"), "pairs": None,
         "question": "question", "passage": "passage", "question_id": "question_id",
-        "questions": 40, "candidates": 4, "random": 2, "seed": 1,
+        "questions": 40, "candidates": 4, "random": 2, "seed": 1, "separator": None, "quoting": "csv",
     }  # fmt: skip
     return settings | changes
 

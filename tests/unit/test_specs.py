@@ -66,6 +66,20 @@ def test_corpus_of_the_tasks_own_text_follows_whatever_shapes_the_task():
     assert corpus_spec(own, RAW) != corpus_spec(own, {"python": "3.12"})
 
 
+def test_separator_and_quoting_are_in_a_key_only_where_they_say_something():
+    usual, other, elsewhere = config(), config(), config()
+    for made in (usual, other, elsewhere):
+        made.data.reader, made.data.test, made.corpus.reader = "files", "test.tsv", "mined"
+    assert not {"separator", "quoting"} & (set(task_spec(usual, RAW)["data"]) | set(corpus_spec(usual, RAW)["corpus"]))
+    other.data.quoting, other.corpus.separator = "none", "semicolon"
+    assert task_spec(usual, RAW) != task_spec(other, RAW)
+    assert corpus_spec(usual, RAW) != corpus_spec(other, RAW)
+    elsewhere.data.reader = elsewhere.corpus.reader = "documentation"
+    before = task_spec(elsewhere, RAW), corpus_spec(elsewhere, RAW)
+    elsewhere.data.quoting, elsewhere.corpus.separator = "none", "semicolon"
+    assert (task_spec(elsewhere, RAW), corpus_spec(elsewhere, RAW)) == before
+
+
 def test_versions_of_what_is_read_are_in_the_key():
     assert task_spec(config(), RAW) != task_spec(config(), {"python": "3.12"})
 

@@ -18,6 +18,7 @@ def check(config: Config) -> Config:
     """Return the config itself, or raise ConfigError for the first setting that makes no sense."""
     plain = bool(config.name) and not set(config.name) & set("/\\") and not config.name.startswith(".")
     expect.that(plain, "name", "a plain folder name", config.name)
+    expect.folder("name", config.name)
     check_data(config)
     check_teachers(config)
     check_student(config)
@@ -48,6 +49,7 @@ def _runtime(config: Config) -> None:
     for path in fields(config.paths):
         place = getattr(config.paths, path.name)
         expect.that(bool(place), f"paths.{path.name}", "a folder", repr(place))
+        expect.folder(f"paths.{path.name}", place)
     if (ray := config.runtime.ray) is not None:
         expect.that(ray.workers is None or ray.workers > 0, "runtime.ray.workers", "more than 0", ray.workers)
         shared = ray.address is None or ray.storage is not None

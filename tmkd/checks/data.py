@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from tmkd import expect
 from tmkd.config import Config, task_folder
+from tmkd.spelling import Names
 
 READERS = ("documentation", "files", "hub")
 DATA_SETS = ("DeepQA", "CommQA", "MNLI", "SNLI", "QNLI", "RTE")  # the paper's
+SEPARATORS = ("comma", "semicolon", "tab", "pipe")
 COLUMNS = "columns"  # a folder beside those of a table's tasks
 
 
@@ -20,7 +22,12 @@ def check_data(config: Config) -> None:
     expect.that(
         0 < data.validation_share < 1, "data.validation_share", "more than 0 and less than 1", data.validation_share
     )
-    mapped = all(name in data.classes for name in data.labels.values())
+    for where, section in (("data", data), ("corpus", config.corpus)):
+        expect.one_of(f"{where}.quoting", section.quoting, ("csv", "none"))
+        if section.separator is not None:
+            expect.one_of(f"{where}.separator", section.separator, SEPARATORS)
+    known = Names(data.classes)
+    mapped = all(known.find(name) is not None for name in data.labels.values())
     expect.that(mapped, "data.labels", f"classes ({data.classes})", data.labels)
     if data.column is not None:
         expect.one_of("data.column", data.column, DATA_SETS)
@@ -55,6 +62,8 @@ def check_table(config: Config) -> None:
     shown, arms = config.table, config.method.arms
     plain = not shown.rows or task_folder(config) not in ("", COLUMNS)
     expect.that(plain, "data.name", "a name that a folder can have where there is a table", repr(config.data.name))
+    if shown.rows:
+        expect.folder("data.name", task_folder(config))
     for name in ("teacher", "ensemble"):
         expect.that(
             not shown.rows or name not in arms, f"method.arms.{name}", "another name where there is a table", name

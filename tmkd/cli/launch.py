@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from io import TextIOWrapper
 from pathlib import Path
 
 import hydra
@@ -18,6 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from tmkd.checks import check
 from tmkd.cli import usage
+from tmkd.cli.arguments import as_typed
 from tmkd.cli.stages import STAGES
 from tmkd.config import resolve
 from tmkd.errors import TmkdError
@@ -62,13 +64,20 @@ def launch(stage: str, by: str = "make") -> None:
             made = f"{made}/comparison.md"
         log.info("%s done: %s, in %.0f s. Next: %s", stage, made, time.monotonic() - started, STAGES[stage].then(by))
 
-    arguments = sys.argv[1:]
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a locale may lack letters of names and texts
     begun: list[DictConfig] = []
+    arguments: list[str] = []
     try:
+        arguments = as_typed(sys.argv[1:])
+        sys.argv[1:] = arguments
         if usage.FLAGS & set(arguments):
             print(usage.text(CONF, STAGES[stage].what, stage, [each for each in arguments if not each.startswith("-")]))
         else:
             job()
+    except TmkdError as error:
+        _stop(str(error))
     except (HydraException, OmegaConfBaseException) as error:
         _stop(explain(error))
     except ValueError as error:
@@ -84,7 +93,7 @@ def launch(stage: str, by: str = "make") -> None:
             raise
         _stop(told)
     except OSError as error:
-        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.ENOTDIR):
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.ENOTDIR, errno.ENAMETOOLONG):
             raise
         _stop(f"Cannot write {error.filename} ({error.strerror}); choose another folder with paths.runs, or make room.")
     except KeyboardInterrupt:
@@ -94,6 +103,16 @@ def launch(stage: str, by: str = "make") -> None:
 def _stop(sentence: str, code: int = 2) -> None:
     print(f"tmkd: {sentence}", file=sys.stderr)
     sys.exit(code)
+
+
+def _explain_value(override: str) -> str:
+    """Say how to write what Hydra's parser did not read; the parser's own words are about its rules."""
+    key = override.partition("=")[0]
+    return (
+        f"'{override}' cannot be read: expected SETTING=VALUE. A value with other characters than a-z, A-Z, 0-9 and "
+        f"_ - . / : + % @ * needs quotes inside those of the shell: '{key}=\"...\"'; in a list each of its texts: "
+        '\'data.classes=["für","gegen"]\'. The names in a map can have none: put such a map into a YAML file in conf/.'
+    )
 
 
 def missing_plugin(error: RuntimeError) -> str | None:
@@ -114,7 +133,9 @@ def unset_section(arguments: Sequence[str]) -> str | None:
 
 def explain(error: Exception) -> str:
     """Turn what Hydra or OmegaConf says of a setting into one sentence."""
-    said = [f"'{error.override}' cannot be read"] if isinstance(error, OverrideParseException) else []
+    if isinstance(error, OverrideParseException):
+        return _explain_value(error.override)
+    said: list[str] = []
     current: BaseException | None = error
     while isinstance(current, HydraException | OmegaConfBaseException):
         said += [line.strip().rstrip(".:;") for line in str(current).splitlines()]

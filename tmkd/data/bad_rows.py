@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tmkd.errors import DataError
 
 if TYPE_CHECKING:
-    from tmkd.data.formats import Source
+    from tmkd.data.records import Source
 
 log = logging.getLogger(__name__)
 SHOWN = 5  # rows of a kind that the log names

@@ -14,17 +14,28 @@ from tmkd.data.formats import ending_of, open_file
 from tmkd.data.labelled import make_task
 from tmkd.data.rows import Columns, read_corpus
 from tmkd.data.schema import SPLITS, Corpus, Reader, Settings, Task
+from tmkd.data.separated import Dialect
 from tmkd.errors import ConfigError, DataError
 
 PROGRESS_AFTER = 5  # seconds; what is read sooner needs no progress bar
 
 
 def files_of(path: str | Path) -> list[Path]:
-    """Return the files that a path or a glob pattern stands for, sorted by name."""
+    """Return the files that a path, a folder or a glob pattern stands for, sorted by name.
+
+    What programs leave beside data is not among them: folders, checksums, and files whose names begin with a point or
+    an underscore (``_SUCCESS``), unless the pattern does.
+    """
     if Path(path).is_file():  # a name may hold the characters of a pattern
         return [Path(path)]
-    files = [Path(name) for name in sorted(glob.glob(str(path), recursive=True))]
+    pattern = f"{glob.escape(str(path))}/*" if Path(path).is_dir() else str(path)
+    files = [Path(name) for name in sorted(glob.glob(pattern, recursive=True)) if not _beside(Path(name), pattern)]
     return files or [Path(path)]  # whoever opens it says that it is missing
+
+
+def _beside(file: Path, pattern: str) -> bool:
+    marked = Path(pattern).name[:1] not in "._" and file.name[:1] in "._"
+    return file.is_dir() or marked or file.suffix == ".crc" or "__MACOSX" in file.parts
 
 
 def file_hash(path: str | Path) -> str:
@@ -49,6 +60,10 @@ def reading(files: Iterable[Path], what: str) -> tqdm:
 
 def columns_of(section: Settings) -> Columns:
     return Columns(section["question"], section["passage"], section["question_id"])
+
+
+def dialect_of(section: Settings) -> Dialect:
+    return Dialect(section["separator"], section["quoting"] == "csv")
 
 
 def setting(owner: str, settings: Settings, key: str) -> str:
@@ -83,7 +98,10 @@ def _task(data: Settings, corpus: Settings, cache: Path | None) -> Task:
     need, maybe = (columns.question, columns.passage, data["label"]), (columns.question_id,)
     paths = {split: Path(path) for split, path in split_settings(data).items()}
     with reading(paths.values(), "task") as bar:
-        sources = {split: open_file(path, need, maybe, advance=bar.update) for split, path in paths.items()}
+        sources = {
+            split: open_file(path, need, maybe, dialect=dialect_of(data), advance=bar.update)
+            for split, path in paths.items()
+        }
         return make_task(data["name"], sources, columns, **task_options(data), cache=cache)
 
 
@@ -92,7 +110,7 @@ def _corpus(data: Settings, corpus: Settings, cache: Path | None) -> Corpus:
     need, maybe = (columns.question, columns.passage), (columns.question_id,)
     files = files_of(setting("corpus", corpus, "path"))
     with reading(files, "corpus") as bar:
-        sources = (open_file(file, need, maybe, advance=bar.update) for file in files)
+        sources = (open_file(file, need, maybe, dialect=dialect_of(corpus), advance=bar.update) for file in files)
         return read_corpus(sources, columns, skip=data["on_bad_row"] == "skip", cache=cache)
 
 

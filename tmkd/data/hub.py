@@ -2,38 +2,48 @@
 
 from __future__ import annotations
 
+import csv
+import glob
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from datasets import ClassLabel, Dataset, DatasetBuilder, load_dataset_builder, load_from_disk
+from datasets.data_files import get_data_patterns
 from datasets.exceptions import DatasetsError
+from datasets.packaged_modules.csv.csv import CsvConfig
 from tqdm.auto import tqdm
 
 from tmkd.data.bad_rows import UNLABELLED, BadRow
-from tmkd.data.files import PROGRESS_AFTER, columns_of, file_hash, setting, split_settings, task_options
-from tmkd.data.formats import Located, Source, missing
-from tmkd.data.labelled import Rows, class_index, make_task
+from tmkd.data.files import PROGRESS_AFTER, columns_of, dialect_of, file_hash, setting, split_settings, task_options
+from tmkd.data.formats import ending_of, raise_bad_row
+from tmkd.data.labelled import Rows, make_task
+from tmkd.data.labels import Labels
+from tmkd.data.records import Located, Source, missing
 from tmkd.data.rows import read_corpus
 from tmkd.data.schema import PART, Corpus, Reader, Settings, Task
+from tmkd.data.separated import ENDINGS
 from tmkd.errors import ConfigError, DataError
+from tmkd.spelling import as_text, same
 
 BATCH = 1000  # rows that are in memory at once
+FAILURES = (DatasetsError, OSError, ValueError, RuntimeError)  # of the library
 
 
 def _task(data: Settings, corpus: Settings, cache: Path | None) -> Task:
     columns, label = columns_of(data), data["label"]
+    labels = Labels(label, data["classes"], data["labels"])
     there, what = _splits("data", data), _name(data)
     parts = {split: _parts(there, joined, what) for split, joined in split_settings(data).items()}
     for split, found in parts.items():
         for name, rows in found.items():
             _check_columns(rows, (columns.question, columns.passage, label), f"{what}, {name}")
-            _check_labels(rows, data, f"{what}, {name}", f"data.{split}", there)
+            _check_labels(rows, labels, f"{what}, {name}", f"data.{split}", there)
     sources = {
-        split: _source(found, f"{what}, {'+'.join(found)}", (*vars(columns).values(), label), label, data["labels"])
+        split: _source(found, f"{what}, {'+'.join(found)}", (*vars(columns).values(), label), labels)
         for split, found in parts.items()
     }
 
@@ -63,22 +73,39 @@ def _identity(owner: str, settings: Settings) -> dict[str, Any]:
         files = {file.relative_to(path).as_posix(): file for file in sorted(path.rglob("*")) if file.is_file()}
         # not what `datasets` computes from a folder and keeps there, nor what it never reads
         own = {name: file_hash(file) for name, file in files.items() if not re.search(r"(^|/)(\.|cache-)", name)}
-        return {"files": own} | ({} if _saved(path) else {"subset": settings["subset"]})
+        tables = {"tables": "text"} if any(ending_of(Path(name))[0] in ENDINGS for name in own) else {}
+        return {"files": own} | ({} if _saved(path) else {"subset": settings["subset"], **tables})
     builder = _builder(owner, settings)
     return {"name": settings["path"], "subset": settings["subset"], "commit": builder.hash or builder.config_id}
 
 
 def _splits(owner: str, settings: Settings) -> Mapping[str, Dataset]:
     path = _path(owner, settings)
-    try:
-        if _saved(path):
+    if _saved(path):
+        with _reading(owner, settings):
             rows = load_from_disk(str(path))
-            return {str(rows.split or "train"): rows} if isinstance(rows, Dataset) else rows
-        builder = _builder(owner, settings)
+        splits = {str(rows.split or "train"): rows} if isinstance(rows, Dataset) else rows
+        return {name: split.with_format(None) for name, split in splits.items()}  # it may be saved as tensors
+    builder = _builder(owner, settings)
+    with _reading(owner, settings, lambda: raise_bad_row(_files(builder), dialect_of(settings))):
         builder.download_and_prepare()
         return builder.as_dataset()
-    except (DatasetsError, OSError, ValueError, RuntimeError) as error:
-        raise DataError(f"{owner}.path: {_name(settings)} cannot be read ({_sentence(error)}).") from None
+
+
+@contextmanager
+def _reading(owner: str, settings: Settings, explain: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Turn what `datasets` may say into a sentence, unless ``explain`` raises a better one."""
+    try:
+        yield
+    except FAILURES as error:
+        explain()
+        said = str(error.__cause__ or error).partition("\n")[0].rstrip(".") or type(error).__name__
+        raise DataError(f"{owner}.path: {_name(settings)} cannot be read ({said}).") from None
+
+
+def _files(builder: DatasetBuilder) -> list[Path]:
+    """Return the files of a folder that a data set is read from."""
+    return [Path(file) for files in (builder.config.data_files or {}).values() for file in files]
 
 
 def _builder(owner: str, settings: Settings) -> DatasetBuilder:
@@ -86,8 +113,12 @@ def _builder(owner: str, settings: Settings) -> DatasetBuilder:
     path, revision = _path(owner, settings), settings["revision"]
     name = str(path) if path.is_dir() else settings["path"]
     try:
-        builder = load_dataset_builder(name, settings["subset"], revision=revision)
-    except (DatasetsError, OSError, ValueError, RuntimeError) as error:
+        more = _patterns(path) if path.is_dir() else {}
+        builder = load_dataset_builder(name, settings["subset"], revision=revision, **more)
+        if path.is_dir() and isinstance(builder.config, CsvConfig):
+            more |= _as_text(settings)
+            builder = load_dataset_builder(name, settings["subset"], revision=revision, **more)
+    except FAILURES as error:
         raise DataError(
             f"{owner}.path: {_name(settings)} is neither a folder with a data set nor on the hub or in its cache "
             f"({_sentence(error)}); check the name, {owner}.subset and the network."
@@ -99,6 +130,22 @@ def _builder(owner: str, settings: Settings) -> DatasetBuilder:
             "that, or go online."
         )
     return builder
+
+
+def _patterns(folder: Path) -> dict[str, Any]:
+    """Return the files of a folder whose name `datasets` would take for a pattern; nothing for any other."""
+    escaped = glob.escape(str(folder.resolve()))
+    if escaped == str(folder.resolve()):
+        return {}
+    found = get_data_patterns(escaped)
+    return {"data_files": {split: [f"{escaped}/{each}" for each in patterns] for split, patterns in found.items()}}
+
+
+def _as_text(settings: Settings) -> dict[str, Any]:
+    """Return how pandas is to read tables: the words None and NA are texts, and so are years."""
+    columns = (*vars(columns_of(settings)).values(), settings.get("label"))
+    quoting = {} if settings["quoting"] == "csv" else {"quoting": csv.QUOTE_NONE}
+    return {"converters": {column: str for column in columns if column}, "keep_default_na": False, **quoting}
 
 
 def _path(owner: str, settings: Settings) -> Path:
@@ -133,42 +180,38 @@ def _check_columns(rows: Dataset, need: Sequence[str], where: str) -> None:
             raise DataError(f"{where}: {missing(column, rows.column_names)}.")
 
 
-def _check_labels(rows: Dataset, data: Settings, where: str, key: str, splits: Mapping[str, Dataset]) -> None:
+def _check_labels(rows: Dataset, labels: Labels, where: str, key: str, splits: Mapping[str, Dataset]) -> None:
     """Raise where no row is labelled, and where the label's names are not the task's classes."""
-    label, classes = data["label"], data["classes"]
-    if len(rows) and _all_unlabelled(rows, label, data["labels"]):
-        others = [name for name in splits if not _all_unlabelled(splits[name], label, data["labels"])]
+    if len(rows) and _all_unlabelled(rows, labels):
+        others = [name for name in splits if not _all_unlabelled(splits[name], labels)]
         raise DataError(f"{where}: the labels of this split are not public; set {key} to another one of {others}.")
-    feature = rows.features[label]
+    feature = rows.features[labels.column]
     if not isinstance(feature, ClassLabel):
         return
     try:
-        meant = {classes[class_index(name, label, classes, data["labels"])] for name in feature.names}
+        meant = {labels.index(name) for name in feature.names}
     except BadRow:
         meant = set()
-    if meant != set(classes):
+    if len(meant) != len(labels.classes):
         raise ConfigError(
-            f"data.classes is {list(classes)} but {where} has the labels {feature.names}; set data.classes to those, "
-            "or say in data.labels which class each of them means."
+            f"data.classes is {list(labels.classes)} but {where} has the labels {feature.names}; set data.classes to "
+            "those, or say in data.labels which class each of them means."
         )
 
 
-def _unlabelled(value: Any, labels: Mapping[str, str]) -> bool:
+def _unlabelled(value: Any, labels: Labels) -> bool:
     """Whether a label is what data sets put where there is none; −1 is, unless the settings say which class it is."""
-    return value is None or (value == -1 and "-1" not in labels)
+    text = as_text(value)
+    return value in (None, "") or (text is not None and same(text) == same("-1") and labels.name(value) is None)
 
 
-def _all_unlabelled(rows: Dataset, label: str, labels: Mapping[str, str]) -> bool:
-    return label not in rows.column_names or all(_unlabelled(value, labels) for value in rows.unique(label))
+def _all_unlabelled(rows: Dataset, labels: Labels) -> bool:
+    return labels.column not in rows.column_names or all(
+        _unlabelled(value, labels) for value in rows.unique(labels.column)
+    )
 
 
-def _source(
-    parts: Mapping[str, Dataset],
-    name: str,
-    columns: Sequence[str],
-    label: str | None = None,
-    labels: Mapping[str, str] = MappingProxyType({}),
-) -> Source:
+def _source(parts: Mapping[str, Dataset], name: str, columns: Sequence[str], labels: Labels | None = None) -> Source:
     """Return the rows of all parts one after the other, each known by its number among all."""
 
     def records() -> Iterator[Located]:
@@ -176,7 +219,7 @@ def _source(
         total = sum(map(len, parts.values()))
         with tqdm(total=total, desc=f"read {name}", unit=" rows", delay=PROGRESS_AFTER, leave=False) as bar:
             for rows in parts.values():
-                feature = rows.features[label] if label else None
+                feature = rows.features[labels.column] if labels else None
                 names = dict(enumerate(feature.names)) if isinstance(feature, ClassLabel) else {}
                 chosen = rows.select_columns([column for column in rows.column_names if column in columns])
                 for batch in chosen.iter(BATCH):
@@ -184,11 +227,13 @@ def _source(
                         number += 1
                         bar.update()
                         record = dict(zip(batch, values))
-                        if label and _unlabelled(record[label], labels):
-                            yield number, BadRow(UNLABELLED, "no label")
-                            continue
-                        if label:
-                            record[label] = names.get(record[label], record[label])
+                        if labels:
+                            label = record[labels.column]
+                            if _unlabelled(label, labels):
+                                yield number, BadRow(UNLABELLED, "no label")
+                                continue
+                            if names:
+                                record[labels.column] = names.get(label, label)
                         yield number, record
 
     return Source(name, "row", records())

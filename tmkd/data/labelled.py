@@ -12,9 +12,11 @@ import numpy as np
 import pyarrow as pa
 from datasets import Dataset
 
-from tmkd.data.bad_rows import CONTRADICTION, LEAK, NO_CLASS, NO_FIELD, REPEATED, BadRow, BadRows
-from tmkd.data.formats import Record, Source
-from tmkd.data.rows import SCHEMA, Columns, good, in_batches, pair, shown, to_arrow, value_of
+from tmkd.data.bad_rows import CONTRADICTION, LEAK, NO_FIELD, REPEATED, BadRow, BadRows
+from tmkd.data.fields import value_of
+from tmkd.data.labels import Labels
+from tmkd.data.records import Record, Source
+from tmkd.data.rows import SCHEMA, Columns, good, in_batches, pair, to_arrow
 from tmkd.data.schema import SPLITS, Task
 from tmkd.data.splits import draw_validation, id_numbers
 from tmkd.errors import DataError
@@ -61,7 +63,7 @@ def make_task(
     Args:
         sources: by split; without one for validation, it is drawn from the training questions.
         label: name of the column.
-        labels: the source's own label names, each with the class it means; others are class names or their indices.
+        labels: the source's own label names, each with the class it means; see ``Labels``.
         skip: leave bad rows out instead of raising.
         cache: a folder for the rows; without it they are kept in memory.
         finish: turns the rows of a split into their final form.
@@ -106,6 +108,7 @@ def read_labelled(
 ) -> Rows:
     """Return the labelled rows of a source; a pair that comes twice counts once, with two labels not at all."""
     numbers = array("q")
+    meaning = Labels(label, classes, labels)
     named: bool | None = None  # whether the first row names its question: JSON has no header that says it for all
 
     def make(record: Record) -> dict[str, Any]:
@@ -116,7 +119,7 @@ def read_labelled(
             told = f"has {'one' if named else 'none'}; give it to all rows or to none, or one question counts as two"
             found = f"found {'a' if there else 'no'} field '{columns.question_id}' but the first row {told}"
             raise BadRow(NO_FIELD, found)
-        return {**pair(record, columns), "label": class_index(value_of(record, label), label, classes, labels)}
+        return {**pair(record, columns), "label": meaning.index(value_of(record, label))}
 
     def batches() -> Iterator[list[dict[str, Any]]]:
         for batch in in_batches(good(source, make, bad)):
@@ -125,27 +128,6 @@ def read_labelled(
 
     data = to_arrow(batches(), SCHEMA.append(pa.field("label", pa.int64())), file)
     return _once(Rows(source, data, np.asarray(numbers)), label, classes, bad)
-
-
-def class_index(value: Any, column: str, classes: Sequence[str], labels: Mapping[str, str]) -> int:
-    """Return the class that a label means, or raise BadRow."""
-    if isinstance(value, float) and value.is_integer():  # what a column of integers becomes where one is missing
-        value = int(value)
-    name = str(value) if isinstance(value, int) else value
-    if isinstance(name, str):
-        name = labels.get(name, name)
-        if name in classes:
-            return classes.index(name)
-    # Where classes are numbers, a number is a name: of the classes 1, 2 and 3 nobody said which one 0 is.
-    indices = [] if any(known.isdigit() for known in classes) else [str(index) for index in range(len(classes))]
-    if name in indices:
-        return indices.index(name)
-    index = f" or an index from 0 to {len(classes) - 1}" if indices else ""
-    raise BadRow(
-        NO_CLASS,
-        f"field '{column}' must be one of {[*labels, *classes]}{index} but is {shown(value)}; mend the label, or set "
-        "data.classes or data.labels",
-    )
 
 
 def without_leaks(splits: Mapping[str, Rows], ranking: bool, bad: BadRows) -> dict[str, Rows]:

@@ -12,9 +12,11 @@ from datasets import Dataset
 
 from tmkd.data.bad_rows import REPEATED, BadRow, BadRows
 from tmkd.data.candidates import top_candidates
-from tmkd.data.files import columns_of, file_identity, files_of, reading, setting
-from tmkd.data.formats import Record, Source, open_file
-from tmkd.data.rows import SCHEMA, good, in_batches, name_of, text, to_arrow
+from tmkd.data.fields import name_of, text
+from tmkd.data.files import columns_of, dialect_of, file_identity, files_of, reading, setting
+from tmkd.data.formats import open_file
+from tmkd.data.records import Record, Source
+from tmkd.data.rows import SCHEMA, good, in_batches, to_arrow
 from tmkd.data.schema import Corpus, Reader, Settings, pair_id
 from tmkd.errors import ConfigError, DataError
 
@@ -56,7 +58,10 @@ def _corpus(data: Settings, corpus: Settings, cache: Path | None) -> Corpus:
     with reading(chain(*files.values()), "questions and passages") as bar:
 
         def texts(key: str, column: str, id_column: str) -> dict[str, str]:
-            opened = (open_file(file, [column], [id_column], plain=True, advance=bar.update) for file in files[key])
+            opened = (
+                open_file(file, [column], [id_column], dialect=dialect_of(corpus), plain=True, advance=bar.update)
+                for file in files[key]
+            )
             return _distinct(opened, column, id_column, bad)
 
         questions = texts("path", columns.question, columns.question_id)

@@ -18,8 +18,9 @@ import numpy as np
 import pyarrow as pa
 from datasets import Dataset
 
-from tmkd.data.bad_rows import EMPTY, NO_FIELD, NO_TEXT, REPEATED, BadRow, BadRows
-from tmkd.data.formats import Record, Source, missing
+from tmkd.data.bad_rows import EMPTY, REPEATED, BadRow, BadRows
+from tmkd.data.fields import name_of, text
+from tmkd.data.records import Record, Source
 from tmkd.data.schema import CORPUS_COLUMNS, Corpus, pair_id
 from tmkd.errors import DataError
 from tmkd.mapped import letting_go
@@ -83,36 +84,6 @@ def pair(record: Record, columns: Columns) -> dict[str, Any]:
         "question": question,
         "passage": passage,
     }
-
-
-def name_of(record: Record, column: str, question: str) -> str:
-    """Return what tells a question apart: its id in ``column``, or else a name made from its text."""
-    if not column or column not in record:
-        return pair_id(question, "")
-    name = record[column]
-    if isinstance(name, float) and name.is_integer():  # what a column of integers becomes where one is missing
-        name = int(name)
-    return str(name) if isinstance(name, int) else text(record, column)
-
-
-def text(record: Record, column: str) -> str:
-    """Return the text in a column, without space around it, or raise BadRow."""
-    value = value_of(record, column)
-    # JSON can spell half a character ("\\ud800"), which no encoder takes.
-    if not isinstance(value, str) or not value.strip() or value.encode(errors="ignore").decode() != value:
-        raise BadRow(NO_TEXT, f"field '{column}' must be text but is {shown(value)}; fill it in or remove the row")
-    return value.strip()
-
-
-def value_of(record: Record, column: str) -> Any:
-    if column not in record:
-        raise BadRow(NO_FIELD, missing(column, record))
-    return record[column]
-
-
-def shown(value: Any) -> str:
-    told = repr(value)
-    return told if len(told) <= 80 else f"{told[:80]}…"
 
 
 def good(source: Source, make: Callable[[Record], Made], bad: BadRows) -> Iterator[tuple[int, Made]]:

@@ -11,7 +11,16 @@ from typing import Any
 
 from tmkd.artifacts import checksum
 from tmkd.checks.method import ALWAYS_MAPPED, POOLED
-from tmkd.config import Config, EncoderConfig, TeacherConfig, TermConfig, encoder_of, settings
+from tmkd.config import (
+    Config,
+    CorpusConfig,
+    DataConfig,
+    EncoderConfig,
+    TeacherConfig,
+    TermConfig,
+    encoder_of,
+    settings,
+)
 from tmkd.models.embedded import WEIGHTS_SHA256
 from tmkd.models.hub import commit_of, folder_of, shaping_files
 from tmkd.models.vectors import vectors_digest
@@ -38,7 +47,8 @@ def task_spec(config: Config, raw: dict[str, Any]) -> dict[str, Any]:
     """The labelled task: how it is read, and ``raw``, the checksum or versions of what it is read from."""
     data = config.data
     drawn = DRAWN if data.reader != "documentation" and not data.validation else ()
-    return {"data": _pick(settings(data), (*TASK_FIELDS[data.reader], *drawn)), "raw": raw}
+    picked = _pick(settings(data), (*TASK_FIELDS[data.reader], *drawn))
+    return {"data": picked | _table_spec(data), "raw": raw}
 
 
 def corpus_spec(config: Config, raw: dict[str, Any]) -> dict[str, Any]:
@@ -46,11 +56,18 @@ def corpus_spec(config: Config, raw: dict[str, Any]) -> dict[str, Any]:
     reader = config.corpus.reader
     shared = ("passage_words", "seed") if reader == "documentation" else ("on_bad_row",)  # of ``data``
     spec = {
-        "corpus": _pick(settings(config.corpus), CORPUS_FIELDS[reader]),
+        "corpus": _pick(settings(config.corpus), CORPUS_FIELDS[reader]) | _table_spec(config.corpus),
         # made from the task's own pairs, it is shaped by all that shapes them
         **(task_spec(config, raw) if reader == "task" else {"data": _pick(settings(config.data), shared), "raw": raw}),
     }
     return spec | ({"pairs": config.corpus.pairs} if config.corpus.pairs else {})
+
+
+def _table_spec(section: DataConfig | CorpusConfig) -> dict[str, Any]:
+    """How the fields of a table are told apart, where it is not the usual way."""
+    spec = {"separator": section.separator} if section.separator and section.reader in ("files", "mined") else {}
+    quoted = section.quoting == "csv" or section.reader not in ("files", "hub", "mined")
+    return spec if quoted else spec | {"quoting": section.quoting}
 
 
 def encoder_spec(encoder: EncoderConfig) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -89,7 +89,7 @@ def make_row(
     seeds: Sequence[int],
     probabilities_by_seed: Sequence[np.ndarray],
     labels: np.ndarray,
-    question_ids: Sequence[str | int] | np.ndarray,
+    question_ids: Sequence[Hashable] | np.ndarray,
     ranking: bool,
     pairs_per_second: float | None = None,
     parameters: int | None = None,
@@ -141,7 +141,7 @@ def add_fidelity(rows: Sequence[Row], probabilities: Mapping[str, Sequence[np.nd
 def per_question_by_seed(
     probabilities_by_seed: Sequence[np.ndarray],
     labels: np.ndarray,
-    question_ids: Sequence[str | int] | np.ndarray,
+    question_ids: Sequence[Hashable] | np.ndarray,
     ranking: bool,
     parts: Sequence[str] | None = None,
 ) -> np.ndarray:

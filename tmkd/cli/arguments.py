@@ -1,0 +1,64 @@
+"""Arguments as people type them: a setting that is a text needs no quotes of Hydra's beside those of the shell."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import yaml
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Quote, QuotedString
+from hydra.errors import HydraException
+
+from tmkd.config import takes_text
+from tmkd.errors import ConfigError
+
+SETTING = re.compile(r"(\+{0,2})([A-Za-z][\w.]*)=(.*)", re.DOTALL)
+
+
+def as_typed(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments with quotes around each text that Hydra would not read, or would read as something else.
+
+    ``name=2026_11_25`` is no number, and ``data.train=/my data/train (1).tsv`` needs no second pair of quotes. What
+    Hydra reads as a text, null or a sweep stays as it is.
+
+    Raises:
+        ConfigError: a map of labels that names one value twice, which Hydra would not see.
+    """
+    parser = OverridesParser.create()
+    return [_as_typed(each, parser) for each in arguments]
+
+
+def _as_typed(argument: str, parser: OverridesParser) -> str:
+    found = SETTING.fullmatch(argument)
+    if found is None:
+        return argument
+    added, key, value = found.groups()
+    if key == "data.labels":
+        _check_labels(value, parser)
+    if not takes_text(key):
+        return argument
+    try:
+        override = parser.parse_override(argument)
+        if override.is_sweep_override() or override.value() is None or isinstance(override.value(), str):
+            return argument
+    except HydraException:
+        pass
+    return f"{added}{key}={QuotedString(value, Quote.single).with_quotes()}"
+
+
+def _check_labels(value: str, parser: OverridesParser) -> None:
+    """Raise where Python takes two labels for one key, as it does 0, 0.0 and false: the last would count in silence."""
+    try:
+        pairs = [(label.value, known.value) for label, known in yaml.compose(value, Loader=yaml.SafeLoader).value]
+        keys = [parser.parse_override(f"label={label}").value() for label, _ in pairs]
+        seen: dict[Any, tuple[str, str]] = {}
+        twice = [(seen[key], pair) for key, pair in zip(keys, pairs) if seen.setdefault(key, pair)[1] != pair[1]]
+    except (yaml.YAMLError, HydraException, AttributeError, TypeError, ValueError):
+        return  # Hydra says what is wrong with it
+    for (label, known), (other, meant) in twice:
+        raise ConfigError(
+            f"data.labels: expected one class for each label, but {label} and {other} are one key and mean '{known}' "
+            f"and '{meant}'; leave one of them out, or give both as text, in quotes, in a YAML file."
+        )

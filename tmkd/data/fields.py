@@ -1,0 +1,59 @@
+"""What stands in a field of a record: a text, a question's id, any value; else a BadRow."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Any
+
+from tmkd.data.bad_rows import NO_FIELD, NO_TEXT, UTF8, BadRow
+from tmkd.data.records import Record, missing
+from tmkd.data.schema import pair_id
+from tmkd.spelling import as_text
+
+UNSEEN = {"Cc", "Cf", "Mn", "Me", "Zs", "Zl", "Zp"}  # Unicode's categories of what leaves no mark by itself
+BLANK = set("\u115f\u1160\u2800\u3164\uffa0")  # letters and symbols that are spaces
+
+
+def text(record: Record, column: str) -> str:
+    """Return the text in a column, without space around it, or raise BadRow."""
+    value = value_of(record, column)
+    # JSON can spell half a character ("\\ud800"), which no encoder takes.
+    if not isinstance(value, str) or not visible(value) or value.encode(errors="ignore").decode() != value:
+        raise BadRow(NO_TEXT, f"field '{column}' must be text but is {shown(value)}; fill it in or remove the row")
+    return value.strip()
+
+
+def visible(text: str) -> bool:
+    """Whether there is anything to see: no encoder learns from zero-width spaces and direction marks alone."""
+    return any(unicodedata.category(each) not in UNSEEN and each not in BLANK for each in text)
+
+
+def name_of(record: Record, column: str, question: str) -> str:
+    """Return what tells a question apart: its id in ``column``, or else a name made from its text."""
+    if not column or column not in record:
+        return pair_id(question, "")
+    name = record[column]
+    # 7.0 is what a column of integers has where one is missing; and NaN is no id
+    number = None if isinstance(name, str) or name != name else as_text(name)
+    return text(record, column) if number is None else number
+
+
+def value_of(record: Record, column: str) -> Any:
+    """Return what is in a column, or raise BadRow; bytes, as Parquet files may have them, are text."""
+    if column not in record:
+        raise BadRow(NO_FIELD, missing(column, record))
+    value = record[column]
+    if not isinstance(value, bytes):
+        return value
+    try:
+        return value.decode()
+    except UnicodeDecodeError as error:
+        byte = value[error.start]
+        told = f"field '{column}' must be UTF-8 but has the byte 0x{byte:02x}; write the file from text"
+        raise BadRow(UTF8, told) from None
+
+
+def shown(value: Any) -> str:
+    """Return a value as messages have it: invisible characters by their numbers, and not all of a long text."""
+    told = ascii(value) if isinstance(value, str) and not visible(value) else repr(value)
+    return told if len(told) <= 80 else f"{told[:80]}…"

@@ -1,0 +1,86 @@
+"""What every file format yields: records with their places, of a stream that is read once."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from io import BufferedReader, TextIOWrapper
+from pathlib import Path
+from typing import Any
+
+from tmkd.data.bad_rows import UTF8, BadRow
+from tmkd.errors import DataError
+
+Record = Mapping[str, Any]
+Located = tuple[int, Record | BadRow]
+Stream = gzip.GzipFile | BufferedReader
+Format = Callable[[Stream, Path, Sequence[str], Sequence[str]], Iterator[Located]]
+MARK = "\ufeff"  # which many programs put at the beginning of a text
+
+
+@dataclass(frozen=True)
+class Source:
+    """The records of one file or split.
+
+    Attributes:
+        name: what messages call it.
+        unit: what its records are counted in, from 1.
+        records: number and content of each; read when they are iterated.
+    """
+
+    name: str
+    unit: str
+    records: Iterable[Located]
+
+
+class Lines:
+    """The lines of a text; ``broken`` says where the last one that was not UTF-8 is, until it is taken."""
+
+    def __init__(self, stream: Stream, newline: str) -> None:
+        self._text = TextIOWrapper(stream, "utf-8", errors="surrogateescape", newline=newline)
+        self._broken: tuple[int, BadRow] | None = None
+        self.number = 0
+        self.ended = False
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._text, None)
+        if line is None:
+            self.ended = True
+            raise StopIteration
+        self.number += 1
+        if not line.isascii():
+            line = line.removeprefix(MARK)  # of any line: files that were joined have one each
+            try:
+                line.encode()
+            except UnicodeEncodeError as error:
+                byte = ord(line[error.start]) & 0xFF
+                told = f"expected UTF-8 but found the byte 0x{byte:02x}; save the file as UTF-8"
+                self._broken = self.number, BadRow(UTF8, told)
+        return line
+
+    def take_broken(self) -> tuple[int, BadRow] | None:
+        broken, self._broken = self._broken, None
+        return broken
+
+
+def missing(column: str, there: Iterable[str]) -> str:
+    """Say that a column is not there, and which are."""
+    return (
+        f"there is no column '{column}' but only {list(there)}; rename the column, or set its name in the "
+        "configuration of the data"
+    )
+
+
+def checked_header(header: list[str], path: Path, need: Sequence[str]) -> list[str]:
+    """Return the names of columns, or raise DataError for one that is needed and missing, or there twice."""
+    named = [name for name in header if name]  # spreadsheets leave empty columns behind
+    if len(set(named)) < len(named):
+        raise DataError(f"{path}, line 1: the header {header} names a column twice; rename one of the two.")
+    for name in need:
+        if name not in header:
+            raise DataError(f"{path}: {missing(name, header)}.")
+    return header
