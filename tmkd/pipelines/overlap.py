@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tmkd.artifacts import Artifact
-from tmkd.data.rows import shown
+from tmkd.data.fields import shown
 from tmkd.data.schema import SPLITS
 from tmkd.errors import DataError
 from tmkd.pipelines.inputs import CORPUS, Inputs
