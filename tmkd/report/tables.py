@@ -16,7 +16,7 @@ from tmkd.report.notes import chance_note, resampling_note, vectors_note
 from tmkd.report.rows import BASELINE, CHANCE, FIDELITY_NAMES, METRIC_NAMES, Row, json_safe
 
 MISSING = "–"
-WIDTH = 120  # columns that the full table needs on a terminal
+WIDTH = 128  # columns that the full table needs on a terminal
 FIDELITY = (
     "Agreement is the share of pairs that a row puts into the same class as the teacher ensemble (the last row), KL "
     "the mean divergence of the row's probabilities from the ensemble's, in nats."
