@@ -78,6 +78,10 @@ def test_comparison_has_every_arm_with_seeds_tests_and_artifacts(whole):
         assert all(len(metric["values"]) == (len(row["seeds"]) or 1) for metric in row["metrics"].values())
         assert all((home / "artifacts" / artifact / "manifest.json").exists() for artifact in row["artifacts"])
         assert ("KD (1-o-1)" in row["versus"]) == (name not in ("chance", "KD (1-o-1)"))
+    # one of four passages is right: most of the accuracies above are had by answering "wrong" always
+    assert (rows["chance"]["metrics"]["accuracy"]["mean"], rows["chance"]["settings"]) == (0.75, {"majority": "wrong"})
+    assert rows["chance"]["metrics"]["map"]["mean"] == pytest.approx(25 / 48)
+    assert (rows["teacher ensemble"]["kept"], rows["teacher ensemble"]["to_ensemble"]) == (1.0, 0.0)
     assert rows["TMKD"]["seeds"] == [1, 2]
     assert len(rows["m-o-m"]["artifacts"]) == 6
     assert rows["m-o-m"]["parameters"] == 3 * rows["KD (1-o-1)"]["parameters"]

@@ -139,8 +139,8 @@ def test_chance_is_a_row_without_seeds_cost_or_test(with_chance: list[Row]) -> N
         "| chance | – | 0.750 | 0.750 | 0.815 | 0.500 | 0.500 | 0.000 | 0.947 | -0.042 | – | – | – | – | – | – | – |"
     )
     assert (
-        "Chance is the MAP, MRR and nDCG expected of a random order of each question's passages, the accuracy of "
-        "always answering 'wrong', the most frequent class of the training split and AUC 0.5."
+        "Chance is the MAP, MRR and nDCG expected of a random order of each question's passages; the accuracy of "
+        "always answering 'wrong', the most frequent class of the training split; AUC 0.5."
     ) in text
     assert "Lift is the share of the lead over chance" in text
     first = next(csv.DictReader(io.StringIO(to_csv(with_chance))))

@@ -59,7 +59,7 @@ def draw(
     axes.plot(xs, means, color=color, marker=marker, ls=ls, ms=8, mec="white", mew=0.8, zorder=3)
 
 
-def chance_line(axes: Axes, chance: float | None, digits: int = 3) -> None:
+def chance_line(axes: Axes, chance: float | None) -> None:
     """Draw a line at chance where it is within the axes, once all else is drawn; else let the y axis' name say it."""
     if chance is None:
         return
@@ -68,7 +68,8 @@ def chance_line(axes: Axes, chance: float | None, digits: int = 3) -> None:
         axes.axhline(chance, color=CHANCE_COLOR, ls=":", lw=1.2, zorder=1)
         axes.annotate("chance", (1, chance), xycoords=axes.get_yaxis_transform(), ha="right", va="bottom", size=8)
     else:
-        axes.set_ylabel(f"{axes.get_ylabel()} (chance, {chance:.{digits}f}, is below)")
+        where = "below" if chance < low else "above"
+        axes.set_ylabel(f"{axes.get_ylabel()} (chance, {chance:.3f}, is {where})")
 
 
 def label(axes: Axes, points: Mapping[str, tuple[float, float]], x: float, align: str) -> None:

@@ -18,7 +18,7 @@ def chance_note(row: Row, metrics: Iterable[str]) -> str:
         said.append(f"the accuracy of always answering '{majority}', the most frequent class of the training split")
     if "auc" in shown:
         said.append("AUC 0.5")
-    return f"Chance is the {_and(said).removeprefix('the ')}."
+    return f"Chance is the {'; '.join(said).removeprefix('the ')}."
 
 
 def resampling_note(questions: int | None, rows: Sequence[Row]) -> str:
