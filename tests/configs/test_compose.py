@@ -82,6 +82,7 @@ def test_names_of_labels_need_no_plus_sign():
         ("stage1.targets=students", "stage1.targets: expected one of average, heads"),
         ("student.layers=0", "student.layers: expected at least 1"),
         ("student.seeds=[]", "student.seeds: expected at least one seed"),
+        ("+table.rows={chance: {arm: kd}}", "table.rows.chance: expected another label: every table has this row"),
         ("student.seeds=[1,1]", "student.seeds: expected different seeds"),
         ("encoder.source=wheel", "encoder.source: expected one of"),
         ("encoder=hub", "encoder.name: expected a hub name or a folder"),

@@ -49,7 +49,9 @@ def run(stage, home, *overrides, code=0):
 def comparison(home, experiment="smoke"):
     """The comparison without what is a measurement of this moment: speed, and what training cost."""
     found = json.loads((home / "reports" / experiment / "comparison.json").read_text())
-    for row in found["rows"]:
+    chance, *rows = found["rows"]
+    assert (chance["arm"], chance["pairs_per_second"], chance["train_seconds"]) == ("chance", None, None)
+    for row in rows:
         assert all(row.pop(name) > 0 for name in ("pairs_per_second", "train_seconds", "train_bytes"))
     return found
 
@@ -66,16 +68,20 @@ def test_comparison_has_every_arm_with_seeds_tests_and_artifacts(whole):
     found = comparison(home)
     rows = {row["arm"]: row for row in found["rows"]}
     assert list(rows) == [
-        "student without distillation", "KD (1-o-1)", "m-o-m", "MKD", "TMKD",
+        "chance", "student without distillation", "KD (1-o-1)", "m-o-m", "MKD", "TMKD",
         "teacher 1", "teacher 2", "teacher 3", "teacher ensemble",
     ]  # fmt: skip
     assert found["experiment"] == "smoke"
     assert re.fullmatch("[0-9a-f]{12}", found["fingerprint"])
     for name, row in rows.items():
         assert {"accuracy", "auc", "map", "mrr", "ndcg"} <= set(row["metrics"])
-        assert all(len(metric["values"]) == len(row["seeds"]) for metric in row["metrics"].values())
+        assert all(len(metric["values"]) == (len(row["seeds"]) or 1) for metric in row["metrics"].values())
         assert all((home / "artifacts" / artifact / "manifest.json").exists() for artifact in row["artifacts"])
-        assert ("KD (1-o-1)" in row["versus"]) == (name != "KD (1-o-1)")
+        assert ("KD (1-o-1)" in row["versus"]) == (name not in ("chance", "KD (1-o-1)"))
+    # one of four passages is right: most of the accuracies above are had by answering "wrong" always
+    assert (rows["chance"]["metrics"]["accuracy"]["mean"], rows["chance"]["settings"]) == (0.75, {"majority": "wrong"})
+    assert rows["chance"]["metrics"]["map"]["mean"] == pytest.approx(25 / 48)
+    assert (rows["teacher ensemble"]["kept"], rows["teacher ensemble"]["to_ensemble"]) == (1.0, 0.0)
     assert rows["TMKD"]["seeds"] == [1, 2]
     assert len(rows["m-o-m"]["artifacts"]) == 6
     assert rows["m-o-m"]["parameters"] == 3 * rows["KD (1-o-1)"]["parameters"]
@@ -175,7 +181,11 @@ def test_sweep_over_teacher_counts_trains_no_teacher_and_scores_no_corpus_again(
     found = comparison(home, "teacher_count")
     rows = {row["arm"]: row for row in found["rows"]}
     assert {"MKD, N = 2", "TMKD, N = 3", "teacher ensemble, N = 3"} <= set(rows)
-    assert all("KD (1-o-1), N = 1" in row["versus"] for name, row in rows.items() if name != "KD (1-o-1), N = 1")
+    assert all(
+        "KD (1-o-1), N = 1" in row["versus"]
+        for name, row in rows.items()
+        if name not in ("chance", "KD (1-o-1), N = 1")
+    )
     # with one teacher several arms are one row of the table, and still a point on each of their lines
     assert {name: [point[0] for point in points] for name, points in found["teacher_counts"].items()} == {
         name: [1, 2, 3] for name in ("KD (1avg-o-1)", "MKD", "TKD (1avg-o-1)", "TMKD", "teacher ensemble")

@@ -35,8 +35,10 @@ def test_table_fills_up_task_by_task_and_trains_each_arm_once(tmp_path):
     found = json.loads((folder / "smoke-pairs" / "comparison.json").read_text())
     column = json.loads((folder / "columns" / "smoke-pairs.json").read_text())
     rows = {row["arm"]: row for row in found["rows"]}
-    assert column["rows"] == {"KD (1-o-1)": rows["KD (1-o-1)"], "TKD": rows["TKD (1-o-1)"]}
-    assert column["ensemble"] == rows["teacher ensemble"]["metrics"]["map"]["mean"]
+    assert column["rows"] == {
+        "chance": rows["chance"], "KD (1-o-1)": rows["KD (1-o-1)"], "TKD": rows["TKD (1-o-1)"],
+    }  # fmt: skip
+    assert f"| chance | – | {100 * rows['chance']['metrics']['map']['mean']:.2f} | – |" in table(tmp_path)
     mean = rows["KD (1-o-1)"]["metrics"]["map"]["mean"]
     assert f"| KD (1-o-1) | 77.35 | {100 * mean:.2f} ± " in table(tmp_path)
     test = column["tests"][0]
@@ -67,11 +69,12 @@ def test_arms_with_settings_of_their_own_are_rows_of_their_own(tmp_path):
     text = table(tmp_path, "ablation_corpus_size")
     assert "The paper has no such table" in text
     column = json.loads((tmp_path / "reports/ablation_corpus_size/columns/smoke-pairs.json").read_text())
+    assert column["rows"].pop("chance")["artifacts"] == []
     assert list(column["rows"]) == ["none (MKD)", "an eighth", "a quarter", "half", "all"]
     assert len({row["artifacts"][0] for row in column["rows"].values()}) == 5
     stage3(tmp_path, "experiment=[smoke,ablation/teacher_count]", "student.seeds=[1]")
     column = json.loads((tmp_path / "reports/ablation_teacher_count/columns/smoke-pairs.json").read_text())
-    assert [row["settings"]["count"] for row in column["rows"].values()] == [1, 2, 3]
+    assert [row["settings"]["count"] for row in column["rows"].values() if row["seeds"]] == [1, 2, 3]
 
 
 def test_unknown_arm_is_named_before_anything_is_trained(tmp_path):

@@ -27,13 +27,14 @@ from tmkd.config import (
     TeachersConfig,
 )
 from tmkd.errors import ConfigError, DataError
-from tmkd.pipelines.tables import COLUMN, add_column, encoders, report_folder
+from tmkd.pipelines.tables import COLUMN, add_column, check_columns, encoders, report_folder
 from tmkd.report import grids
 from tmkd.report.claims import judge
 from tmkd.report.columns import ClaimTest, Column, claim_tests
 from tmkd.report.latex import escape, to_latex
 from tmkd.report.paper_table import DATA_SETS, Claim, PaperRow, PaperTable, in_order
-from tmkd.report.rows import Row
+from tmkd.report.rows import CHANCE, Row
+from tmkd.report.standing import add_lift
 from tmkd.report.table_folder import claims_csv, results_csv, write_table
 
 TABLE = PaperTable(
@@ -55,6 +56,14 @@ def row(values: list[float], metric: str = "map") -> Row:
     return Row("arm", {}, list(range(len(values))), metrics, 458.4, 17_240_000, [f"stage2-{value}" for value in values])
 
 
+def between(chance: float, ensemble: float, metric: str, **rows: list[float]) -> dict[str, Row]:
+    """Return rows of these values, that of chance before them, which know where they stand."""
+    made = {label: row(values, metric) for label, values in rows.items()}
+    made = {CHANCE: replace(row([chance], metric), arm=CHANCE, settings={"majority": "wrong"}, seeds=[]), **made}
+    add_lift([*made.values(), row([ensemble], metric)], metric)
+    return made
+
+
 def test_of(better: str, worse: str, difference: float, p: float) -> ClaimTest:
     return ClaimTest(better, worse, difference, p, difference - 0.02, difference + 0.02)
 
@@ -62,35 +71,37 @@ def test_of(better: str, worse: str, difference: float, p: float) -> ClaimTest:
 test_of.__test__ = False  # type: ignore[attr-defined]
 
 WIKIQA = Column(
-    "WikiQA", "abc", "DeepQA", True, "map", 243, 2351, "Teachers here: MiniLM", "some CPU", 0.80,
-    {"KD": row([0.70, 0.72]), "TKD": row([0.75, 0.77]), "all": row([0.80])},
+    "WikiQA", "abc", "DeepQA", True, "map", 243, 2351, "Teachers here: MiniLM", "some CPU",
+    between(0.40, 0.80, "map", KD=[0.70, 0.72], TKD=[0.75, 0.77], all=[0.80]),
     [test_of("TKD", "KD", 0.05, 0.01), test_of("TKD", "all", -0.04, 0.5)],
 )  # fmt: skip
 RTE = Column(
-    "RTE", "def", "RTE", False, "accuracy", 277, 277, "Teachers here: MiniLM", "some CPU", 0.60,
-    {"KD": row([0.58], "accuracy"), "TKD": row([0.57], "accuracy")},
+    "RTE", "def", "RTE", False, "accuracy", 277, 277, "Teachers here: MiniLM", "some CPU",
+    between(0.50, 0.60, "accuracy", KD=[0.58], TKD=[0.57]),
     [test_of("TKD", "KD", -0.01, 0.04)],
 )  # fmt: skip
 
 
-def test_cells_are_the_papers_ours_the_difference_and_the_share_of_the_ensemble() -> None:
+def test_cells_are_the_papers_ours_the_difference_and_the_shares_of_the_ensemble_lift_first() -> None:
     grid = grids.results(TABLE, [WIKIQA, RTE])
-    assert grid.groups == [("", 1), ("WikiQA", 4), ("RTE", 4)]
-    assert grid.header == ["", *["paper", "ours", "Δ", "kept"] * 2]
+    assert grid.groups == [("", 1), ("WikiQA", 5), ("RTE", 5)]
+    assert grid.header == ["", *["paper", "ours", "Δ", "lift", "kept"] * 2]
     assert grid.body == [
-        # 0.71 - 77.35 %, 0.71 / 0.80; one seed has no deviation
-        ["KD", "77.35", "71.00 ± 1.41", "-6.35", "88.8", "55.23", "58.00", "+2.77", "96.7"],
-        ["TKD", "80.12", "76.00 ± 1.41", "-4.12", "95.0", "67.35", "57.00", "-10.35", "95.0"],
+        # what is kept flatters: at 50 % by chance, of 60 %, nothing learnt keeps five sixths
+        ["chance", "–", "40.00", "–", "0.0", "50.0", "–", "50.00", "–", "0.0", "83.3"],
+        # 0.71 - 77.35 %, 0.31 / 0.40, 0.71 / 0.80; one seed has no deviation
+        ["KD", "77.35", "71.00 ± 1.41", "-6.35", "77.5", "88.8", "55.23", "58.00", "+2.77", "80.0", "96.7"],
+        ["TKD", "80.12", "76.00 ± 1.41", "-4.12", "90.0", "95.0", "67.35", "57.00", "-10.35", "70.0", "95.0"],
         # neither the paper nor we have the ensemble on RTE
-        ["all", "81.66", "80.00", "-1.66", "100.0", "–", "–", "–", "–"],
+        ["all", "81.66", "80.00", "-1.66", "100.0", "100.0", "–", "–", "–", "–", "–"],
     ]
 
 
 def test_table_without_the_papers_numbers_has_no_column_for_them() -> None:
     own = replace(TABLE, rows={label: PaperRow(row.arm, {}) for label, row in TABLE.rows.items()})
     grid = grids.results(own, [WIKIQA])
-    assert grid.header == ["", "ours", "kept"]
-    assert grid.body[0] == ["KD", "71.00 ± 1.41", "88.8"]
+    assert grid.header == ["", "ours", "lift", "kept"]
+    assert grid.body[1] == ["KD", "71.00 ± 1.41", "77.5", "88.8"]
     assert "The paper has no such table" in grid.caption
     assert "paper" not in grids.cost(own, [WIKIQA]).header
 
@@ -100,6 +111,7 @@ def test_speed_and_size_stand_beside_the_papers() -> None:
     assert grid.header == ["", *["paper", "WikiQA", "RTE"] * 2]
     assert grid.body[0] == ["KD", "217", "458", "458", "45.69", "17.24", "17.24"]
     assert grid.body[2] == ["all", "–", "458", "–", "–", "17.24", "–"]
+    assert len(grid.body) == 3  # chance has neither
 
 
 def test_caption_says_which_data_metric_and_encoders_are_not_the_papers() -> None:
@@ -109,6 +121,9 @@ def test_caption_says_which_data_metric_and_encoders_are_not_the_papers() -> Non
     assert "RTE is the paper's: 277 pairs (fingerprint def), judged by accuracy." in caption
     assert caption.count("Teachers here: MiniLM.") == 1
     assert "The paper's teachers are BERT-large" in caption
+    assert "lift, the share of our teacher ensemble's lead over chance; kept, the share of" in caption
+    assert "WikiQA: Chance is the MAP expected of a random order of each question's passages." in caption
+    assert "RTE: Chance is the accuracy of always answering 'wrong', the most frequent class of the training" in caption
     other = grids.results(TABLE, [WIKIQA, replace(RTE, paper=None, encoders="Teachers here: random weights")]).caption
     assert "RTE is none of the paper's data sets" in other
     assert "WikiQA: Teachers here: MiniLM. RTE: Teachers here: random weights." in other
@@ -181,11 +196,17 @@ def test_claims_are_shown_with_interval_p_and_the_share_of_the_ensemble() -> Non
         ["TKD > KD", "RTE", "holds", "not decided", "-1.00", "[-3.00, +1.00]", "0 of 1", "0.040", "0.080"],
         # 0.76 / 0.80, and 80.12 / 81.66
         [
-            "TKD > all", "WikiQA", "does not hold", "not decided; keeps 95.0 % (paper: 98.1 %)",
+            "TKD > all", "WikiQA", "does not hold", "not decided; lift 90.0 %, keeps 95.0 % (paper: 98.1 %)",
             "-4.00", "[-6.00, -2.00]", "0 of 2", "0.500", "0.500",
         ],
     ]  # fmt: skip
     assert "adjusted for all comparisons of this table (3)" in grid.caption
+    resampled = "a bootstrap (9,999 resamples) of 243 questions and, crossed with them, of the 2 seeds of a row"
+    assert (
+        f"WikiQA: {resampled}" in grid.caption and "rows of one run, like teachers, have none to draw" in grid.caption
+    )
+    alone = "RTE: a bootstrap (9,999 resamples) of 277 questions; no row has more than one run, so the choice of seeds"
+    assert f"{alone} is not covered. A question is drawn with all its pairs." in grid.caption
 
 
 def test_claim_is_tested_on_its_rows_values_with_one_seed_beside_all() -> None:
@@ -205,9 +226,17 @@ def test_seeds_that_agree_with_a_claim_are_counted_seed_by_seed() -> None:
 
 
 def test_rows_of_other_seeds_are_not_paired() -> None:
-    rows = {"KD": row([0.5, 0.5]), "TKD": replace(row([0.5, 0.5]), seeds=[7, 8])}
-    with pytest.raises(DataError, match=r"Claim 'TKD > KD': expected rows of the same seeds.*\[7, 8\] and \[0, 1\]"):
-        claim_tests([("TKD", "KD")], rows, {label: np.zeros((2, 3)) for label in rows})
+    # The same deviation of the first seed in both rows: taken out where seeds are paired, doubled where they are not.
+    values = {"KD": np.array([[0.9] * 50, [0.1] * 50]), "TKD": np.array([[1.0] * 50, [0.2] * 50])}
+    rows = {"KD": row([0.9, 0.1]), "TKD": row([1.0, 0.2])}
+    (paired,) = claim_tests([("TKD", "KD")], rows, values)
+    rows["TKD"] = replace(rows["TKD"], seeds=[7, 8])
+    (own,) = claim_tests([("TKD", "KD")], rows, values)
+    assert paired.difference == own.difference == pytest.approx(0.1)
+    assert paired.p_value < 0.001 < 0.2 < own.p_value
+    column = replace(WIKIQA, rows={**WIKIQA.rows, **rows}, tests=[own])
+    assert column.agreeing(own) is None  # no seed meets its like
+    assert grids.claims(TABLE, judge(TABLE, [column])).body[0][6] == "–"
 
 
 def test_data_sets_that_settings_may_name_are_those_of_the_tables() -> None:
@@ -234,14 +263,15 @@ def test_latex_escapes_what_it_would_read_as_a_command() -> None:
 def test_latex_table_has_as_many_cells_in_each_line_as_columns() -> None:
     grid = grids.results(TABLE, [WIKIQA, RTE])
     lines = to_latex(grid, "table5").splitlines()
-    assert r"\begin{tabular}{lrrrrrrrr}" in lines
-    assert r"\multicolumn{1}{c}{} & \multicolumn{4}{c}{WikiQA} & \multicolumn{4}{c}{RTE} \\" in lines
-    assert r"\cmidrule(lr){2-5} \cmidrule(lr){6-9}" in lines
-    assert r"KD & 77.35 & 71.00 $\pm$ 1.41 & $-$6.35 & 88.8 & 55.23 & 58.00 & +2.77 & 96.7 \\" in lines
+    assert r"\begin{tabular}{lrrrrrrrrrr}" in lines
+    assert r"\multicolumn{1}{c}{} & \multicolumn{5}{c}{WikiQA} & \multicolumn{5}{c}{RTE} \\" in lines
+    assert r"\cmidrule(lr){2-6} \cmidrule(lr){7-11}" in lines
+    assert r"chance & -- & 40.00 & -- & 0.0 & 50.0 & -- & 50.00 & -- & 0.0 & 83.3 \\" in lines
+    assert r"KD & 77.35 & 71.00 $\pm$ 1.41 & $-$6.35 & 77.5 & 88.8 & 55.23 & 58.00 & +2.77 & 80.0 & 96.7 \\" in lines
     body = lines[lines.index(r"\midrule") + 1 : lines.index(r"\bottomrule")]
-    assert [line.count("&") for line in body] == [8, 8, 8]
+    assert [line.count("&") for line in body] == [10, 10, 10, 10]
     assert [line for line in lines if line.startswith(r"\begin") or line.startswith(r"\end")] == [
-        r"\begin{table}", r"\begin{tabular}{lrrrrrrrr}", r"\end{tabular}", r"\end{table}",
+        r"\begin{table}", r"\begin{tabular}{lrrrrrrrrrr}", r"\end{tabular}", r"\end{table}",
     ]  # fmt: skip
     assert all(line.isascii() for line in lines)
 
@@ -249,18 +279,23 @@ def test_latex_table_has_as_many_cells_in_each_line_as_columns() -> None:
 def test_csv_has_a_line_for_each_row_and_task_at_full_precision() -> None:
     lines = list(csv.DictReader(io.StringIO(results_csv(TABLE, [WIKIQA, RTE]))))
     assert [(line["row"], line["task"]) for line in lines] == [
+        ("chance", "WikiQA"), ("chance", "RTE"),
         ("KD", "WikiQA"), ("KD", "RTE"), ("TKD", "WikiQA"), ("TKD", "RTE"), ("all", "WikiQA"),
     ]  # fmt: skip
-    first = lines[0]
+    chance, first = lines[0], lines[2]
+    assert (float(chance["ours"]), float(chance["lift"]), chance["seeds"]) == (40.0, 0.0, "")
     assert float(first["ours"]) == 100 * WIKIQA.rows["KD"].metrics["map"]["mean"]
     assert float(first["difference"]) == pytest.approx(71.0 - 77.35)
     assert (first["data_set"], first["stands_in"], first["metric"], first["seeds"]) == ("DeepQA", "True", "map", "0 1")
-    assert (first["paper_million_parameters"], first["parameters"], lines[1]["std"]) == ("45.69", "17240000", "")
+    # unrounded, to be read off rather than subtracted from what was rounded
+    assert float(first["lift"]) == pytest.approx(77.5) and float(first["to_ensemble"]) == pytest.approx(-9.0)
+    assert (first["paper_million_parameters"], first["parameters"], lines[3]["std"]) == ("45.69", "17240000", "")
     claims = list(csv.DictReader(io.StringIO(claims_csv(judge(TABLE, [WIKIQA, RTE])))))
     assert [(line["verdict"], line["paper_holds"]) for line in claims] == [
         ("holds", "True"), ("not decided", "True"), ("not decided", "False"),
     ]  # fmt: skip
     assert [(line["seeds_for"], line["seeds"]) for line in claims] == [("2", "2"), ("0", "1"), ("0", "2")]
+    assert [line["questions"] for line in claims] == ["243", "277", "243"]
 
 
 @pytest.mark.parametrize("axis", [None, "layers"])
@@ -275,7 +310,7 @@ def test_files_are_the_same_bytes_each_time(tmp_path: Path, axis: str | None) ->
     assert first["table.png"].startswith(b"\x89PNG")
     text = first["table.md"].decode()
     tables = [[line.count("|") for line in part.splitlines() if line.startswith("|")] for part in text.split("##")]
-    assert [set(counts) for counts in tables[:3]] == [{10}, {8}, {10}]
+    assert [set(counts) for counts in tables[:3]] == [{12}, {8}, {10}]
 
 
 def test_figure_draws_ours_and_the_papers_where_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -290,6 +325,9 @@ def test_figure_draws_ours_and_the_papers_where_they_are(monkeypatch: pytest.Mon
     ]  # fmt: skip
     marks = [list(line.get_ydata()) for line in axes.lines if line.get_markeredgewidth() == 2 and len(line.get_ydata())]
     assert marks == [[77.35, 55.23], [80.12, 67.35], [81.66]]
+    (chance,) = [found for found in axes.collections if found.get_label() == "chance"]
+    assert [round(float(segment[0][1])) for segment in chance.get_segments()] == [40, 50]
+    assert axes.get_ylim()[0] <= 40  # no bar starts above what is had for nothing
     assert "MAP" in axes.get_ylabel() and "accuracy" in axes.get_ylabel()
     # a bar of no length would say that one seed's spread is known to be nothing
     uppers = [np.array(bars[1][1].get_ydata(), float) for bars in axes.containers if not hasattr(bars, "patches")]
@@ -319,19 +357,19 @@ def published(tmp_path: Path, column: Column, number: int = 1):
 def test_columns_come_one_by_one_and_a_new_one_replaces_its_own_alone(tmp_path: Path) -> None:
     folder = add_column(config(tmp_path), published(tmp_path, WIKIQA))
     assert folder == tmp_path / "reports" / "table5"
-    assert "| KD | 77.35 | 71.00 ± 1.41 | -6.35 | 88.8 |\n" in (folder / "table.md").read_text()
+    assert "| KD | 77.35 | 71.00 ± 1.41 | -6.35 | 77.5 | 88.8 |\n" in (folder / "table.md").read_text()
     assert "adjusted for all comparisons of this table (2)" in (folder / "table.md").read_text()
 
     add_column(config(tmp_path, "RTE"), published(tmp_path, RTE))
     text = (folder / "table.md").read_text()
-    assert "| KD | 77.35 | 71.00 ± 1.41 | -6.35 | 88.8 | 55.23 | 58.00 | +2.77 | 96.7 |" in text
+    assert "| KD | 77.35 | 71.00 ± 1.41 | -6.35 | 77.5 | 88.8 | 55.23 | 58.00 | +2.77 | 80.0 | 96.7 |" in text
     assert "adjusted for all comparisons of this table (3)" in text
     before = (folder / "columns" / "WikiQA.json").read_bytes()
 
-    better = replace(RTE, rows={**RTE.rows, "KD": row([0.59], "accuracy")})
+    better = replace(RTE, rows=between(0.50, 0.60, "accuracy", KD=[0.59], TKD=[0.57]))
     add_column(config(tmp_path, "RTE"), published(tmp_path, better, 2))
     text = (folder / "table.md").read_text()
-    assert "| KD | 77.35 | 71.00 ± 1.41 | -6.35 | 88.8 | 55.23 | 59.00 | +3.77 | 98.3 |" in text
+    assert "| KD | 77.35 | 71.00 ± 1.41 | -6.35 | 77.5 | 88.8 | 55.23 | 59.00 | +3.77 | 90.0 | 98.3 |" in text
     assert "58.00" not in text
     assert (folder / "columns" / "WikiQA.json").read_bytes() == before
     assert {path.name for path in folder.iterdir() if path.name != ".table.lock"} == {
@@ -350,8 +388,24 @@ def test_file_that_is_no_column_is_named(tmp_path: Path, text: str) -> None:
     stray = tmp_path / "reports" / "table5" / "columns" / "old.json"
     stray.parent.mkdir(parents=True)
     stray.write_text(text)
-    with pytest.raises(DataError, match=r"old\.json: expected a column of the table; remove it"):
-        add_column(config(tmp_path), published(tmp_path, WIKIQA))
+    for read in (check_columns, lambda told: add_column(told, published(tmp_path, WIKIQA))):
+        with pytest.raises(DataError, match=r"old\.json: expected a column of the table, as this version writes it"):
+            read(config(tmp_path))
+
+
+def test_column_of_an_earlier_version_is_refused_before_training_but_for_the_one_that_is_made_again(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "reports" / "table5" / "columns"
+    folder.mkdir(parents=True)
+    old = RTE.to_json()
+    del old["rows"][CHANCE]
+    (folder / "RTE.json").write_text(json.dumps(old))
+    with pytest.raises(DataError, match=r"RTE\.json: expected a column of the table, as this version writes it"):
+        check_columns(config(tmp_path))
+    check_columns(config(tmp_path, "RTE"))
+    add_column(config(tmp_path, "RTE"), published(tmp_path, RTE))
+    assert "| chance | – | 50.00 |" in (tmp_path / "reports" / "table5" / "table.md").read_text()
 
 
 @pytest.mark.parametrize(("name", "folder"), [("RTE", "RTE"), ("a task/of: mine", "a-task-of-mine")])

@@ -17,7 +17,8 @@ from tmkd.config import Config, PathsConfig
 from tmkd.pipelines import stage3
 from tmkd.report.figures import accuracy_against_speed
 from tmkd.report.folder import write_report
-from tmkd.report.rows import BASELINE, Row, add_fidelity, add_versus, json_safe, make_row, per_question_by_seed
+from tmkd.report.rows import BASELINE, CHANCE, Row, chance_row, json_safe, make_row, per_question_by_seed
+from tmkd.report.standing import add_fidelity, add_lift, add_versus
 from tmkd.report.tables import markdown_lines, print_table, to_csv, to_json, to_markdown
 
 LABELS = np.array([1, 0] * 6)
@@ -75,8 +76,8 @@ def test_undefined_values_are_null_in_json_and_floats_are_whole(rows: list[Row])
     assert list(document) == ["experiment", "data", "fingerprint", "pairs", "rows"]
     assert document["rows"][-1]["metrics"]["auc"] == {"values": [None], "mean": None, "std": None}
     assert document["rows"][0]["metrics"]["map"]["mean"] == rows[0].mean("map")
-    columns = "arm settings seeds metrics pairs_per_second parameters artifacts train_seconds train_bytes versus"
-    assert list(document["rows"][0]) == columns.split()
+    columns = "arm settings seeds metrics pairs_per_second parameters artifacts train_seconds train_bytes"
+    assert list(document["rows"][0]) == [*columns.split(), "lift", "kept", "to_ensemble", "versus"]
 
 
 def test_json_safe_reaches_into_nested_numpy() -> None:
@@ -96,9 +97,89 @@ def test_markdown_shows_mean_std_and_difference_and_says_what_they_are(rows: lis
     text = to_markdown("WikiQA", "abc123", rows, ranking=True, questions=6, pairs=1200)
     assert "| KD (1-o-1) | 2 | 0.667 ± 0.118 |" in text
     assert "| 2,000 | 45.70 | – | – | +0.250 |" in text
-    for said in ("WikiQA", "abc123", "6 questions", "1,200 pairs", "permutation test", "minus that of KD (1-o-1)"):
+    resampled = (
+        "a bootstrap (9,999 resamples) of 6 questions and, crossed with them, of the 2 seeds of a row (paired where "
+        "both rows have the same); rows of one run, like teachers, have none to draw: that choice is not covered"
+    )
+    for said in ("WikiQA", "abc123", "6 questions", "1,200 pairs", resampled, "minus that of KD (1-o-1)"):
         assert said in text
     assert len({line.count("|") for line in text.splitlines() if line.startswith("|")}) == 1
+
+
+def test_caption_says_that_one_seed_is_not_covered(rows: list[Row]) -> None:
+    text = to_markdown("d", "f", [replace(row, seeds=[1]) for row in rows], True, questions=6)
+    assert "of 6 questions; no row has more than one run, so the choice of seeds is not covered; p (Holm)" in text
+
+
+def test_p_sees_the_choice_of_seeds() -> None:
+    # Better on all questions with one seed, as good with the other: sure over questions, unsure over seeds.
+    probabilities = {BASELINE: [right_on(0), right_on(0)], "lucky": [right_on(6), right_on(0)]}
+    made = [make_row(arm, {}, [1, 2], p, LABELS, QUESTIONS, True) for arm, p in probabilities.items()]
+    add_versus(made, {arm: per_question_by_seed(p, LABELS, QUESTIONS, True) for arm, p in probabilities.items()})
+    assert made[1].versus[BASELINE]["p_value"] > 0.2
+    assert made[1].versus[BASELINE]["low"] < 0
+
+
+@pytest.fixture
+def with_chance(rows: list[Row]) -> list[Row]:
+    made = [chance_row(LABELS, QUESTIONS, np.array([0, 0, 0, 1]), ["wrong", "right"], True), *rows]
+    add_lift(made, "map")
+    return made
+
+
+def test_chance_is_a_row_without_seeds_cost_or_test(with_chance: list[Row]) -> None:
+    chance = with_chance[0]
+    assert (chance.mean("map"), chance.mean("accuracy"), chance.mean("auc")) == (0.75, 0.5, 0.5)
+    values = {row.arm: np.full((2, 6), 0.5) for row in with_chance if row.arm != CHANCE}
+    add_versus(with_chance, values)
+    assert chance.versus == {}  # Holm's correction does not count it
+    text = to_markdown("d", "f", with_chance, True)
+    (line,) = [line for line in text.splitlines() if line.startswith("| chance |")]
+    assert line == (
+        "| chance | – | 0.750 | 0.750 | 0.815 | 0.500 | 0.500 | 0.000 | 0.947 | -0.042 | – | – | – | – | – | – | – |"
+    )
+    assert (
+        "Chance is the MAP, MRR and nDCG expected of a random order of each question's passages; the accuracy of "
+        "always answering 'wrong', the most frequent class of the training split; AUC 0.5."
+    ) in text
+    assert "Lift is the share of the lead over chance" in text
+    first = next(csv.DictReader(io.StringIO(to_csv(with_chance))))
+    assert (first["arm"], first["seeds"], first["lift"], first["p_value"]) == ("chance", "", "0.0", "")
+
+
+def test_lift_is_the_share_of_the_lead_over_chance(with_chance: list[Row]) -> None:
+    tmkd, ensemble = with_chance[5], with_chance[-1]
+    assert ensemble.mean("map") == pytest.approx(0.5 + 3.5 / 12)
+    assert tmkd.lift == pytest.approx((tmkd.mean("map") - 0.75) / (ensemble.mean("map") - 0.75))
+    assert tmkd.kept == pytest.approx(tmkd.mean("map") / ensemble.mean("map"))
+    assert (ensemble.lift, ensemble.kept, ensemble.to_ensemble) == (1.0, 1.0, 0.0)
+    line = list(csv.DictReader(io.StringIO(to_csv(with_chance))))[5]
+    # unrounded, so that no document has to subtract what was rounded
+    assert float(line["to_ensemble"]) == tmkd.mean("map") - ensemble.mean("map")
+    assert float(line["lift"]) == tmkd.lift
+    named = [replace(row, lift=None) for row in with_chance]
+    named[-1].metrics["map"]["mean"] = 0.7  # below chance: there is no lead to have a share of
+    add_lift(named, "map")
+    assert [row.lift for row in named] == [None] * len(named)
+
+
+def test_fidelity_of_chance_is_left_out(with_chance: list[Row]) -> None:
+    add_fidelity([with_chance[0], with_chance[-1]], {with_chance[-1].arm: [right_on(3)]})
+    assert "agreement" not in with_chance[0].metrics
+
+
+@pytest.mark.parametrize("chance", [0.6, 0.1])
+def test_figure_has_a_line_for_chance_or_says_that_it_is_below(
+    with_chance: list[Row], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chance: float
+) -> None:
+    saved = []
+    monkeypatch.setattr("tmkd.report.figures.save", lambda figure, _: saved.append(figure))
+    with_chance[0].metrics["map"]["mean"] = chance
+    accuracy_against_speed(with_chance, tmp_path / "figure.png", "map")
+    axes = saved[0].axes[0]
+    drawn = [line for line in axes.lines if list(line.get_ydata()) == [chance, chance]]
+    assert len(drawn) == (chance == 0.6)
+    assert ("chance, 0.100, is below" in axes.get_ylabel()) == (chance == 0.1)
 
 
 def test_bar_in_a_name_makes_no_column() -> None:
@@ -106,10 +187,11 @@ def test_bar_in_a_name_makes_no_column() -> None:
     assert line == "| mutual (layers = all \\| layers = 3) | 0.7 |"
 
 
-@pytest.mark.parametrize(("width", "terminal"), [(120, True), (80, True), (40, False)])
-def test_terminal_table_is_never_cut(rows: list[Row], width: int, terminal: bool) -> None:
+@pytest.mark.parametrize(("width", "terminal"), [(128, True), (80, True), (40, False)])
+def test_terminal_table_is_never_cut(with_chance: list[Row], width: int, terminal: bool) -> None:
     out = io.StringIO()
-    print_table(rows, True, "demo", console=Console(file=out, width=width, force_terminal=terminal, no_color=True))
+    console = Console(file=out, width=width, force_terminal=terminal, no_color=True)
+    print_table(with_chance, True, "demo", console=console)
     text = out.getvalue()
     assert "…" not in text
     assert "0.667±0.118" in text
@@ -117,7 +199,7 @@ def test_terminal_table_is_never_cut(rows: list[Row], width: int, terminal: bool
     assert ("AUC" in text) == (width != 80)
     if not terminal:
         assert "\x1b" not in text
-        assert max(map(len, text.splitlines())) <= 120
+        assert max(map(len, text.splitlines())) <= 128
 
 
 def test_markdown_says_where_a_bilstm_has_its_word_vectors_from(rows: list[Row]) -> None:

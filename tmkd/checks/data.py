@@ -68,6 +68,7 @@ def check_table(config: Config) -> None:
         expect.that(
             not shown.rows or name not in arms, f"method.arms.{name}", "another name where there is a table", name
         )
+    expect.that("chance" not in shown.rows, "table.rows.chance", "another label: every table has this row", "chance")
     for label, row in shown.rows.items():
         expect.one_of(f"table.rows.{label}.arm", row.arm, (*arms, "teacher", "ensemble"))
         for name in row.paper:

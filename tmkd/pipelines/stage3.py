@@ -28,7 +28,7 @@ from tmkd.pipelines.names import ENSEMBLE, teacher_row, with_count
 from tmkd.pipelines.peers import arm_rows
 from tmkd.pipelines.speed import machine, speed
 from tmkd.pipelines.stage2 import students
-from tmkd.pipelines.tables import COLUMN, add_column, column_spec, report_folder, write_column
+from tmkd.pipelines.tables import COLUMN, add_column, check_columns, column_spec, report_folder, write_column
 from tmkd.pipelines.teachers import best_teacher, teachers
 from tmkd.report.rows import Row
 from tmkd.report.tables import print_table
@@ -52,6 +52,7 @@ class Entry:
 def run(config: Config) -> Path:
     """Write the comparison and print it, and the paper's table where there is one; return the comparison's folder."""
     inputs = Inputs(config)
+    check_columns(config)
     against = baseline(inputs)  # before anything is trained
     settled, ready = arms(inputs), teacher_entries(inputs)
     entries = [*student_entries(settled), *ready]
@@ -165,7 +166,8 @@ def _compare(inputs: Inputs, entries: list[Entry], spec: dict[str, Any], work: P
     import numpy as np
 
     from tmkd.report.folder import write_report
-    from tmkd.report.rows import add_fidelity, add_versus, make_row, per_question_by_seed
+    from tmkd.report.rows import chance_row, make_row, per_question_by_seed
+    from tmkd.report.standing import add_fidelity, add_lift, add_versus
 
     config, baseline = inputs.config, spec["baseline"]
     ranking, test = config.data.ranking, inputs.rows("test")
@@ -202,6 +204,9 @@ def _compare(inputs: Inputs, entries: list[Entry], spec: dict[str, Any], work: P
         for name in entry.series:
             metric = main_metric(ranking)
             series.setdefault(name, []).append((entry.settings["count"], row.mean(metric), row.std(metric)))
+    learnt = np.asarray(inputs.rows("train")["label"])
+    rows.insert(0, chance_row(labels, question_ids, learnt, config.data.classes, ranking, parts))
+    add_lift(rows, main_metric(ranking))
     add_fidelity(rows, scored)
     if baseline is not None:
         add_versus(rows, values, baseline)

@@ -26,7 +26,7 @@ from tmkd.errors import ConfigError, DataError
 from tmkd.metrics import main_metric
 from tmkd.report.columns import Column, claim_tests
 from tmkd.report.paper_table import Claim, PaperRow, PaperTable
-from tmkd.report.rows import Row
+from tmkd.report.rows import CHANCE, Row
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,6 +39,18 @@ def report_folder(config: Config) -> Path:
     """Return where the comparison goes: a folder of the experiment, or of the task in it where there is a table."""
     folder = Path(config.paths.reports) / config.name
     return folder / task_folder(config) if config.table.rows else folder
+
+
+def check_columns(config: Config) -> None:
+    """Read the other tasks' columns of the table, before anything is trained for this one's.
+
+    Raises:
+        DataError: one of them is no column, or one of an earlier version.
+    """
+    if config.table.rows:
+        folder = Path(config.paths.reports) / config.name / COLUMNS
+        for path in sorted(set(folder.glob("*.json")) - {folder / f"{task_folder(config)}.json"}):
+            _read(path)
 
 
 def column_spec(config: Config, names: Mapping[str, str]) -> dict[str, Any]:
@@ -73,14 +85,14 @@ def write_column(
 
     Args:
         spec: of the comparison, with what ``column_spec`` gave.
-        rows: of the comparison; the last is the teacher ensemble.
+        rows: of the comparison.
         values: the main metric of each question [seeds, questions], by the rows' names.
         pairs: how many were evaluated.
     """
     wanted, where = spec["table"], spec["machine"]
     metric = main_metric(config.data.ranking)
     by_name = {row.arm: row for row in rows}
-    shown = {label: by_name[name] for label, name in wanted["rows"].items()}
+    shown = {CHANCE: by_name[CHANCE], **{label: by_name[name] for label, name in wanted["rows"].items()}}
     shown_values = {label: values[name] for label, name in wanted["rows"].items()}
     column = Column(
         task=config.data.name,
@@ -92,7 +104,6 @@ def write_column(
         pairs=pairs,
         encoders=wanted["encoders"],
         machine=f"{where['processor']}, {where['cores']} cores, device {where['device']}",
-        ensemble=rows[-1].mean(metric) or 0.0,
         rows=shown,
         tests=claim_tests(wanted["claims"], shown, shown_values),
     )
@@ -109,7 +120,7 @@ def add_column(config: Config, comparison: Artifact) -> Path:
         place.parent.mkdir(parents=True, exist_ok=True)
         # One at a time: else of two runs that end together, the one that has not seen the other's may write last.
         with FileLock(folder / ".table.lock"), tempfile.TemporaryDirectory(dir=folder, prefix=".table") as made:
-            if place.exists() and (other := _read(place).task) != config.data.name:
+            if place.exists() and (other := _task(place)) != config.data.name:
                 raise ConfigError(
                     f"data.name: expected a name whose folder {place.stem} is its own, got {config.data.name!r} beside "
                     f"{other!r}; rename one."
@@ -170,4 +181,14 @@ def _read(path: Path) -> Column:
     try:
         return Column.from_json(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, KeyError, TypeError, AttributeError):
+        raise DataError(
+            f"{path}: expected a column of the table, as this version writes it; remove it and run its task again."
+        ) from None
+
+
+def _task(path: Path) -> str:
+    """Return the task of a column that is about to be replaced, so that an earlier version's will do."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))["task"]
+    except (ValueError, KeyError, TypeError):
         raise DataError(f"{path}: expected a column of the table; remove it and run its task again.") from None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tmkd.report.claims import Verdict
 from tmkd.report.columns import Column
+from tmkd.report.notes import chance_note, resampling_note, vectors_note
 from tmkd.report.paper_table import PaperTable
-from tmkd.report.rows import METRIC_NAMES, vectors_note
-from tmkd.significance import RESAMPLES
+from tmkd.report.rows import CHANCE, METRIC_NAMES
 
+SHARES = "lift, the share of our teacher ensemble's lead over chance; kept, the share of the ensemble's metric"
 PAPER_METRIC = "accuracy"  # on all its data sets
 PAPER_ENCODERS = "The paper's teachers are BERT-large, its students the bottom layers of BERT-base."
 
@@ -19,13 +21,11 @@ def results_caption(table: PaperTable, columns: Sequence[Column]) -> str:
     if table.beside:
         said.append(
             "Cells in %: the paper's number; ours, mean ± sample standard deviation over seeds; Δ, ours minus the "
-            "paper's; and the share of our teacher ensemble's metric that is kept."
+            f"paper's; {SHARES}."
         )
     else:
-        said.append(
-            "Cells in %: mean ± sample standard deviation over seeds, and the share of the teacher ensemble's metric "
-            "that is kept. The paper has no such table."
-        )
+        said.append(f"Cells in %: mean ± sample standard deviation over seeds; {SHARES}. The paper has no such table.")
+    said += _grouped({column.task: chance_note(column.rows[CHANCE], [column.metric]) for column in columns})
     said += [_of(column, table.beside) for column in columns]
     said += _encoders(columns)
     said += _grouped({column.task: note for column in columns if (note := vectors_note(column.rows))})
@@ -38,15 +38,27 @@ def cost_caption(columns: Sequence[Column]) -> str:
     return f"Speed and size at inference, as measured here ({'; '.join(machines)}); members of an ensemble run in turn."
 
 
-def claims_caption(count: int) -> str:
-    """Say how the claims were tested."""
+def claims_caption(compared: int, verdicts: Sequence[Verdict]) -> str:
+    """Say how the claims were tested.
+
+    Args:
+        compared: how many of the verdicts Holm's correction counts.
+    """
+    drawn = _grouped(
+        {
+            verdict.column.task: resampling_note(
+                verdict.column.questions,
+                [verdict.column.rows[label] for other in verdicts if other.column is verdict.column
+                 for label in (other.test.better, other.test.worse)],
+            )
+            for verdict in verdicts
+        }
+    )  # fmt: skip
     return (
-        "Each claim is that one row's metric is higher than another's. Δ in percentage points, its 95 % interval and p "
-        f"are from a paired bootstrap over test questions, each with all its pairs ({RESAMPLES:,} resamples; seeds "
-        "paired, a single seed with all of the other row); p (Holm) is adjusted for all comparisons of this table "
-        f"({count}), and a claim holds or is reversed where it is below 0.05. The tests are about these trained "
-        "models: they do not cover the choice of seeds. In how many seeds the first row's metric is the higher one is "
-        "the column seeds."
+        "Each claim is that one row's metric is higher than another's. Δ in percentage points; its 95 % interval and p "
+        f"are two-sided, from {'; '.join(drawn)}. A question is drawn with all its pairs. p (Holm) is adjusted for all "
+        f"comparisons of this table ({compared}), and a claim holds or is reversed where it is below 0.05. In how many "
+        "seeds the first row's metric is the higher one is the column seeds."
     )
 
 

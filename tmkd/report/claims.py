@@ -32,7 +32,10 @@ class Verdict:
 
     @property
     def seeds(self) -> tuple[int, int] | None:
-        """Return in how many seeds the claim's better row is the higher, and how many there are; None for one run."""
+        """Return in how many seeds the claim's better row is the higher, and how many there are.
+
+        None for one run, and for rows with other seeds.
+        """
         return None if self.p_holm is None else self.column.agreeing(self.test)
 
 

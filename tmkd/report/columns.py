@@ -11,14 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from tmkd.errors import DataError
-from tmkd.report.rows import Row, json_safe
-from tmkd.significance import paired_bootstrap
+from tmkd.report.rows import CHANCE, Row, json_safe
+from tmkd.significance import crossed_bootstrap
 
 
 @dataclass(frozen=True)
 class ClaimTest:
-    """How two rows differ on one task, by ``paired_bootstrap`` over its questions; fractions, not percents."""
+    """How two rows differ on one task, by ``crossed_bootstrap`` over questions and seeds; fractions, not percents."""
 
     better: str
     worse: str
@@ -39,8 +38,7 @@ class Column:
         metric: what the task is judged by: "map" or "accuracy".
         questions, pairs: how many were evaluated.
         encoders, machine: what teachers and students are and how they learn, and what timed them, in words.
-        ensemble: the teacher ensemble's metric, a fraction.
-        rows: by the label of the table's row.
+        rows: by the label of the table's row; and ``CHANCE``.
         tests: of the table's claims.
     """
 
@@ -53,7 +51,6 @@ class Column:
     pairs: int
     encoders: str
     machine: str
-    ensemble: float
     rows: dict[str, Row]
     tests: list[ClaimTest]
 
@@ -61,17 +58,15 @@ class Column:
         """Return a row's metric, the mean over its seeds; None where this column lacks the row."""
         return self.rows[label].mean(self.metric) if label in self.rows else None
 
-    def kept(self, label: str) -> float | None:
-        """Return a row's share of the teacher ensemble's metric; None where this column lacks the row."""
-        mean = self.mean(label)
-        return None if mean is None or not self.ensemble else mean / self.ensemble
-
-    def agreeing(self, test: ClaimTest) -> tuple[int, int]:
+    def agreeing(self, test: ClaimTest) -> tuple[int, int] | None:
         """Return in how many seeds the better row's metric is the higher one, and how many seeds there are.
 
-        The claim's p-value does not see the choice of seeds; this does, roughly. One seed meets all of the other row.
+        One seed meets all of the other row; of two rows with other seeds (None), none meets another.
         """
-        better, worse = (self.rows[label].metrics[self.metric]["values"] for label in (test.better, test.worse))
+        rows = self.rows[test.better], self.rows[test.worse]
+        if rows[0].seeds != rows[1].seeds and min(len(row.seeds) for row in rows) > 1:
+            return None
+        better, worse = (row.metrics[self.metric]["values"] for row in rows)
         higher = np.array(better) > np.array(worse)
         return int(higher.sum()), len(higher)
 
@@ -82,6 +77,7 @@ class Column:
     def from_json(cls, found: Mapping[str, Any]) -> Column:
         """Return the column that ``to_json`` gave (KeyError, TypeError: it is none)."""
         rows = {label: Row(**row) for label, row in found["rows"].items()}
+        rows[CHANCE]  # columns of earlier versions lack it
         return cls(**{**found, "rows": rows, "tests": [ClaimTest(**test) for test in found["tests"]]})
 
 
@@ -94,15 +90,13 @@ def claim_tests(
         rows, values: by label; values are the main metric of each question [seeds, questions].
 
     Raises:
-        DataError: two rows with several seeds each, but not the same; or as ``paired_bootstrap``.
+        DataError: as ``crossed_bootstrap``.
     """
-    tests = []
-    for better, worse in claims:
-        seeds = rows[better].seeds, rows[worse].seeds
-        if min(map(len, seeds)) > 1 and seeds[0] != seeds[1]:
-            raise DataError(
-                f"Claim '{better} > {worse}': expected rows of the same seeds, or one of a single seed, but found "
-                f"{seeds[0]} and {seeds[1]}; give both arms the same student.seeds."
-            )
-        tests.append(ClaimTest(better, worse, **asdict(paired_bootstrap(values[better], values[worse]))))
-    return tests
+    return [
+        ClaimTest(
+            better,
+            worse,
+            **asdict(crossed_bootstrap(values[better], values[worse], rows[better].seeds == rows[worse].seeds)),
+        )
+        for better, worse in claims
+    ]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 STYLE: dict[Any, Any] = {"font.size": 10, "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "tmkd"}
+CHANCE_COLOR = "#555555"
 LABEL_GAP = 0.055  # between the middles of two labels, in heights of the axes
 
 
@@ -56,6 +57,19 @@ def draw(
     axes.errorbar(xs, means, lengths(stds), fmt="none", ecolor=color, capsize=3, lw=1.2, zorder=2)
     # White edges keep markers apart where they overlap.
     axes.plot(xs, means, color=color, marker=marker, ls=ls, ms=8, mec="white", mew=0.8, zorder=3)
+
+
+def chance_line(axes: Axes, chance: float | None) -> None:
+    """Draw a line at chance where it is within the axes, once all else is drawn; else let the y axis' name say it."""
+    if chance is None:
+        return
+    low, high = axes.get_ylim()
+    if low <= chance <= high:
+        axes.axhline(chance, color=CHANCE_COLOR, ls=":", lw=1.2, zorder=1)
+        axes.annotate("chance", (1, chance), xycoords=axes.get_yaxis_transform(), ha="right", va="bottom", size=8)
+    else:
+        where = "below" if chance < low else "above"
+        axes.set_ylabel(f"{axes.get_ylabel()} (chance, {chance:.3f}, is {where})")
 
 
 def label(axes: Axes, points: Mapping[str, tuple[float, float]], x: float, align: str) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tmkd.report.drawing import draw, label, new_axes, save
-from tmkd.report.rows import Row
+from tmkd.report.drawing import chance_line, draw, label, new_axes, save
+from tmkd.report.rows import CHANCE, Row
 
 GROUPS = {
     "teachers": {"color": "#000000", "marker": "s"},
@@ -62,6 +62,7 @@ def accuracy_against_speed(rows: Sequence[Row], path: Path, metric: str) -> None
     slow = [arm for arm, (speed, _) in places.items() if speed < middle]
     label(axes, {arm: points[arm] for arm in points if arm in slow}, slowest / room**0.15, "right")
     label(axes, {arm: points[arm] for arm in points if arm not in slow}, fastest * room**0.15, "left")
+    chance_line(axes, next((row.mean(metric) for row in rows if row.arm == CHANCE), None))
     for name in sorted({_group(arm) for arm in points}, key=list(GROUPS).index):
         axes.plot([], [], ls="", ms=8, label=name, **GROUPS[name])  # type: ignore[arg-type]
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.11), ncols=2, frameon=False)
@@ -69,13 +70,17 @@ def accuracy_against_speed(rows: Sequence[Row], path: Path, metric: str) -> None
 
 
 def metric_against_teacher_count(
-    series: Mapping[str, Sequence[tuple[int, float, float | None]]], path: Path, metric: str
+    series: Mapping[str, Sequence[tuple[int, float, float | None]]],
+    path: Path,
+    metric: str,
+    chance: float | None = None,
 ) -> None:
     """Draw one line per method: ``metric`` against the number of teachers.
 
     Args:
         series: for each name its points (number of teachers, mean over seeds, standard deviation or None).
         path: .png or .svg, by suffix; equal series give equal bytes.
+        chance: the metric of answers that know nothing, if it is known.
     """
     figure, axes = new_axes(metric)
     counts = sorted({count for points in series.values() for count, *_ in points})
@@ -91,6 +96,7 @@ def metric_against_teacher_count(
     axes.set_xticks(counts)
     axes.set_xlabel("number of teachers")
     label(axes, ends, counts[-1] + 0.1 * span, "left")
+    chance_line(axes, chance)
     save(figure, path)
 
 

@@ -12,7 +12,7 @@ from tmkd.metrics import main_metric
 from tmkd.report.data_notes import data_notes
 from tmkd.report.figures import accuracy_against_speed, metric_against_teacher_count
 from tmkd.report.page import to_html
-from tmkd.report.rows import BASELINE, Row
+from tmkd.report.rows import BASELINE, CHANCE, Row
 from tmkd.report.tables import to_csv, to_json, to_markdown
 
 
@@ -46,7 +46,10 @@ def write_report(
     if any(row.pairs_per_second for row in rows):
         figures[f"{metric}_against_speed.png"] = lambda path: accuracy_against_speed(rows, path, metric)
     if counts := extra.get("teacher_counts"):
-        figures[f"{metric}_against_teacher_count.png"] = lambda path: metric_against_teacher_count(counts, path, metric)
+        chance = next((row.mean(metric) for row in rows if row.arm == CHANCE), None)
+        figures[f"{metric}_against_teacher_count.png"] = lambda path: metric_against_teacher_count(
+            counts, path, metric, chance
+        )
     images = "".join(f"\n![{Path(name).stem.replace('_', ' ')}]({name})\n" for name in figures)
 
     _publish(folder / "comparison.json", _text(json.dumps(document, indent=2, ensure_ascii=False) + "\n"))

@@ -9,6 +9,7 @@ from tmkd.report.captions import claims_caption, cost_caption, results_caption
 from tmkd.report.claims import Verdict
 from tmkd.report.columns import Column
 from tmkd.report.paper_table import PARAMETERS, QPS, PaperTable
+from tmkd.report.rows import CHANCE
 from tmkd.report.tables import MISSING, markdown_lines, number, p_text
 
 
@@ -35,18 +36,19 @@ class Grid:
 
 
 def results(table: PaperTable, columns: Sequence[Column]) -> Grid:
-    """Return for each row and task: the paper's number, ours, the difference, and the share of the ensemble's."""
-    names = ["paper", "ours", "Δ", "kept"] if table.beside else ["ours", "kept"]
+    """Return for each row and task: the paper's number, ours, the difference, and how much of the ensemble's it is."""
+    names = ["paper", "ours", "Δ", "lift", "kept"] if table.beside else ["ours", "lift", "kept"]
     body = []
-    for label in table.rows:
+    for label in (CHANCE, *table.rows):
         cells = [label]
         for column in columns:
-            paper, mean = table.paper(label, column.paper), column.mean(label)
-            std = column.rows[label].std(column.metric) if label in column.rows else None
+            paper, mean, row = table.paper(label, column.paper), column.mean(label), column.rows.get(label)
+            std = row.std(column.metric) if row else None
             ours = percent(mean) + ("" if std is None else f" ± {percent(std)}")
-            kept = number(percents(column.kept(label)), ".1f")
+            shares = [percent(row.lift, ".1f"), percent(row.kept, ".1f")] if row else [MISSING, MISSING]
             delta = None if paper is None or mean is None else 100 * mean - paper
-            cells += [number(paper, ".2f"), ours, number(delta, "+.2f"), kept] if table.beside else [ours, kept]
+            cells += [number(paper, ".2f"), ours, number(delta, "+.2f")] if table.beside else [ours]
+            cells += shares
         body.append(cells)
     groups = [("", 1), *((column.task, len(names)) for column in columns)]
     return Grid(results_caption(table, columns), groups, ["", *names * len(columns)], body)
@@ -70,14 +72,15 @@ def cost(table: PaperTable, columns: Sequence[Column]) -> Grid:
 
 
 def claims(table: PaperTable, verdicts: Sequence[Verdict]) -> Grid:
-    """Return a line for each verdict; against the teacher ensemble, with the share of it that is kept."""
+    """Return a line for each verdict; against the teacher ensemble, with how much of it is reached."""
     header = ["claim", "task", "paper's numbers", "here", "Δ", "95 % interval", "seeds", "p", "p (Holm)"]
     body = []
     for verdict in verdicts:
         test, column = verdict.test, verdict.column
         told = verdict.ours
         if table.rows[test.worse].arm == "ensemble":
-            told += f"; keeps {number(percents(column.kept(test.better)), '.1f')} %"
+            row = column.rows[test.better]
+            told += f"; lift {percent(row.lift, '.1f')} %, keeps {percent(row.kept, '.1f')} %"
             ours, whole = (table.paper(label, column.paper) for label in (test.better, test.worse))
             told += f" (paper: {100 * ours / whole:.1f} %)" if ours and whole else ""
         body.append(
@@ -94,7 +97,7 @@ def claims(table: PaperTable, verdicts: Sequence[Verdict]) -> Grid:
             ]
         )
     compared = sum(verdict.p_holm is not None for verdict in verdicts)
-    return Grid(claims_caption(compared), [("", len(header))], header, body, left=4)
+    return Grid(claims_caption(compared, verdicts), [("", len(header))], header, body, left=4)
 
 
 def percent(value: float | None, form: str = ".2f") -> str:

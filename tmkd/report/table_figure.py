@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tmkd.report.columns import Column
-from tmkd.report.drawing import draw, lengths, new_axes, save
+from tmkd.report.drawing import CHANCE_COLOR, draw, lengths, new_axes, save
 from tmkd.report.grids import percents
 from tmkd.report.paper_table import PaperTable
-from tmkd.report.rows import METRIC_NAMES
+from tmkd.report.rows import CHANCE, METRIC_NAMES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,6 +61,10 @@ def _bars(axes: Axes, table: PaperTable, columns: Sequence[Column]) -> int:
         axes.errorbar(places, ours, lengths(stds), fmt="none", ecolor="black", capsize=2, lw=1.2)
         axes.plot(*_xy(theirs), "k_", ms=max(4.0, 180 * width / len(columns)), mew=2, zorder=4)
         seen += [*ours, *(paper for _, paper in theirs)]
+    chance = [100 * (column.mean(CHANCE) or 0.0) for column in columns]
+    groups = np.arange(len(columns))
+    axes.hlines(chance, groups - 0.45, groups + 0.45, color=CHANCE_COLOR, ls=":", zorder=4, label="chance")
+    seen += chance
     if table.beside:
         axes.plot([], [], "k_", ms=10, mew=2, label="the paper's")
     start = max(0, int(min(seen, default=0) // 10 - 1) * 10)
@@ -83,6 +87,11 @@ def _lines(axes: Axes, table: PaperTable, columns: Sequence[Column]) -> None:
         if theirs:
             axes.plot(*_xy(theirs), color=color, marker=marker, mfc="white", ls=style, lw=0.8, label=_paper(column))
     axes.set_xticks(sorted(set(placed.values())))
+    low, high = axes.get_ylim()
+    for index, column in enumerate(columns):
+        # not drawn where it would squeeze the lines together
+        if low <= (chance := 100 * (column.mean(CHANCE) or 0.0)) <= high:
+            axes.axhline(chance, color=COLORS[index % len(COLORS)], ls=":", lw=0.8, label=f"{_name(column)}: chance")
 
 
 def _xy(points: Sequence[tuple[float, float]]) -> np.ndarray:

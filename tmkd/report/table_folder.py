@@ -14,6 +14,7 @@ from tmkd.report.columns import Column
 from tmkd.report.latex import to_latex
 from tmkd.report.page import to_html
 from tmkd.report.paper_table import PARAMETERS, QPS, PaperTable, in_order
+from tmkd.report.rows import CHANCE
 from tmkd.report.table_figure import draw_table
 
 
@@ -48,7 +49,7 @@ def write_table(folder: Path, name: str, table: PaperTable, columns: Iterable[Co
 def results_csv(table: PaperTable, columns: Sequence[Column]) -> str:
     """Return one line for each row and task that has it, full precision; metrics and differences in %."""
     lines = []
-    for label in table.rows:
+    for label in (CHANCE, *table.rows):
         for column in columns:
             if (mean := column.mean(label)) is None:
                 continue
@@ -66,7 +67,9 @@ def results_csv(table: PaperTable, columns: Sequence[Column]) -> str:
                     "ours": 100 * mean,
                     "std": grids.percents(row.std(column.metric)),
                     "difference": None if paper is None else 100 * mean - paper,
-                    "kept": grids.percents(column.kept(label)),
+                    "lift": grids.percents(row.lift),
+                    "kept": grids.percents(row.kept),
+                    "to_ensemble": grids.percents(row.to_ensemble),
                     "agreement": grids.percents(row.mean("agreement")),
                     "divergence": row.mean("divergence"),
                     "seeds": " ".join(map(str, row.seeds)),
@@ -94,6 +97,7 @@ def claims_csv(verdicts: Sequence[Verdict]) -> str:
                 "high": 100 * verdict.test.high,
                 "seeds_for": verdict.seeds and verdict.seeds[0],
                 "seeds": verdict.seeds and verdict.seeds[1],
+                "questions": verdict.column.questions,
                 "p_value": verdict.test.p_value,
                 "p_holm": verdict.p_holm,
                 "verdict": verdict.ours,

@@ -12,11 +12,11 @@ from rich.console import Console
 from rich.table import Table
 
 from tmkd.metrics import main_metric
-from tmkd.report.rows import BASELINE, FIDELITY_NAMES, METRIC_NAMES, Row, json_safe, vectors_note
-from tmkd.significance import RESAMPLES
+from tmkd.report.notes import chance_note, resampling_note, vectors_note
+from tmkd.report.rows import BASELINE, CHANCE, FIDELITY_NAMES, METRIC_NAMES, Row, json_safe
 
 MISSING = "–"
-WIDTH = 120  # columns that the full table needs on a terminal
+WIDTH = 128  # columns that the full table needs on a terminal
 FIDELITY = (
     "Agreement is the share of pairs that a row puts into the same class as the teacher ensemble (the last row), KL "
     "the mean divergence of the row's probabilities from the ensemble's, in nats."
@@ -37,13 +37,13 @@ def to_csv(rows: Sequence[Row], baseline: str | None = BASELINE) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     names = [f"{metric}_{statistic}" for metric, statistic in statistics]
-    cost = ("pairs_per_second", "parameters", "train_seconds", "train_bytes")
-    writer.writerow(["arm", "seeds", *names, *cost, *versus])
+    own = ("lift", "kept", "to_ensemble", "pairs_per_second", "parameters", "train_seconds", "train_bytes")
+    writer.writerow(["arm", "seeds", *names, *own, *versus])
     for row in rows:
         values = [row.metrics.get(metric, {}).get(statistic) for metric, statistic in statistics]
         compared = [row.versus.get(baseline or "", {}).get(key) for key in versus]
         writer.writerow(
-            [row.arm, " ".join(map(str, row.seeds)), *values, *(getattr(row, name) for name in cost), *compared]
+            [row.arm, " ".join(map(str, row.seeds)), *values, *(getattr(row, name) for name in own), *compared]
         )
     return text.getvalue()
 
@@ -64,10 +64,10 @@ def to_markdown(
         questions, pairs: how many of the test split were evaluated; "?" where not given.
     """
     nearness = _metrics(rows, FIDELITY_NAMES)
-    header, *body = _cells(rows, [*_metrics(rows), *nearness], baseline, cost=True)
+    header, *body = _cells(rows, [*_metrics(rows), *nearness], baseline, whole=True)
     lines = markdown_lines(header, body)
     said = [
-        caption(data, fingerprint, ranking, questions, pairs, baseline),
+        caption(data, fingerprint, rows, ranking, questions, pairs, baseline),
         FIDELITY if nearness else "",
         vectors_note({row.arm: row for row in rows}),
     ]
@@ -84,6 +84,7 @@ def markdown_lines(header: Sequence[str], body: Sequence[Sequence[str]], left: i
 def caption(
     data: str,
     fingerprint: str,
+    rows: Sequence[Row],
     ranking: bool,
     questions: int | None,
     pairs: int | None,
@@ -91,15 +92,23 @@ def caption(
 ) -> str:
     """Say in words what the table holds; arguments as for ``to_markdown``."""
     shown = ["?" if count is None else f"{count:,}" for count in (questions, pairs)]
-    compared = (
-        f" Δ is the {METRIC_NAMES[main_metric(ranking)]} minus that of {baseline}; p is from a two-sided paired "
-        f"permutation test over questions (seeds averaged, {RESAMPLES:,} resamples), and p (Holm) is adjusted for all "
-        "comparisons in the table."
-    )
-    return (
+    metric = METRIC_NAMES[main_metric(ranking)]
+    said = [
         f"Test split of {data} (fingerprint {fingerprint}): {shown[0]} questions, {shown[1]} pairs. Cells are mean ± "
-        "sample standard deviation over seeds." + (compared if baseline else "")
-    )
+        "sample standard deviation over seeds."
+    ]
+    if rows[0].arm == CHANCE:
+        said += [
+            chance_note(rows[0], _metrics(rows)),
+            f"Lift is the share of the lead over chance that the teacher ensemble (the last row) has in {metric}, kept "
+            f"the share of its {metric}, and Δ ensemble the {metric} minus the ensemble's.",
+        ]
+    if baseline:
+        said.append(
+            f"Δ is the {metric} minus that of {baseline}; its p is two-sided, from {resampling_note(questions, rows)}; "
+            "p (Holm) is adjusted for all comparisons in the table."
+        )
+    return " ".join(said)
 
 
 def print_table(
@@ -124,23 +133,26 @@ def _metrics(rows: Sequence[Row], names: Mapping[str, str] = METRIC_NAMES) -> li
     return [metric for metric in names if any(metric in row.metrics for row in rows)]
 
 
-def _cells(rows: Sequence[Row], metrics: Sequence[str], baseline: str | None, cost: bool = False) -> list[list[str]]:
-    """Return the header and one line per row, as text; ``cost`` adds what the training took."""
+def _cells(rows: Sequence[Row], metrics: Sequence[str], baseline: str | None, whole: bool = False) -> list[list[str]]:
+    """Return the header and one line per row, as text; ``whole`` adds what a terminal has no room for."""
     names = [(METRIC_NAMES | FIDELITY_NAMES)[metric] for metric in metrics]
-    trained = ["training (s)", "memory (GB)"] if cost else []
-    lines = [["arm", "seeds", *names, "pairs/s", "params (M)", *trained, "Δ", "p", "p (Holm)"]]
+    stands = ["lift", "kept", "Δ ensemble"] if whole else ["lift"]
+    trained = ["training (s)", "memory (GB)"] if whole else []
+    lines = [["arm", "seeds", *names, *stands, "pairs/s", "params (M)", *trained, "Δ", "p", "p (Holm)"]]
     for row in rows:
         versus = row.versus.get(baseline or "", {})
         lines.append(
             [
                 row.arm,
-                str(len(row.seeds)),
+                str(len(row.seeds) or MISSING),
                 *(_mean_and_std(row.mean(metric), row.std(metric)) for metric in metrics),
+                number(row.lift, ".3f"),
+                *([number(row.kept, ".3f"), number(row.to_ensemble, "+.3f")] if whole else []),
                 number(row.pairs_per_second, ",.0f"),
                 number(row.parameters and row.parameters / 1e6, ",.2f"),
                 *(
                     [number(row.train_seconds, ",.0f"), number(row.train_bytes and row.train_bytes / 1e9, ".1f")]
-                    if cost
+                    if whole
                     else []
                 ),
                 number(versus.get("difference"), "+.3f"),

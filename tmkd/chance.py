@@ -1,0 +1,80 @@
+"""What answers that know nothing score, in closed form, and how much of the way from there a metric is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def chance(
+    labels: np.ndarray,
+    question_ids: Sequence[str | int] | np.ndarray,
+    training_labels: np.ndarray,
+    classes: int,
+    ranking: bool,
+    parts: Sequence[str] | np.ndarray | None = None,
+) -> dict[str, float]:
+    """Return the metrics of ``tmkd.metrics.evaluate`` for answers that do not look at the pairs.
+
+    Accuracy is that of one class for all pairs, the most frequent of the training split (the test split's own could not
+    be known); auc is 1/2; map, mrr and ndcg are expected values, where every order of a question's passages is as
+    likely as any other.
+
+    Args:
+        labels: [pairs], indices of classes, of the split that is judged.
+        question_ids: [pairs]; only questions with a right and a wrong passage are ranked, as in ``evaluate``.
+        training_labels: [training pairs], indices of classes.
+        classes: how many there are; the last is "relevant".
+        ranking: also give map, mrr and ndcg.
+        parts: [pairs], as for ``evaluate``: each metric is the mean over the parts.
+    """
+    labels, question_ids = np.asarray(labels), np.asarray(question_ids)
+    majority = majority_class(training_labels)
+    groups = [np.full(len(labels), True)] if parts is None else [np.asarray(parts) == part for part in np.unique(parts)]
+    metrics = {"accuracy": float(np.mean([np.mean(labels[at] == majority) for at in groups]))}
+    if classes == 2:
+        metrics["auc"] = 0.5
+    if ranking:
+        each = [_random_order(labels[at] == classes - 1, question_ids[at]) for at in groups]
+        metrics |= dict(zip(("map", "mrr", "ndcg"), np.mean(each, axis=0).tolist(), strict=True))
+    return metrics
+
+
+def majority_class(labels: np.ndarray) -> int:
+    """Return the most frequent label; the smallest of those that are equally frequent."""
+    return int(np.bincount(np.asarray(labels)).argmax())
+
+
+def lift(value: float | None, ensemble: float | None, chance: float | None) -> float | None:
+    """Return the share of the ensemble's lead over chance that a value has: 0 at chance, 1 at the ensemble.
+
+    None where a number is missing, or the ensemble is no better than chance.
+    """
+    if value is None or ensemble is None or chance is None or ensemble <= chance:
+        return None
+    return (value - chance) / (ensemble - chance)
+
+
+def _random_order(relevant: np.ndarray, question_ids: np.ndarray) -> np.ndarray:
+    """Return the expected map, mrr and ndcg [3] of a random order, a mean over the questions that can be ranked."""
+    _, question = np.unique(question_ids, return_inverse=True)
+    sizes = np.stack([np.bincount(question), np.bincount(question, weights=relevant).astype(int)], axis=1)
+    sizes = sizes[(sizes[:, 1] > 0) & (sizes[:, 1] < sizes[:, 0])]
+    alike, count = np.unique(sizes, axis=0, return_counts=True)
+    return np.average([_expected(passages, right) for passages, right in alike.tolist()], axis=0, weights=count)
+
+
+def _expected(passages: int, right: int) -> tuple[float, float, float]:
+    """Return the expected average precision, reciprocal rank and nDCG of so many passages, of which some are right.
+
+    Each rank holds a right passage with probability right / passages; given that, each earlier one with
+    (right − 1) / (passages − 1). Wrong passages before the first right one are negative hypergeometric.
+    """
+    from scipy.stats import nhypergeom
+
+    ranks = np.arange(1, passages + 1)
+    precision = (1 + (ranks - 1) * (right - 1) / (passages - 1)) / ranks  # at a rank that holds a right passage
+    first = nhypergeom(passages, passages - right, 1).pmf(ranks - 1)
+    gain = 1 / np.log2(ranks + 1)
+    return float(precision.mean()), float(first @ (1 / ranks)), float(right * gain.mean() / gain[:right].sum())
