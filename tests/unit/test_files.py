@@ -215,6 +215,13 @@ def test_corpus_path_may_hold_brackets(tsv):
     assert len(read_unlabelled(tsv('{"question": "q", "passage": "p"}', "a[1].jsonl")).rows) == 1
 
 
+@pytest.mark.parametrize("pattern", ["*", "part-?.jsonl", "../*/part-*.jsonl", "../**/*.jsonl"])
+def test_pattern_may_stand_in_a_folder_with_brackets(tsv, tmp_path, pattern):
+    (tmp_path / "pairs [v1]").mkdir()
+    tsv('{"question": "q", "passage": "p"}', "pairs [v1]/part-1.jsonl")
+    assert len(read_unlabelled(f"{tmp_path}/pairs [v1]/{pattern}").rows) == 1
+
+
 def test_rejects_pattern_without_files(tmp_path):
     rejects(tmp_path / "none-*.jsonl", "cannot be read", read=read_unlabelled)
 
@@ -394,13 +401,15 @@ NUMBERED = '{{"question": "q{}", "passage": "p"}}\n'
 
 
 @pytest.mark.parametrize("pattern", ["", "*", "**/*"])
-def test_what_programs_leave_beside_data_is_no_part_of_a_corpus(tsv, tmp_path, pattern):
+def test_what_programs_leave_beside_data_is_no_part_of_a_corpus(tsv, tmp_path, pattern, caplog):
+    caplog.set_level(logging.INFO)
     (tmp_path / "out" / "__MACOSX").mkdir(parents=True)
     tsv(gzip.compress(NUMBERED.format(1).encode()), "out/part-00000.jsonl.gz")
     tsv(NUMBERED.format(2), "out/part-00001.jsonl")
     for name in ("_SUCCESS", ".part-00000.crc", "part-00001.jsonl.crc", ".DS_Store", "__MACOSX/._part-00000.jsonl.gz"):
         tsv(b"\0\x05\x16\x07", f"out/{name}")
     assert read_unlabelled(f"{tmp_path}/out/{pattern}").rows["question"][:] == ["q1", "q2"]
+    assert "not read, as they hold no pairs: _SUCCESS, __MACOSX, part-00001.jsonl.crc" in caplog.text
 
 
 def test_underscored_file_that_is_asked_for_is_read(tsv, tmp_path):
