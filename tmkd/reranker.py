@@ -46,13 +46,14 @@ class Reranker:
             ModelError: the folder holds no classifier.
             DamagedArtifact: it is not what was published.
         """
-        if not (Path(folder) / MODEL).is_dir():
+        folder = Path(folder).expanduser()
+        if not (folder / MODEL).is_dir():
             raise ModelError(
                 f"Expected the folder of a trained student or teacher, artifacts/stage2-KEY, but {folder} has no "
                 f"folder {MODEL} in it; reports/NAME/comparison.json names the artifacts of every row."
             )
         runtime = resolve_runtime(device=device, precision=precision, threads=threads)
-        model = PairClassifier.load(open_artifact(Path(folder)).folder(MODEL), attention=runtime.attention)
+        model = PairClassifier.load(open_artifact(folder).folder(MODEL), attention=runtime.attention)
         return cls(model, runtime)
 
     def score(self, questions: Sequence[str], passages: Sequence[str], batch_size: int | None = None) -> np.ndarray:
