@@ -53,7 +53,9 @@ tables: $(INSTALLED) ## the paper's tables and our own, the column of one task
 	@echo "Each table is table.md, .html, .csv, .tex and .png in a folder of its own: see the lines 'table' above."
 
 # A process a core, each with one thread: tiny models gain nothing from more. A file's tests share what they made.
-PYTEST = OMP_NUM_THREADS=1 $(RUN) pytest -n auto --dist loadfile
+# COVERAGE=1 shows the lines that no test runs; commands that tests start are not counted.
+COVERAGE ?=
+PYTEST = OMP_NUM_THREADS=1 $(RUN) pytest -n auto --dist loadfile $(if $(COVERAGE),--cov=tmkd --cov-report=term:skip-covered)
 
 test: $(INSTALLED) ## the tests: a few minutes, offline
 	@$(PYTEST) -m "not slow"
@@ -61,11 +63,12 @@ test: $(INSTALLED) ## the tests: a few minutes, offline
 test-slow: $(INSTALLED) ## the tests that take minutes
 	@$(PYTEST) -m slow
 
-lint: $(INSTALLED) ## ruff, types, import directions
+lint: $(INSTALLED) ## ruff, types, import directions, dependencies
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/lint-imports
+	@$(VENV)/bin/deptry tmkd stages
 
 check: lint ## lint, config composition, unit tests
 	@$(PYTEST) tests/unit tests/configs -m "not slow"

@@ -37,19 +37,19 @@ def run(contender: str, case: dict[str, Any], folder: Path) -> dict[str, Any]:
     from benchmarks import simulated
     from tmkd.artifacts import MODEL
     from tmkd.models.classifier import PairClassifier
-    from tmkd.pipelines.inputs import CORPUS
+    from tmkd.pipelines.context import CORPUS
     from tmkd.pipelines.scoring import soft_labels
     from tmkd.pipelines.teachers import teachers
 
-    inputs = simulated.inputs(folder, folder / "corpus.jsonl")
-    teacher = teachers(inputs)[0]
+    context = simulated.context(folder, folder / "corpus.jsonl")
+    teacher = teachers(context)[0]
     if contender == PREPARE:
         made = PairClassifier.load(teacher.folder(MODEL))
-        inputs.tokens(CORPUS, made.tokenizer, made.max_length)
+        context.tokens(CORPUS, made.tokenizer, made.max_length)
         return {}
     simulated.simulate(folder / "progress")
     started = time.perf_counter()
-    published = soft_labels(inputs, teacher, CORPUS)
+    published = soft_labels(context, teacher, CORPUS)
     digest = hashlib.sha256()
     for part in sorted(published.folder().glob("part-*")):
         digest.update(part.name.encode() + part.read_bytes())

@@ -37,7 +37,7 @@ def run(contender: str, case: dict[str, Any], folder: Path) -> dict[str, Any]:
     from tmkd.artifacts import MODEL
     from tmkd.models.classifier import PairClassifier
     from tmkd.pipelines import stage1
-    from tmkd.pipelines.inputs import CORPUS
+    from tmkd.pipelines.context import CORPUS
     from tmkd.pipelines.scoring import soft_labels
     from tmkd.pipelines.teachers import teachers
 
@@ -45,16 +45,16 @@ def run(contender: str, case: dict[str, Any], folder: Path) -> dict[str, Any]:
     shutil.rmtree(here, ignore_errors=True)
     if not corpus.exists():
         simulated.write_corpus(corpus, int(contender))
-    teacher = teachers(simulated.inputs(here, corpus, method="gold"))[0]  # no arm of which needs the corpus yet
-    inputs = simulated.inputs(here, corpus)
+    teacher = teachers(simulated.context(here, corpus, method="gold"))[0]  # no arm of which needs the corpus yet
+    context = simulated.context(here, corpus)
     made = PairClassifier.load(teacher.folder(MODEL))
     simulated.simulate()
     seconds, peaks = {}, {}
     work: dict[str, Callable[[], Any]] = {
-        "read": lambda: inputs.corpus,
-        "tokenise": lambda: len(inputs.tokens(CORPUS, made.tokenizer, made.max_length)),
-        "score": lambda: soft_labels(inputs, teacher, CORPUS),
-        "stage 1": lambda: stage1.run(inputs.config),
+        "read": lambda: context.corpus,
+        "tokenise": lambda: len(context.tokens(CORPUS, made.tokenizer, made.max_length)),
+        "score": lambda: soft_labels(context, teacher, CORPUS),
+        "stage 1": lambda: stage1.run(context.config),
     }
     results = {}
     if list((here / "artifacts").glob("corpus-*")):
@@ -66,7 +66,7 @@ def run(contender: str, case: dict[str, Any], folder: Path) -> dict[str, Any]:
         peaks[phase] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     steps = results["stage 1"][0].details["training"]["steps"]
     counts = [results["tokenise"], results["score"].details["pairs"]]
-    batch = inputs.config.stage1.batch_size
+    batch = context.config.stage1.batch_size
     shutil.rmtree(here)
     found = {"phases": seconds, "peaks": peaks, "pairs": counts, "steps": [steps, batch]}
     return {"seconds": sum(seconds.values()), **found}

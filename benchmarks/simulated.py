@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tmkd.config import Config, resolve
-from tmkd.pipelines.inputs import Inputs
+from tmkd.pipelines.context import RunContext
 
 CHUNK = 50_000
 WORDS = np.array(list("abcdefghijklmnopqrstuvwxyz"))  # a token each, to the smoke experiment's tokeniser
@@ -42,7 +42,7 @@ def checked(folder: Path, settings: Sequence[str]) -> Config:
         return check(resolve(compose("config", [*settings, *paths])))
 
 
-def inputs(folder: Path, corpus: Path, method: str = "tmkd") -> Inputs:
+def context(folder: Path, corpus: Path, method: str = "tmkd") -> RunContext:
     """Return the smoke experiment's inputs with this corpus, one teacher, one arm, one seed."""
     settings = [
         "experiment=smoke",
@@ -54,7 +54,7 @@ def inputs(folder: Path, corpus: Path, method: str = "tmkd") -> Inputs:
         "stage1.batch_size=128",
         "runtime.device=cpu",
     ]
-    return Inputs(checked(folder, settings))
+    return RunContext(checked(folder, settings))
 
 
 def simulate(progress: Path | None = None) -> None:

@@ -16,9 +16,9 @@ import numpy as np
 from datasets import Dataset
 from safetensors.numpy import load_file
 
+from tmkd.distributed import Processes
 from tmkd.errors import DamagedArtifact
-from tmkd.parts import BATCH, as_numbers, pack, unpack, write_parts
-from tmkd.processes import Processes
+from tmkd.shards import BATCH, as_numbers, pack, unpack, write_parts
 
 
 def write_soft_labels(

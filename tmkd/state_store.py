@@ -18,7 +18,7 @@ from datasets import Dataset
 from safetensors import safe_open
 
 from tmkd.errors import DamagedArtifact
-from tmkd.parts import unpack, write_parts
+from tmkd.shards import unpack, write_parts
 
 State = tuple[str, int]
 PairStates = dict[State, np.ndarray]

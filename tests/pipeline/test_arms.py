@@ -11,7 +11,7 @@ from tmkd.models.classifier import PairClassifier
 from tmkd.models.encoder import load_encoder
 from tmkd.pipelines import stage3, teachers
 from tmkd.pipelines.arms import check_arms
-from tmkd.pipelines.inputs import Inputs
+from tmkd.pipelines.context import RunContext
 from tmkd.pipelines.scoring import soft_labels
 from tmkd.soft_labels import read_soft_labels
 from tmkd.training.predict import predict
@@ -24,19 +24,19 @@ JOINED = sorted({str(path.with_suffix("")) for path in EXPERIMENTS} - set(ALONE)
 @pytest.mark.parametrize("experiment", JOINED)
 def test_experiment_joined_with_smoke_has_no_arm_that_its_models_are_too_small_for(tmp_path, monkeypatch, experiment):
     monkeypatch.chdir(ROOT)  # conf/data/smoke.yaml names its files from there
-    check_arms(Inputs(compose_at(tmp_path, f"experiment=[smoke,{experiment}]")))
+    check_arms(RunContext(compose_at(tmp_path, f"experiment=[smoke,{experiment}]")))
 
 
 def test_an_arms_own_settings_do_not_rule_out_the_other_arms_of_its_experiment(tmp_path):
-    inputs = Inputs(compose_at(tmp_path, "experiment=families"))
-    mixes = {inputs.varied(arm.set).config.method.mix for arm in inputs.config.method.arms.values()}
+    context = RunContext(compose_at(tmp_path, "experiment=families"))
+    mixes = {context.varied(arm.set).config.method.mix for arm in context.config.method.arms.values()}
     assert mixes == {"heads", "blend", "weigh"}
-    check_arms(inputs)
+    check_arms(context)
 
 
 def test_the_families_leave_out_no_way_of_training_together(tmp_path):
     config = compose_at(tmp_path, "experiment=families")
-    kinds = {Inputs(config).varied(arm.set).config.method.online.kind for arm in config.method.arms.values()}
+    kinds = {RunContext(config).varied(arm.set).config.method.online.kind for arm in config.method.arms.values()}
     assert kinds == {"none", "mutual", "codistillation", "together"}
 
 
@@ -44,7 +44,7 @@ def test_a_head_a_teacher_beside_one_head_for_all_is_named(tmp_path):
     with pytest.raises(
         ConfigError, match=r"method.mix: expected heads, where method.arms.mkd.targets is heads, got blend"
     ):
-        check_arms(Inputs(compose_at(tmp_path, "method=mkd", "method.mix=blend")))
+        check_arms(RunContext(compose_at(tmp_path, "method=mkd", "method.mix=blend")))
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_baseline_that_is_no_row_is_told_before_anything_is_trained(tmp_path):
 
 
 def test_teachers_of_arms_without_a_stage_1_ask_for_no_corpus(tmp_path):
-    check_arms(Inputs(compose_at(tmp_path, "experiment=smoke", "method=kd", "corpus=files", "corpus.path=nowhere")))
+    check_arms(RunContext(compose_at(tmp_path, "experiment=smoke", "method=kd", "corpus=files", "corpus.path=nowhere")))
 
 
 def test_teachers_that_are_there_are_found_without_looking_at_encoders(tmp_path, monkeypatch):
@@ -93,12 +93,12 @@ def test_student_teaches_by_the_heads_that_predict_and_not_by_one_that_learnt_no
         model.save(work / teachers.MODEL)
         return {}
 
-    inputs = Inputs(compose_at(tmp_path, "experiment=smoke", "runtime.precision=fp32"))
-    tokens = inputs.tokens("validation", model.tokenizer, model.max_length)
-    heads = predict(model, tokens, inputs.runtime)
+    context = RunContext(compose_at(tmp_path, "experiment=smoke", "runtime.precision=fp32"))
+    tokens = context.tokens("validation", model.tokenizer, model.max_length)
+    heads = predict(model, tokens, context.runtime)
     assert np.abs(heads[:, 0] - heads[:, 1]).max() > 0.01
     for predicting, expected in (([1], heads[:, 1]), ([0, 1], np.log(softmax(heads, axis=-1).mean(axis=1)))):
         model.predicting = predicting
-        student = inputs.store.build("stage2", {"heads": predicting}, make, "student")
-        scored = read_soft_labels(soft_labels(inputs, student, "validation").folder(), tokens["id"])
+        student = context.store.build("stage2", {"heads": predicting}, make, "student")
+        scored = read_soft_labels(soft_labels(context, student, "validation").folder(), tokens["id"])
         np.testing.assert_allclose(scored, expected, atol=1e-5)

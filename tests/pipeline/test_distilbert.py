@@ -15,10 +15,10 @@ from tmkd.models.bilstm import word_tokenizer
 from tmkd.models.classifier import PairClassifier
 from tmkd.models.encoder import load_encoder
 from tmkd.models.tiny import letter_tokenizer
-from tmkd.pipelines import recipe, stage1, stage2, stage3
+from tmkd.pipelines import stage1, stage2, stage3, student_spec
 from tmkd.pipelines.arms import arms
+from tmkd.pipelines.context import CORPUS, RunContext
 from tmkd.pipelines.encoders import encoder_source
-from tmkd.pipelines.inputs import CORPUS, Inputs
 from tmkd.pipelines.language import _text, distilled_encoder, language_teacher
 
 SMALL = [
@@ -70,7 +70,7 @@ def test_table_has_the_recipe_beside_its_teacher_and_the_students_without_it(who
 
 def test_head_is_fitted_on_an_encoder_that_stays_as_it_was_and_is_judged_on_what_it_has_not_read(whole):
     _, config = whole
-    made = language_teacher(Inputs(config))
+    made = language_teacher(RunContext(config))
     assert (made.details["head"], made.details["encoder"]) == ("fitted", "frozen")
     assert made.details["held_out"]["masked"] > 50
     assert 0 <= made.details["held_out"]["accuracy"] <= 1
@@ -80,22 +80,22 @@ def test_head_is_fitted_on_an_encoder_that_stays_as_it_was_and_is_judged_on_what
 
 def test_student_learns_the_language_with_every_second_layer_and_without_token_types(whole):
     _, config = whole
-    made = distilled_encoder(Inputs(config), 1)
+    made = distilled_encoder(RunContext(config), 1)
     assert made.manifest["spec"]["triple"] == {"kl": 5, "mlm": 2, "cosine": 1, "temperature": 2, "masked": 0.15}
     assert made.manifest["spec"]["student"]["token_types"] is False
     model = PairClassifier.load(made.folder("model"))
     assert (model.encoder.config.num_hidden_layers, model.encoder.config.type_vocab_size) == (2, 1)
-    untaught = stage1.new_student(Inputs(config), ["gold"]).encoder.state_dict()
+    untaught = stage1.new_student(RunContext(config), ["gold"]).encoder.state_dict()
     assert any(not torch.equal(untaught[name], values) for name, values in model.encoder.state_dict().items())
     assert made.details["held_out"]["masked"] > 50
 
 
 def test_stage_2_starts_from_the_language_with_heads_of_its_own(whole):
     _, config = whole
-    settled = next(arm for arm in arms(Inputs(config)) if arm.key == "distilbert_kd")
-    start = distilled_encoder(settled.inputs, 1)
+    settled = next(arm for arm in arms(RunContext(config)) if arm.key == "distilbert_kd")
+    start = distilled_encoder(settled.context, 1)
     torch.manual_seed(1)
-    model = recipe._initial(settled.inputs, ["gold", "soft"], settled.lessons[0], start, None)
+    model = student_spec._initial(settled.context, ["gold", "soft"], settled.objectives[0], start, None)
     taught = encoder_weights(start)
     assert all(torch.equal(taught[name], values) for name, values in model.encoder.state_dict().items())
     gold, soft = model.heads.linear.weight.chunk(2)
@@ -104,38 +104,38 @@ def test_stage_2_starts_from_the_language_with_heads_of_its_own(whole):
 
 def test_student_reads_no_token_types_and_its_teacher_does(whole):
     _, config = whole
-    inputs = Inputs(config)
+    context = RunContext(config)
     usual, without = (load_encoder(source="tiny", token_types=kept).tokenizer for kept in (True, False))
-    assert "token_type_ids" in inputs.tokens("train", usual, 64).column_names
-    assert "token_type_ids" not in inputs.tokens("train", without, 64).column_names
+    assert "token_type_ids" in context.tokens("train", usual, 64).column_names
+    assert "token_type_ids" not in context.tokens("train", without, 64).column_names
 
 
 def test_no_soft_labels_of_the_corpus_are_made_for_a_language(whole):
     home, config = whole
     (made,) = stage1.run(config)
-    assert made.key == distilled_encoder(Inputs(config), 1).key
+    assert made.key == distilled_encoder(RunContext(config), 1).key
     scored = [labels.manifest["spec"]["rows"] for labels in artifacts(home, "soft_labels")]
     assert scored and not any(rows.endswith(f"/{CORPUS}") for rows in scored)
 
 
 def test_settings_of_a_language_are_in_the_keys_of_its_students_alone(whole, monkeypatch):
     _, config = whole
-    inputs = Inputs(config)
-    other = inputs.varied({"language": {"kl": 0.0}})
-    assert distilled_encoder(other, 1).key != distilled_encoder(inputs, 1).key
-    assert language_teacher(other).key == language_teacher(inputs).key
-    soft = [inputs.varied({"stage1": {"kind": "soft"}, "language": {"kl": kl}}) for kl in (5.0, 1.0)]
-    lesson = next(arm for arm in arms(soft[0]) if arm.key == "distilbert_kd").lessons[0]
+    context = RunContext(config)
+    other = context.varied({"language": {"kl": 0.0}})
+    assert distilled_encoder(other, 1).key != distilled_encoder(context, 1).key
+    assert language_teacher(other).key == language_teacher(context).key
+    soft = [context.varied({"stage1": {"kind": "soft"}, "language": {"kl": kl}}) for kl in (5.0, 1.0)]
+    objective = next(arm for arm in arms(soft[0]) if arm.key == "distilbert_kd").objectives[0]
     assert soft[0].corpus.key == soft[1].corpus.key
     monkeypatch.setattr(ArtifactStore, "build", lambda store, stage, spec, make, what: spec)
-    specs = [stage1.pretrained_student(each, lesson, list(lesson.teachers), 1) for each in soft]
+    specs = [stage1.pretrained_student(each, objective, list(objective.teachers), 1) for each in soft]
     assert specs[0] == specs[1]  # or settings of one kind would have students of the other trained again
     assert "kind" not in specs[0]
 
 
 def test_encoder_is_fitted_with_its_head_where_that_is_asked_for(whole):
     _, config = whole
-    made = language_teacher(Inputs(config).varied({"language": {"fit_encoder": True}}))
+    made = language_teacher(RunContext(config).varied({"language": {"fit_encoder": True}}))
     assert made.details["encoder"] == "fitted"
     original = load_encoder(source="tiny").model.state_dict()
     assert any(not torch.equal(original[name], values) for name, values in encoder_weights(made).items())
@@ -151,7 +151,7 @@ def bert(folder, kind, tokenizer):
 
 def test_checkpoints_own_head_is_taken_as_it_is(tmp_path):
     encoder = bert(tmp_path / "bert", BertForMaskedLM, letter_tokenizer())
-    made = language_teacher(Inputs(composed(tmp_path, *encoder)))
+    made = language_teacher(RunContext(composed(tmp_path, *encoder)))
     assert made.details["head"] == "the checkpoint's"
     assert "training" not in made.details
 
@@ -159,14 +159,14 @@ def test_checkpoints_own_head_is_taken_as_it_is(tmp_path):
 def test_encoder_without_a_mask_token_is_refused_before_anything_is_trained(tmp_path):
     encoder = bert(tmp_path / "bert", BertModel, word_tokenizer(["what is this"], 3))
     with pytest.raises(ConfigError, match="for the arm distilbert: language needs an encoder with a mask token"):
-        arms(Inputs(composed(tmp_path, *encoder)))
+        arms(RunContext(composed(tmp_path, *encoder)))
     assert not artifacts(tmp_path, "teacher")
 
 
 def test_terms_that_a_language_has_no_use_for_are_refused(tmp_path):
     config = composed(tmp_path, "+terms=cosine", "+method.terms.cosine.stages=[1,2]")
     with pytest.raises(ConfigError, match=r"method.terms.cosine.stages, for the arm distilbert_kd: expected \[2\]"):
-        arms(Inputs(config))
+        arms(RunContext(config))
 
 
 @pytest.mark.parametrize(
@@ -190,23 +190,23 @@ def test_encoder_with_code_of_its_own_goes_through_all_stages(tmp_path, with_own
     # or its teacher would be trained, and nothing could be made of it
     encoder = bert(tmp_path / "own", BertModel, letter_tokenizer())
     with_own_code(tmp_path / "own")
-    inputs = Inputs(composed(tmp_path, *encoder, "encoder.trust_remote_code=true", "+terms=similarity"))
-    settled = next(arm for arm in arms(inputs) if arm.key == "distilbert_kd")
+    context = RunContext(composed(tmp_path, *encoder, "encoder.trust_remote_code=true", "+terms=similarity"))
+    settled = next(arm for arm in arms(context) if arm.key == "distilbert_kd")
     (student,) = stage2.students(settled, 1)
     assert type(PairClassifier.load(student.folder("model")).encoder).__name__ == "OwnModel"
-    source = encoder_source(inputs, inputs.config.student, settled.trained[0])
+    source = encoder_source(context, context.config.student, settled.trained[0])
     assert type(load_encoder(**source).model).__name__ == "OwnModel"
 
 
 def test_share_of_the_text_that_rounds_to_nothing_is_one_pair(whole):
     _, config = whole
-    learnt, _ = _text(Inputs(config), letter_tokenizer(), 0.001, 1)
+    learnt, _ = _text(RunContext(config), letter_tokenizer(), 0.001, 1)
     assert len(learnt) == 1
 
 
 def test_corpus_is_that_of_stage_1(whole):
     _, config = whole
-    inputs = Inputs(config)
-    made = distilled_encoder(inputs, 1)
-    assert made.manifest["spec"]["corpus"] == inputs.corpus.key
-    assert made.details["training"]["steps"] < len(inputs.rows(CORPUS)) / config.stage1.batch_size  # some is held out
+    context = RunContext(config)
+    made = distilled_encoder(context, 1)
+    assert made.manifest["spec"]["corpus"] == context.corpus.key
+    assert made.details["training"]["steps"] < len(context.rows(CORPUS)) / config.stage1.batch_size  # some is held out

@@ -16,7 +16,7 @@ from tmkd.metrics import evaluate
 from tmkd.models.classifier import PairClassifier
 from tmkd.models.encoder import load_encoder
 from tmkd.pipelines import stage1, stage2, stage3
-from tmkd.pipelines.inputs import Inputs
+from tmkd.pipelines.context import RunContext
 from tmkd.pipelines.planned import PlannedInputs, walk
 from tmkd.pipelines.teachers import predictions
 from tmkd.reranker import Reranker
@@ -48,7 +48,7 @@ def test_stage_1_alone_is_the_student_that_tmkd_starts_from_as_it_answers_itself
     assert name.startswith("stage1-") and then.manifest["spec"]["stage1"] == first.key
     logits = predictions(first, "test")
     assert len(logits) == heads
-    test = Inputs(config).rows("test")
+    test = RunContext(config).rows("test")
     found = evaluate(average_probabilities(logits), np.array(test["label"]), test["question_id"][:], ranking=True)
     metrics = rows["stage 1 alone"]["metrics"]
     assert {metric: value["values"][0] for metric, value in metrics.items() if metric in found} == found
@@ -116,9 +116,9 @@ def test_plan_names_what_the_run_makes(tmp_path, settings):
     config = compose_at(tmp_path, *SMALL, *settings)
     stage3.run(config)
     made = {path.name for path in (tmp_path / "artifacts").glob("*-*")}
-    inputs = PlannedInputs(config)
-    assert walk(inputs) == []
-    assert inputs.items and not any(item.missing for item in inputs.items.values())
+    context = PlannedInputs(config)
+    assert walk(context) == []
+    assert context.items and not any(item.missing for item in context.items.values())
     new = compose_at(tmp_path / "new", *SMALL, *settings)
     planned = PlannedInputs(new)
     walk(planned)

@@ -15,7 +15,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
-import tmkd.pipelines.recipe
+import tmkd.pipelines.student_spec
 import tmkd.training.fit
 from tests.pipeline.running import ROOT, compose_at
 from tmkd.artifacts import MODEL
@@ -79,8 +79,8 @@ def test_peers_of_other_architectures_have_rows_and_results_of_their_own(home):
 
 def test_students_of_several_sizes_learn_from_soft_labels_that_are_read_once(home, monkeypatch):
     read = []
-    original = tmkd.pipelines.recipe.soft_targets
-    monkeypatch.setattr(tmkd.pipelines.recipe, "soft_targets", lambda *args: read.append(1) or original(*args))
+    original = tmkd.pipelines.student_spec.soft_targets
+    monkeypatch.setattr(tmkd.pipelines.student_spec, "soft_targets", lambda *args: read.append(1) or original(*args))
     arm = "method.arms.together.set.method.online.peers"
     made = stage2.run(composed(home, "method=together", f"{arm}=[{{layers: 2}}, {{layers: 1}}, {{max_length: 24}}]"))
     assert len(made) == 3 and read == [1]

@@ -18,7 +18,7 @@ from tmkd.models.classifier import PairClassifier
 from tmkd.models.tiny import letter_tokenizer
 from tmkd.pipelines import stage1, stage2
 from tmkd.pipelines.arms import check_arms
-from tmkd.pipelines.inputs import CORPUS, Inputs
+from tmkd.pipelines.context import CORPUS, RunContext
 from tmkd.pipelines.specs import term_spec
 from tmkd.pipelines.teachers import predictions, teachers
 from tmkd.pipelines.terms import state_terms
@@ -92,24 +92,24 @@ class Caught(Exception):
 def test_pairs_of_a_share_of_the_corpus_meet_their_own_teachers_states(home, monkeypatch, store):
     # or the student would learn from the states of other pairs, and nothing would tell
     settings = ["stage1.share=0.5", "method=tmkd", "+terms=similarity", "method.terms.similarity.stages=[1]"]
-    inputs = Inputs(composed(home, *settings, f"runtime.store_states={store}", "runtime.score_batch=1"))
-    trained = teachers(inputs)
+    context = RunContext(composed(home, *settings, f"runtime.store_states={store}", "runtime.score_batch=1"))
+    trained = teachers(context)
 
     def fit(model, pairs, *_, **__):
         raise Caught(pairs)
 
     monkeypatch.setattr("tmkd.training.fit.fit", fit)
     with pytest.raises(Caught) as caught:
-        stage1.run(inputs.config)
+        stage1.run(context.config)
     (pairs,) = caught.value.args
     ids = pairs.tokens["id"]
-    assert len(ids) == round(len(inputs.rows(CORPUS)) / 2)
+    assert len(ids) == round(len(context.rows(CORPUS)) / 2)
     pairs.states.plan(range(len(ids)))
     for number, teacher in enumerate(trained):
         model = PairClassifier.load(teacher.folder("model"), attention="eager")
-        tokens = inputs.tokens(CORPUS, model.tokenizer, model.max_length)
+        tokens = context.tokens(CORPUS, model.tokenizer, model.max_length)
         (wanted,) = pairs.states.get(0)[number]
-        known = dict(zip(tokens["id"], read_states(model, tokens, [wanted], inputs.runtime)))
+        known = dict(zip(tokens["id"], read_states(model, tokens, [wanted], context.runtime)))
         assert not np.array_equal(known[ids[0]][wanted], known[ids[1]][wanted])
         for place, name in enumerate(ids):
             np.testing.assert_array_equal(pairs.states.get(place)[number][wanted], known[name][wanted])
@@ -120,26 +120,26 @@ def test_share_of_the_corpus_that_rounds_to_nothing_is_one_pair(home):
     assert made.details["training"]["steps"] == 1
 
 
-def shares(inputs, stage, count):
-    model = stage1.new_student(inputs, ["average"])
-    tokens = inputs.tokens("train", model.tokenizer, model.max_length)
-    (term,), _ = state_terms(inputs, ["similarity"], stage, model, teachers(inputs)[:count], "train", tokens)
+def shares(context, stage, count):
+    model = stage1.new_student(context, ["average"])
+    tokens = context.tokens("train", model.tokenizer, model.max_length)
+    (term,), _ = state_terms(context, ["similarity"], stage, model, teachers(context)[:count], "train", tokens)
     return term.loss.shares
 
 
 def test_each_stage_has_its_own_weights_of_teachers(home):
     # those of the other stage are in no key of this one: changed, they would bring back the student of the old ones
     settings = ["method=tmkd", "+terms=similarity", "method.terms.similarity.stages=[1,2]", "method.weights=[1,3]"]
-    inputs = Inputs(composed(home, *settings, "method.teacher_weights=fixed"))
-    assert [shares(inputs, stage, 2) for stage in (1, 2)] == [[0.5, 0.5], [0.25, 0.75]]
-    inputs = Inputs(composed(home, *settings, "stage1.teacher_weights=fixed"))
-    assert [shares(inputs, stage, 2) for stage in (1, 2)] == [[0.25, 0.75], [0.5, 0.5]]
+    context = RunContext(composed(home, *settings, "method.teacher_weights=fixed"))
+    assert [shares(context, stage, 2) for stage in (1, 2)] == [[0.5, 0.5], [0.25, 0.75]]
+    context = RunContext(composed(home, *settings, "stage1.teacher_weights=fixed"))
+    assert [shares(context, stage, 2) for stage in (1, 2)] == [[0.25, 0.75], [0.5, 0.5]]
 
 
 def test_one_teacher_counts_in_full_whatever_its_weight_among_several(home):
     # 0 of 0 would end the run once all teachers are trained
     settings = ["method=kd", "+terms=similarity", "method.teacher_weights=fixed", "method.weights=[0,1]"]
-    assert shares(Inputs(composed(home, *settings)), 2, 1) == [1.0]
+    assert shares(RunContext(composed(home, *settings)), 2, 1) == [1.0]
 
 
 def test_terms_of_stage_1_make_another_pretrained_student(home):
@@ -266,10 +266,10 @@ def test_terms_that_cannot_be_had_together_are_named_before_any_training(tmp_pat
 
 def test_arm_that_names_its_teacher_is_not_refused_for_another(tmp_path):
     settings = ["method=kd", "+terms=tinybert", "teachers.roster.1.max_length=32"]
-    check_arms(Inputs(composed(tmp_path, *settings, "+method.arms.kd.teacher=1")))
+    check_arms(RunContext(composed(tmp_path, *settings, "+method.arms.kd.teacher=1")))
     for arm in ("teacher=2", "teacher=null"):  # of which of them is the best nothing is known yet
         with pytest.raises(ConfigError, match=r"for the arm kd: .* expected teacher 2 to have the student's"):
-            check_arms(Inputs(composed(tmp_path, *settings, f"+method.arms.kd.{arm}")))
+            check_arms(RunContext(composed(tmp_path, *settings, f"+method.arms.kd.{arm}")))
 
 
 def test_teacher_of_another_tokenizer_gives_relations_and_no_token_level_states(tmp_path):

@@ -1,4 +1,4 @@
-"""An arm is its two switches: equal runs have equal lessons, whatever preset they came from."""
+"""An arm is its two switches: equal runs have equal objectives, whatever preset they came from."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +23,7 @@ from tmkd.config import (
 from tmkd.errors import ConfigError, ModelError
 from tmkd.pipelines import stage2, stage3
 from tmkd.pipelines.arms import SEEDS_APART, baseline, check_arms, make_arm
-from tmkd.pipelines.inputs import Inputs
+from tmkd.pipelines.context import RunContext
 from tmkd.pipelines.objective import objective_spec
 from tmkd.pipelines.teachers import check_roster
 from tmkd.pipelines.trial import try_encoders
@@ -32,8 +32,8 @@ TEACHERS = [Artifact(Path(f"teacher-{number}"), {"key": str(number)}) for number
 
 
 def arm(targets, pretrain=False, teachers=TEACHERS, best=1, method=None, **settings):
-    inputs = Inputs(Config(method=method or MethodConfig()))
-    return make_arm("name", ArmConfig(pretrain=pretrain, targets=targets, **settings), inputs, teachers, best)
+    context = RunContext(Config(method=method or MethodConfig()))
+    return make_arm("name", ArmConfig(pretrain=pretrain, targets=targets, **settings), context, teachers, best)
 
 
 @pytest.mark.parametrize(
@@ -59,34 +59,38 @@ def test_one_teacher_is_one_arm_however_it_is_asked_for():
     alone = TEACHERS[:1]
     asked = [arm(targets, True, alone, best=0) for targets in ("one", "average", "heads", "students")]
     assert {found.name for found in asked} == {"TKD (1-o-1)"}
-    assert len({found.lessons for found in asked}) == 1
+    assert len({found.objectives for found in asked}) == 1
 
 
 def test_best_teacher_teaches_where_none_is_named():
-    assert arm("one").lessons[0].teachers == (TEACHERS[1],)
+    assert arm("one").objectives[0].teachers == (TEACHERS[1],)
     named = arm("one", teacher=3)
-    assert named.lessons[0].teachers == (TEACHERS[2],)
+    assert named.objectives[0].teachers == (TEACHERS[2],)
     assert named.name == "KD (1-o-1), teacher 3"
 
 
 def test_m_o_m_is_a_student_for_each_teacher():
-    lessons = arm("students").lessons
-    assert [lesson.teachers for lesson in lessons] == [(teacher,) for teacher in TEACHERS]
-    assert {lesson.targets for lesson in lessons} == {"one"}
-    assert arm("one").lessons[0] == lessons[1], "KD (1-o-1) is one of them: it must not be trained again"
+    objectives = arm("students").objectives
+    assert [objective.teachers for objective in objectives] == [(teacher,) for teacher in TEACHERS]
+    assert {objective.targets for objective in objectives} == {"one"}
+    assert arm("one").objectives[0] == objectives[1], "KD (1-o-1) is one of them: it must not be trained again"
 
 
 def test_students_of_m_o_m_have_a_seed_each():
     # With one seed they share heads, order and dropout, and their ensemble is little more than one of them.
-    offsets = [lesson.seed_offset for lesson in arm("students").lessons]
+    offsets = [objective.seed_offset for objective in arm("students").objectives]
     assert offsets == [2 * SEEDS_APART, 0, SEEDS_APART]
 
 
 def test_students_of_one_start_go_on_with_a_teacher_each():
     # or each would start from a stage 1 with its own teacher, and none from what all teachers know
-    lessons = arm("students", pretrain=True).lessons
-    assert [(lesson.teachers, lesson.shared_start) for lesson in lessons] == [((each,), True) for each in TEACHERS]
-    assert not any(lesson.shared_start for lesson in (*arm("students").lessons, *arm("one", pretrain=True).lessons))
+    objectives = arm("students", pretrain=True).objectives
+    assert [(objective.teachers, objective.shared_start) for objective in objectives] == [
+        ((each,), True) for each in TEACHERS
+    ]
+    assert not any(
+        objective.shared_start for objective in (*arm("students").objectives, *arm("one", pretrain=True).objectives)
+    )
 
 
 @pytest.mark.parametrize(
@@ -100,7 +104,7 @@ def test_stage_1_alone_is_a_row_of_its_own_with_nothing_of_stage_2_in_it(targets
     method = MethodConfig(alpha=0.0, loss="kl", terms=TERMS | {"first": TermConfig("angles", stages=[1])})
     other = arm(targets, pretrain=True, fine_tune=False, method=method)
     assert other.name == f"{name} + first", "α, loss and most terms are of stage 2"
-    assert other.lessons[0].teachers == plain.lessons[0].teachers
+    assert other.objectives[0].teachers == plain.objectives[0].teachers
 
 
 @pytest.mark.parametrize(
@@ -116,26 +120,26 @@ def test_stage_1_alone_without_an_answer_of_its_own_is_refused(settings, said):
     method.arms = {"mine": ArmConfig(pretrain=True, targets="heads", fine_tune=False)}
     config = Config(**{"student": StudentConfig(layers=2), **settings, "method": method})
     with pytest.raises(ConfigError, match=rf"method\.arms\.mine: {said}"):
-        check_arms(Inputs(config))
+        check_arms(RunContext(config))
 
 
 def test_nobody_teaches_at_alpha_zero():
     found = arm("heads", alpha=0.0)
-    assert found.lessons[0].targets == "none"
-    assert found.lessons[0].teachers == ()
-    assert found.lessons == arm("none", alpha=0.0).lessons
+    assert found.objectives[0].targets == "none"
+    assert found.objectives[0].teachers == ()
+    assert found.objectives == arm("none", alpha=0.0).objectives
 
 
 def test_what_an_arm_sets_otherwise_is_in_its_name():
     found = arm("heads", alpha=0.5, loss="kl", temperature=4.0)
     assert found.name == "MKD, α = 0.5, kl, T = 4"
     assert arm("heads", temperature=4.0).name == "MKD", "squared error knows no temperature: it is the same run"
-    assert found.lessons[0].temperature == 4.0
+    assert found.objectives[0].temperature == 4.0
 
 
 def test_method_settings_reach_every_arm_that_sets_none():
-    lesson = arm("heads", method=MethodConfig(alpha=0.3, loss="ce", temperature=2.0)).lessons[0]
-    assert (lesson.alpha, lesson.loss, lesson.temperature) == (0.3, "ce", 2.0)
+    objective = arm("heads", method=MethodConfig(alpha=0.3, loss="ce", temperature=2.0)).objectives[0]
+    assert (objective.alpha, objective.loss, objective.temperature) == (0.3, "ce", 2.0)
 
 
 TERMS = {"rkd": TermConfig("distances"), "own": TermConfig("self_attention")}
@@ -157,15 +161,17 @@ def test_mixed_target_has_its_temperature_and_no_loss_in_its_name():
     kl = arm("one", method=method, loss="kl")
     assert kl.name == "KD (1-o-1)", "its target is learnt by cross-entropy, whatever loss says"
     assert kl.settings["loss"] == "ce"
-    assert objective_spec(kl.inputs, kl.lessons[0]) == objective_spec(kl.inputs, arm("one", method=method).lessons[0])
+    assert objective_spec(kl.context, kl.objectives[0]) == objective_spec(
+        kl.context, arm("one", method=method).objectives[0]
+    )
 
 
 def settled(monkeypatch, *arms):
     """The rows of arms whose students have the keys that the arms have in ``method.arms``."""
-    monkeypatch.setattr(stage3, "students", lambda arm, seed: [Artifact(Path("student"), {"key": arm.inputs.told})])
+    monkeypatch.setattr(stage3, "students", lambda arm, seed: [Artifact(Path("student"), {"key": arm.context.told})])
     monkeypatch.setattr(stage3, "arm_rows", lambda arm, made: {arm.name: made})
     for found, told in arms:
-        found.inputs.told = told
+        found.context.told = told
     return stage3.student_entries([found for found, _ in arms])
 
 
@@ -178,13 +184,13 @@ def test_other_students_of_one_name_are_never_dropped(monkeypatch):
 
 def test_teachers_teach_where_alpha_only_starts_at_zero():
     method = MethodConfig(alpha=0.0, alpha_end=0.9)
-    assert arm("heads", method=method).lessons[0].teachers == tuple(TEACHERS)
+    assert arm("heads", method=method).objectives[0].teachers == tuple(TEACHERS)
     assert arm("heads", method=method).name == "MKD"
 
 
 def test_terms_that_need_no_teacher_stay_at_alpha_zero():
     method = MethodConfig(alpha=0.0, terms=TERMS)
-    assert arm("none", method=method).lessons[0].terms == ("own",)
+    assert arm("none", method=method).objectives[0].terms == ("own",)
     assert arm("none", method=method).name == "student without distillation + own"
 
 
@@ -199,19 +205,22 @@ def test_terms_that_need_no_teacher_stay_at_alpha_zero():
 def test_what_is_asked_for_and_cannot_be_at_alpha_zero_is_named(asked, said):
     method = MethodConfig(terms=TERMS, arms={"mine": ArmConfig(alpha=0.0, **asked)})
     with pytest.raises(ConfigError, match=rf"method\.arms\.mine: expected α above 0, since {said}"):
-        check_arms(Inputs(Config(method=method)))
+        check_arms(RunContext(Config(method=method)))
 
 
 def test_generations_have_the_heads_that_method_mix_asks_for(monkeypatch):
-    lessons = []
+    objectives = []
 
-    def trained(inputs, name, lesson, *_):
-        lessons.append(lesson)
-        return TEACHERS[len(lessons)]
+    def trained(context, name, objective, *_):
+        objectives.append(objective)
+        return TEACHERS[len(objectives)]
 
     monkeypatch.setattr(stage2, "fine_tuned_student", trained)
     stage2.students(arm("none", generations=2, method=MethodConfig(mix="blend")), seed=1)
-    assert [(lesson.mix, lesson.teachers) for lesson in lessons] == [("blend", ()), ("blend", (TEACHERS[1],))]
+    assert [(objective.mix, objective.teachers) for objective in objectives] == [
+        ("blend", ()),
+        ("blend", (TEACHERS[1],)),
+    ]
 
 
 @pytest.mark.parametrize(("epochs", "cycles"), [(5, [2, 2, 1]), (3, [1, 1, 1]), (7, [3, 2, 2]), (6, [2, 2, 2])])
@@ -219,14 +228,14 @@ def test_cycles_take_exactly_the_epochs_of_one_training(monkeypatch, epochs, cyc
     # or the row would be compared with others that had fewer steps
     had = []
 
-    def trained(inputs, *_):
-        had.append(inputs.config.stage2.epochs)
+    def trained(context, *_):
+        had.append(context.config.stage2.epochs)
         return TEACHERS[0]
 
     monkeypatch.setattr(stage2, "fine_tuned_student", trained)
-    monkeypatch.setattr("tmkd.pipelines.inputs.check", lambda config: config)  # of a config that is the default's
+    monkeypatch.setattr("tmkd.pipelines.context.check", lambda config: config)  # of a config that is the default's
     snapshots = arm("none", generations=3, continues=True)
-    snapshots.inputs.config.stage2.epochs = epochs
+    snapshots.context.config.stage2.epochs = epochs
     stage2.students(snapshots, seed=1)
     assert had == cycles and sum(had) == epochs
 
@@ -234,15 +243,17 @@ def test_cycles_take_exactly_the_epochs_of_one_training(monkeypatch, epochs, cyc
 def test_fewer_epochs_than_cycles_are_named():
     method = MethodConfig(arms={"mine": ArmConfig(generations=3, continues=True)})
     with pytest.raises(ConfigError, match=r"method\.arms\.mine: expected stage2\.epochs of at least 3, .* got 2"):
-        check_arms(Inputs(Config(method=method, stage2=Stage2Config(epochs=2))))
+        check_arms(RunContext(Config(method=method, stage2=Stage2Config(epochs=2))))
 
 
 def test_student_of_several_heads_that_teaches_is_in_the_name_of_what_it_taught():
     # or a generation that was taught by the mean of logits would be found again as one taught by that of probabilities
-    lesson = arm("one").lessons[0]
+    objective = arm("one").objectives[0]
     one, two = ({"mix": "blend", "teachers": ["1"]}, {"teachers": ["1"]})
     first, blended, several = (
-        objective_spec(arm("one").inputs, replace(lesson, teachers=(Artifact(Path("s"), {"key": "s", "spec": spec}),)))
+        objective_spec(
+            arm("one").context, replace(objective, teachers=(Artifact(Path("s"), {"key": "s", "spec": spec}),))
+        )
         for spec in ({}, one, two)
     )
     assert first == blended
@@ -268,7 +279,7 @@ def test_encoders_of_all_teachers_that_are_compared_are_looked_at():
     tiny, missing = EncoderConfig("tiny"), TeacherConfig(encoder=EncoderConfig("hub", name="./nowhere"))
     student = StudentConfig(layers=2)
     with pytest.raises(ModelError, match=r"nowhere"):
-        try_encoders(Inputs(rostered(TeacherConfig(), missing, count=1, counts=[2], encoder=tiny, student=student)))
+        try_encoders(RunContext(rostered(TeacherConfig(), missing, count=1, counts=[2], encoder=tiny, student=student)))
 
 
 def test_baseline_that_is_no_row_is_named_before_there_are_teachers():
@@ -278,7 +289,7 @@ def test_baseline_that_is_no_row_is_named_before_there_are_teachers():
     def against(name, counts=()):
         config = rostered(*teachers, count=2, counts=counts, method=method)
         config.comparison.baseline = name
-        return baseline(Inputs(config))
+        return baseline(RunContext(config))
 
     assert against(None) == against("KD (1-o-1)") == "KD (1-o-1)"
     assert against("teacher 2") == "teacher 2"

@@ -109,7 +109,7 @@ def test_order_is_the_one_that_results_on_disk_were_trained_in(count, batch_size
         buckets = LengthBuckets(lengths, batch_size, seed)
         buckets.set_epoch(epoch)
         told = []
-        buckets.tell = told.append
+        buckets.on_order = told.append
         expected = plain_order(lengths, batch_size, seed, epoch)
         assert list(buckets) == expected
         assert [order.tolist() for order in told] == [expected]

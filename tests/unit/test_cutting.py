@@ -16,8 +16,8 @@ from tmkd.data.batching import tokenise
 from tmkd.data.cutting import count_cut
 from tmkd.models.encoder import load_encoder
 from tmkd.pipelines import cuts
+from tmkd.pipelines.context import RunContext
 from tmkd.pipelines.cuts import cut_of, length_settings
-from tmkd.pipelines.inputs import Inputs
 
 ROWS = Dataset.from_dict(
     {
@@ -50,9 +50,9 @@ def test_count_is_that_of_lengths_without_a_limit(pairs):
 
 
 @pytest.fixture
-def inputs(tmp_path):
+def context(tmp_path):
     def at(length):
-        return Inputs(compose_at(tmp_path, "experiment=smoke", f"encoder.max_length={length}", "runtime.threads=1"))
+        return RunContext(compose_at(tmp_path, "experiment=smoke", f"encoder.max_length={length}", "runtime.threads=1"))
 
     return at
 
@@ -61,28 +61,28 @@ def cut_warnings(caplog):
     return [record.getMessage() for record in caplog.records if "tokens that are read" in record.getMessage()]
 
 
-def test_cut_split_is_warned_of_once_with_the_setting_to_raise(inputs, caplog):
+def test_cut_split_is_warned_of_once_with_the_setting_to_raise(context, caplog):
     tokenizer = load_encoder(source="tiny").tokenizer
     with caplog.at_level(logging.WARNING):
         for _ in range(2):
-            inputs(40).tokens("train", tokenizer, 40)
+            context(40).tokens("train", tokenizer, 40)
     assert cut_warnings(caplog) == [
         "60 of 60 pairs of train (100.0 %) are longer than the 40 tokens that are read, and are cut there; raise "
         "encoder.max_length"
     ]
 
 
-def test_split_of_which_hardly_anything_is_cut_is_not_warned_of(inputs, caplog, monkeypatch):
+def test_split_of_which_hardly_anything_is_cut_is_not_warned_of(context, caplog, monkeypatch):
     tokenizer = load_encoder(source="tiny").tokenizer
     with caplog.at_level(logging.WARNING):
-        inputs(1000).tokens("train", tokenizer, 1000)
+        context(1000).tokens("train", tokenizer, 1000)
         monkeypatch.setattr(cuts, "MANY", 1.0)  # all of them are not more than all
-        inputs(40).tokens("test", tokenizer, 40)
+        context(40).tokens("test", tokenizer, 40)
     assert cut_warnings(caplog) == []
 
 
-def test_tokens_from_before_cuts_were_counted_are_found_and_give_an_upper_bound(inputs, caplog):
-    tokenizer, own = load_encoder(source="tiny").tokenizer, inputs(40)
+def test_tokens_from_before_cuts_were_counted_are_found_and_give_an_upper_bound(context, caplog):
+    tokenizer, own = load_encoder(source="tiny").tokenizer, context(40)
     own.tokens("train", tokenizer, 40)
     spec = own.tokens_spec("train", tokenizer, 40)
     made = own.store.find("tokens", spec)
@@ -95,7 +95,7 @@ def test_tokens_from_before_cuts_were_counted_are_found_and_give_an_upper_bound(
     assert cut_of(older) == {"split": "train", "max_length": 40, "pairs": 60, "cut": {"pairs": 60}, "at_most": True}
     cuts._said.clear()
     with caplog.at_level(logging.WARNING):
-        inputs(40).tokens("train", tokenizer, 40)
+        context(40).tokens("train", tokenizer, 40)
     assert cut_warnings(caplog)[-1].startswith("up to 60 of 60 pairs of train (100.0 %)")
 
 

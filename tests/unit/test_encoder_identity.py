@@ -9,8 +9,8 @@ from tmkd.errors import ModelError
 from tmkd.models import hub
 from tmkd.models.embedded import WEIGHTS_SHA256
 from tmkd.models.encoder import load_encoder
+from tmkd.pipelines.context import RunContext
 from tmkd.pipelines.encoders import encoder_source
-from tmkd.pipelines.inputs import Inputs
 from tmkd.pipelines.specs import encoder_spec
 
 FIRST, SECOND = "1" * 40, "2" * 40
@@ -62,7 +62,7 @@ def test_branch_that_moves_during_a_run_is_one_encoder_to_it(cache):
 
 def test_encoder_is_loaded_at_the_commit_that_it_is_known_by(cache):
     config = Config(encoder=EncoderConfig(source="hub", name=NAME), student=StudentConfig())
-    told = encoder_source(Inputs(config), config.student)
+    told = encoder_source(RunContext(config), config.student)
     assert told["revision"] == FIRST
     (cache / "refs" / "main").write_text(SECOND)
     read = load_encoder(**told).model.embeddings.word_embeddings.weight

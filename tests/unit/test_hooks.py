@@ -19,10 +19,10 @@ import transformers
 from transformers import Trainer, TrainingArguments
 
 from tmkd.data.batching import PairDataset, tokenise
+from tmkd.distributed import Processes
 from tmkd.losses.combine import gold_term
 from tmkd.models.classifier import PairClassifier
 from tmkd.models.encoder import load_encoder
-from tmkd.processes import Processes
 from tmkd.training.fit import fit
 from tmkd.training.sharding import ShardedTrainer
 from tmkd.training.trainer import DistillationTrainer

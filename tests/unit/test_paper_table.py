@@ -28,14 +28,14 @@ from tmkd.config import (
 )
 from tmkd.errors import ConfigError, DataError
 from tmkd.pipelines.tables import COLUMN, add_column, check_columns, encoders, report_folder
-from tmkd.report import grids
+from tmkd.report import text_tables
 from tmkd.report.claims import judge
-from tmkd.report.columns import ClaimTest, Column, claim_tests
 from tmkd.report.latex import escape, to_latex
 from tmkd.report.paper_table import DATA_SETS, Claim, PaperRow, PaperTable, in_order
 from tmkd.report.rows import CHANCE, Row
 from tmkd.report.standing import add_lift
 from tmkd.report.table_folder import claims_csv, results_csv, write_table
+from tmkd.report.task_column import ClaimTest, Column, claim_tests
 
 TABLE = PaperTable(
     "One stage or two",
@@ -83,7 +83,7 @@ RTE = Column(
 
 
 def test_cells_are_the_papers_ours_the_difference_and_the_shares_of_the_ensemble_lift_first() -> None:
-    grid = grids.results(TABLE, [WIKIQA, RTE])
+    grid = text_tables.results(TABLE, [WIKIQA, RTE])
     assert grid.groups == [("", 1), ("WikiQA", 5), ("RTE", 5)]
     assert grid.header == ["", *["paper", "ours", "Δ", "lift", "kept"] * 2]
     assert grid.body == [
@@ -99,15 +99,15 @@ def test_cells_are_the_papers_ours_the_difference_and_the_shares_of_the_ensemble
 
 def test_table_without_the_papers_numbers_has_no_column_for_them() -> None:
     own = replace(TABLE, rows={label: PaperRow(row.arm, {}) for label, row in TABLE.rows.items()})
-    grid = grids.results(own, [WIKIQA])
+    grid = text_tables.results(own, [WIKIQA])
     assert grid.header == ["", "ours", "lift", "kept"]
     assert grid.body[1] == ["KD", "71.00 ± 1.41", "77.5", "88.8"]
     assert "The paper has no such table" in grid.caption
-    assert "paper" not in grids.cost(own, [WIKIQA]).header
+    assert "paper" not in text_tables.cost(own, [WIKIQA]).header
 
 
 def test_speed_and_size_stand_beside_the_papers() -> None:
-    grid = grids.cost(TABLE, [WIKIQA, RTE])
+    grid = text_tables.cost(TABLE, [WIKIQA, RTE])
     assert grid.header == ["", *["paper", "WikiQA", "RTE"] * 2]
     assert grid.body[0] == ["KD", "217", "458", "458", "45.69", "17.24", "17.24"]
     assert grid.body[2] == ["all", "–", "458", "–", "–", "17.24", "–"]
@@ -115,7 +115,7 @@ def test_speed_and_size_stand_beside_the_papers() -> None:
 
 
 def test_caption_says_which_data_metric_and_encoders_are_not_the_papers() -> None:
-    caption = grids.results(TABLE, [WIKIQA, RTE]).caption
+    caption = text_tables.results(TABLE, [WIKIQA, RTE]).caption
     assert "WikiQA stands in for DeepQA: 243 questions (fingerprint abc), judged by MAP" in caption
     assert "judged by MAP, where the paper has accuracy." in caption
     assert "RTE is the paper's: 277 pairs (fingerprint def), judged by accuracy." in caption
@@ -124,7 +124,9 @@ def test_caption_says_which_data_metric_and_encoders_are_not_the_papers() -> Non
     assert "lift, the share of our teacher ensemble's lead over chance; kept, the share of" in caption
     assert "WikiQA: Chance is the MAP expected of a random order of each question's passages." in caption
     assert "RTE: Chance is the accuracy of always answering 'wrong', the most frequent class of the training" in caption
-    other = grids.results(TABLE, [WIKIQA, replace(RTE, paper=None, encoders="Teachers here: random weights")]).caption
+    other = text_tables.results(
+        TABLE, [WIKIQA, replace(RTE, paper=None, encoders="Teachers here: random weights")]
+    ).caption
     assert "RTE is none of the paper's data sets" in other
     assert "WikiQA: Teachers here: MiniLM. RTE: Teachers here: random weights." in other
 
@@ -135,7 +137,7 @@ def test_caption_says_where_a_bilstm_has_its_word_vectors_from() -> None:
             **WIKIQA.rows,
             **{name: replace(row([0.6]), settings={"word_vectors": s}) for name, s in sources.items()},
         }
-        return grids.results(TABLE, [replace(WIKIQA, rows=rows), RTE]).caption
+        return text_tables.results(TABLE, [replace(WIKIQA, rows=rows), RTE]).caption
 
     assert "ord vectors" not in beside({})
     assert "Word vectors of the Bi-LSTM before training: random." in beside({"KD": "random", "TKD": "random"})
@@ -173,7 +175,7 @@ def test_claim_about_one_run_is_not_compared_and_others_do_not_pay_for_it() -> N
     assert [(verdict.ours, verdict.p_holm) for verdict in verdicts] == [
         ("holds", 0.02), ("one run", None), ("not decided", 0.5),
     ]  # fmt: skip
-    grid = grids.claims(TABLE, verdicts)
+    grid = text_tables.claims(TABLE, verdicts)
     assert (grid.body[1][3], grid.body[1][-1]) == ("one run", "–")
     assert "adjusted for all comparisons of this table (2)" in grid.caption
     one_run = list(csv.DictReader(io.StringIO(claims_csv(verdicts))))[1]  # 0 of 2 would read as a claim that failed
@@ -185,12 +187,12 @@ def test_papers_own_numbers_are_asked_too() -> None:
     assert [verdict.paper for verdict in judge(TABLE, [WIKIQA, RTE])] == [True, True, False]
     verdicts = judge(replace(TABLE, rows=worse), [WIKIQA, RTE])
     assert [verdict.paper for verdict in verdicts] == [False, None, False]
-    cells = grids.claims(replace(TABLE, rows=worse), verdicts).body
+    cells = text_tables.claims(replace(TABLE, rows=worse), verdicts).body
     assert [line[2] for line in cells] == ["does not hold", "–", "does not hold"]
 
 
 def test_claims_are_shown_with_interval_p_and_the_share_of_the_ensemble() -> None:
-    grid = grids.claims(TABLE, judge(TABLE, [WIKIQA, RTE]))
+    grid = text_tables.claims(TABLE, judge(TABLE, [WIKIQA, RTE]))
     assert grid.body == [
         ["TKD > KD", "WikiQA", "holds", "holds", "+5.00", "[+3.00, +7.00]", "2 of 2", "0.010", "0.030"],
         ["TKD > KD", "RTE", "holds", "not decided", "-1.00", "[-3.00, +1.00]", "0 of 1", "0.040", "0.080"],
@@ -236,7 +238,7 @@ def test_rows_of_other_seeds_are_not_paired() -> None:
     assert paired.p_value < 0.001 < 0.2 < own.p_value
     column = replace(WIKIQA, rows={**WIKIQA.rows, **rows}, tests=[own])
     assert column.agreeing(own) is None  # no seed meets its like
-    assert grids.claims(TABLE, judge(TABLE, [column])).body[0][6] == "–"
+    assert text_tables.claims(TABLE, judge(TABLE, [column])).body[0][6] == "–"
 
 
 def test_data_sets_that_settings_may_name_are_those_of_the_tables() -> None:
@@ -261,7 +263,7 @@ def test_latex_escapes_what_it_would_read_as_a_command() -> None:
 
 
 def test_latex_table_has_as_many_cells_in_each_line_as_columns() -> None:
-    grid = grids.results(TABLE, [WIKIQA, RTE])
+    grid = text_tables.results(TABLE, [WIKIQA, RTE])
     lines = to_latex(grid, "table5").splitlines()
     assert r"\begin{tabular}{lrrrrrrrrrr}" in lines
     assert r"\multicolumn{1}{c}{} & \multicolumn{5}{c}{WikiQA} & \multicolumn{5}{c}{RTE} \\" in lines

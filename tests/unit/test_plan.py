@@ -17,7 +17,7 @@ from tmkd.config import resolve
 from tmkd.pipelines import calibration, plan
 from tmkd.pipelines.calibration import Trial, timed
 from tmkd.pipelines.estimate import estimate, try_member
-from tmkd.pipelines.planned import NotMadeYet, PlannedInputs, PlanningStore, walk
+from tmkd.pipelines.planned import NotMadeYet, PlannedContext, PlanningStore, walk
 from tmkd.pipelines.teachers import best_teacher
 from tmkd.report.plan_table import PlanRow, duration, print_plan
 
@@ -35,8 +35,8 @@ def planned(tmp_path, monkeypatch):
         paths = [f"paths.{name}={tmp_path / name}" for name in ("artifacts", "reports", "runs")]
         with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
             config = check(resolve(compose("config", overrides=[*small, *paths, *overrides])))
-        inputs = PlannedInputs(config)
-        return inputs, walk(inputs)
+        context = PlannedContext(config)
+        return context, walk(context)
 
     return walked
 
@@ -47,28 +47,28 @@ def tried(works):
     return Trial(1000, 500, {work.batch: 100.0 if work.batch else 1000.0 for work in works}, 2e9, sizes)
 
 
-def by_stage(inputs):
-    return {row.stage: row for row in estimate(inputs.items, tried).rows}
+def by_stage(context):
+    return {row.stage: row for row in estimate(context.items, tried).rows}
 
 
 def test_plan_makes_nothing_but_what_is_read(planned, tmp_path):
-    inputs, _ = planned("method=[kd,mkd,tmkd]")
+    context, _ = planned("method=[kd,mkd,tmkd]")
     assert {path.name.partition("-")[0] for path in (tmp_path / "artifacts").glob("[!.]*")} <= {
         "task",
         "corpus",
         "overlap",
     }
-    assert all(item.missing for item in inputs.items.values())
+    assert all(item.missing for item in context.items.values())
 
 
 def test_inputs_that_are_varied_twice_still_make_nothing(planned):
     """With an ordinary store among them, a plan would train, and nobody would notice but by the time it takes."""
-    inputs, _ = planned("method=kd")
-    once = inputs.varied({"student": {"layers": 1}})
+    context, _ = planned("method=kd")
+    once = context.varied({"student": {"layers": 1}})
     twice = once.varied({"stage2": {"epochs": 1}})
-    assert inputs.varied({}) is inputs
-    assert [type(each) for each in (once, twice)] == [PlannedInputs] * 2
-    assert twice.store.items is inputs.items
+    assert context.varied({}) is context
+    assert [type(each) for each in (once, twice)] == [PlannedContext] * 2
+    assert twice.store.items is context.items
 
 
 def test_every_result_is_counted_once(planned):
@@ -127,29 +127,29 @@ def test_each_architecture_is_tried_once_with_every_batch_size(planned):
         seen.append((works[0].member.what, {work.batch for work in works}))
         return tried(works)
 
-    inputs, _ = planned("method=[kd,tmkd]", "stage2.batch_size=8", "teachers.roster.1.batch_size=4")
-    estimate(inputs.items, counted)
+    context, _ = planned("method=[kd,tmkd]", "stage2.batch_size=8", "teachers.roster.1.batch_size=4")
+    estimate(context.items, counted)
     assert sorted(seen, key=str) == [("teacher 1", {16, 4, None}), ("the student", {16, 8, None})]
 
 
 def test_stage_that_nobody_can_estimate_is_listed(planned):
-    inputs, _ = planned("method=mkd", "teachers.count=1")
-    inputs.store.build("language", {"new": 3}, lambda work: pytest.fail("a plan must not train"), "something new")
-    rows = by_stage(inputs)
+    context, _ = planned("method=mkd", "teachers.count=1")
+    context.store.build("language", {"new": 3}, lambda work: pytest.fail("a plan must not train"), "something new")
+    rows = by_stage(context)
     assert (rows["language"].missing, rows["language"].unknown) == (1, 1)
     assert rows["stage2"].unknown == 0
 
 
 def test_students_trained_together_cost_their_sum_and_are_each_what_they_are(planned):
     """Their parts of the result are stage 2's, and would be counted as trainings once more."""
-    inputs, _ = planned("method=gold", "+method.online={kind: mutual, peers: [{layers: 2}, {layers: 1}]}")
+    context, _ = planned("method=gold", "+method.online={kind: mutual, peers: [{layers: 2}, {layers: 1}]}")
     tried_out = {}
 
     def remembered(works):
         tried_out[works[0].member.architecture] = works[0].member.settings
         return tried(works)
 
-    rows = {row.stage: row for row in estimate(inputs.items, remembered).rows}
+    rows = {row.stage: row for row in estimate(context.items, remembered).rows}
     assert rows["peers"].seconds == pytest.approx(2 * (2 * 600 / 100 + (3 * 300 + 320) / 1000))
     assert (rows["stage2"].missing, rows["stage2"].seconds, rows["stage2"].unknown) == (2, 0, 0)
     students = [each for each in tried_out.values() if hasattr(each, "layers")]
@@ -158,8 +158,8 @@ def test_students_trained_together_cost_their_sum_and_are_each_what_they_are(pla
 
 
 def test_content_of_a_missing_result_is_a_sentence_not_a_damaged_file(planned):
-    inputs, notes = planned("method=mkd")
-    teacher = next(item.artifact for item in inputs.items.values() if item.stage == "teacher")
+    context, notes = planned("method=mkd")
+    teacher = next(item.artifact for item in context.items.values() if item.stage == "teacher")
     with pytest.raises(NotMadeYet, match="what follows from teacher 1"):
         teacher.folder("model")
     assert any("best on validation is not known" in note for note in notes)
@@ -175,8 +175,8 @@ def test_best_teacher_is_taken_to_be_one_that_is_there(tmp_path):
 
 def test_run_prints_a_line_a_stage_in_the_order_of_the_run(planned, monkeypatch, capsys):
     monkeypatch.setattr(plan, "try_member", tried)
-    inputs, _ = planned("method=tmkd")
-    assert plan.run(inputs.config) == "10 results to make, 54 s"
+    context, _ = planned("method=tmkd")
+    assert plan.run(context.config) == "10 results to make, 54 s"
     said = capsys.readouterr().out
     places = [said.index(f"\n{title}") for title in ("teachers", "soft labels", "stage-1", "stage-2", "measurements")]
     assert places == sorted(places)
@@ -185,16 +185,16 @@ def test_run_prints_a_line_a_stage_in_the_order_of_the_run(planned, monkeypatch,
 
 def test_trial_on_a_tiny_encoder_learns_scores_and_reads_sizes(planned, monkeypatch):
     monkeypatch.setattr(calibration, "SECONDS", 0.0)
-    inputs, _ = planned("method=gold", "teachers.count=1")
+    context, _ = planned("method=gold", "teachers.count=1")
     asked = []
-    estimate(inputs.items, lambda works: asked.append(works) or tried(works))
+    estimate(context.items, lambda works: asked.append(works) or tried(works))
     trial = try_member(next(works for works in asked if works[0].member.what == "the student"))
     assert set(trial.speeds) == {16, None} and min(trial.speeds.values()) > 0
     assert 1000 < trial.learnable < trial.parameters  # its word embeddings stay as they are
     assert trial.peak_bytes > 1e7
-    task = inputs.task.details["pairs"]
+    task = context.task.details["pairs"]
     for split in ("train", "validation", "test"):
-        pairs, tokens = trial.sizes[inputs.source(split)]
+        pairs, tokens = trial.sizes[context.source(split)]
         assert pairs == task[split] and 3 * pairs < tokens <= 64 * pairs
 
 

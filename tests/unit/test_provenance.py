@@ -14,7 +14,7 @@ from tmkd.data.batching import tokenise
 from tmkd.errors import ConfigError
 from tmkd.identity import key
 from tmkd.pipelines import ray_scoring
-from tmkd.pipelines.inputs import Inputs
+from tmkd.pipelines.context import RunContext
 from tmkd.pipelines.speed import machine
 from tmkd.provenance import note_machines, processor
 from tmkd.training.runtime import Runtime, resolve_runtime
@@ -23,16 +23,16 @@ HERE, THERE = ({"processor": name, "device": "cpu", "precision": "fp32", "thread
 
 
 @pytest.fixture
-def inputs(tmp_path):
-    return lambda *settings: Inputs(compose_at(tmp_path, "experiment=smoke", "runtime.threads=1", *settings))
+def context(tmp_path):
+    return lambda *settings: RunContext(compose_at(tmp_path, "experiment=smoke", "runtime.threads=1", *settings))
 
 
 def nothing(work):
     return {}
 
 
-def test_manifest_says_device_precision_threads_and_processor_as_they_came_to_be(inputs):
-    own = inputs("runtime.precision=bf16")
+def test_manifest_says_device_precision_threads_and_processor_as_they_came_to_be(context):
+    own = context("runtime.precision=bf16")
     for made in (
         own.task,
         own.build("teacher", {}, nothing, "teacher"),
@@ -43,16 +43,16 @@ def test_manifest_says_device_precision_threads_and_processor_as_they_came_to_be
     assert processor()
 
 
-def test_machine_is_in_no_trained_key(inputs):
+def test_machine_is_in_no_trained_key(context):
     made = [
-        inputs(f"runtime.precision={precision}").build("teacher", {}, nothing, "a") for precision in ("fp32", "bf16")
+        context(f"runtime.precision={precision}").build("teacher", {}, nothing, "a") for precision in ("fp32", "bf16")
     ]
     assert made[0].key == made[1].key
 
 
-def test_machine_of_a_run_that_was_killed_is_not_forgotten(inputs, monkeypatch):
+def test_machine_of_a_run_that_was_killed_is_not_forgotten(context, monkeypatch):
     # or half of a training in bf16 would pass for one in float32
-    own = inputs()
+    own = context()
     monkeypatch.setattr(own, "machine", lambda: HERE)
 
     def killed(work):
@@ -66,8 +66,8 @@ def test_machine_of_a_run_that_was_killed_is_not_forgotten(inputs, monkeypatch):
     assert list(made.manifest["files"]) == []
 
 
-def test_machines_of_all_processes_are_said_each_once(inputs, monkeypatch):
-    own = inputs()
+def test_machines_of_all_processes_are_said_each_once(context, monkeypatch):
+    own = context()
     monkeypatch.setattr(own, "machine", lambda: HERE)
     processes = SimpleNamespace(
         leads=True, gather=lambda said=None: [said, THERE, said], build=lambda build, make: build(make)
@@ -87,11 +87,11 @@ def test_peer_that_is_linked_keeps_the_machines_that_it_was_trained_on(tmp_path)
     assert store.build("stage2", {"peer": 2}, link([]), "peer").manifest["computed_on"] == []
 
 
-def test_device_that_is_not_there_is_said_before_anything_is_made(inputs):
+def test_device_that_is_not_there_is_said_before_anything_is_made(context):
     if torch.cuda.is_available():
         pytest.skip("it is there")
     with pytest.raises(ConfigError, match=r"runtime\.device: 'cuda' is not on this machine"):
-        inputs("runtime.device=cuda").store.build("task", {}, lambda work: pytest.fail("made"), "task")
+        context("runtime.device=cuda").store.build("task", {}, lambda work: pytest.fail("made"), "task")
 
 
 def test_soft_labels_by_ray_are_those_of_the_workers_machines(tmp_path, pairs, encoder, monkeypatch):
@@ -123,13 +123,13 @@ def test_soft_labels_by_ray_are_those_of_the_workers_machines(tmp_path, pairs, e
 
 
 @pytest.fixture
-def on(inputs, monkeypatch):
+def on(context, monkeypatch):
     """A function from a runtime to what a speed would be known by on a machine where "auto" comes to it."""
 
     def resolved(runtime):
         monkeypatch.setattr("tmkd.training.runtime.resolve_runtime", lambda **_: runtime)
         monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "Card")
-        return machine(inputs())
+        return machine(context())
 
     return resolved
 
@@ -164,16 +164,16 @@ def test_speed_is_known_by_the_threads_that_there_are(on):
     assert (one["threads"], two["threads"]) == (1, 2)
 
 
-def test_settings_that_come_to_the_same_have_the_same_speed(inputs):
-    automatic = machine(inputs())
+def test_settings_that_come_to_the_same_have_the_same_speed(context):
+    automatic = machine(context())
     asked = {name: str(automatic[name]) for name in ("device", "precision", "attention", "score_batch")}
-    assert machine(inputs(*(f"runtime.{name}={value}" for name, value in asked.items()))) == automatic
+    assert machine(context(*(f"runtime.{name}={value}" for name, value in asked.items()))) == automatic
     assert resolve_runtime(threads=1).machine()["threads"] == 1
 
 
-def test_processes_join_before_any_of_them_can_hold_the_lock_of_a_result(inputs, monkeypatch):
+def test_processes_join_before_any_of_them_can_hold_the_lock_of_a_result(context, monkeypatch):
     """The one that holds it would wait for all to join, and the others for the lock."""
     asked = []
-    monkeypatch.setattr("tmkd.pipelines.inputs.joined", lambda: asked.append("joined"))
-    inputs()
+    monkeypatch.setattr("tmkd.pipelines.context.joined", lambda: asked.append("joined"))
+    context()
     assert asked == ["joined"]

@@ -4,7 +4,7 @@ from datasets import Dataset
 
 import tmkd.soft_labels
 from tmkd.errors import DamagedArtifact
-from tmkd.parts import as_numbers, pack
+from tmkd.shards import as_numbers, pack
 from tmkd.soft_labels import SoftLabels, read_soft_labels, write_soft_labels
 
 IDS = [f"{number:016x}" for number in range(25)]

@@ -85,7 +85,7 @@ def test_windows_load_each_teacher_once_a_window_and_give_every_pair_its_own(tok
 
     states = WindowedStates([teacher(0), teacher(1)], window=8)
     sampler = LengthBuckets(np.asarray(tokens["length"]), 4, seed=1)
-    sampler.tell = states.plan
+    sampler.on_order = states.plan
     pairs = PairDataset(tokens, states=states)
     for _ in range(2):
         for index in sampler:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from tmkd import expect
+from tmkd import validators
 from tmkd.config import ArmConfig, Config, MethodConfig, OnlineConfig, TermConfig, teaching
 
 TARGETS = ("none", "one", "average", "heads", "students")
@@ -30,13 +30,13 @@ VARIED = ("corpus", "encoder", "teachers", "student", "stage1", "language", "sta
 def check_stages(config: Config) -> None:
     """How long both stages train, and what the first one learns."""
     for where, section in (("stage1", config.stage1), ("stage2", config.stage2)):
-        expect.positive(where, section, ("learning_rate", "batch_size", "epochs"))
-    expect.that(config.stage2.patience >= 0, "stage2.patience", "0 (never) or more", config.stage2.patience)
-    expect.that(0 < config.stage1.share <= 1, "stage1.share", "more than 0, at most 1", config.stage1.share)
-    expect.one_of("stage1.kind", config.stage1.kind, ("soft", "terms", "language"))
+        validators.positive(where, section, ("learning_rate", "batch_size", "epochs"))
+    validators.that(config.stage2.patience >= 0, "stage2.patience", "0 (never) or more", config.stage2.patience)
+    validators.that(0 < config.stage1.share <= 1, "stage1.share", "more than 0, at most 1", config.stage1.share)
+    validators.one_of("stage1.kind", config.stage1.kind, ("soft", "terms", "language"))
     if config.stage1.kind == "language":
         _language(config)
-    expect.one_of("stage1.targets", config.stage1.targets, ("average", "heads"))
+    validators.one_of("stage1.targets", config.stage1.targets, ("average", "heads"))
     _soft("stage1", config.stage1.loss, config.stage1.temperature)
 
 
@@ -44,23 +44,23 @@ def check_method(config: Config) -> None:
     """The soft loss, the terms, the peers and the arms."""
     method = config.method
     _soft("method", method.loss, method.temperature)
-    expect.share("method.alpha", method.alpha)
+    validators.share("method.alpha", method.alpha)
     if method.alpha_end is not None:
-        expect.share("method.alpha_end", method.alpha_end)
+        validators.share("method.alpha_end", method.alpha_end)
     if method.temperature_end is not None:
-        expect.that(
+        validators.that(
             0 < method.temperature_end < math.inf, "method.temperature_end", "more than 0", method.temperature_end
         )
-    expect.one_of("method.schedule", method.schedule, COURSES)
-    expect.one_of("method.mix", method.mix, MIXES)
-    expect.one_of("method.head_init", method.head_init, HEAD_INITS)
-    expect.one_of("method.teacher_weights", method.teacher_weights, TEACHER_WEIGHTS)
-    expect.one_of("stage1.teacher_weights", config.stage1.teacher_weights, TEACHER_WEIGHTS[:-1])
+    validators.one_of("method.schedule", method.schedule, COURSES)
+    validators.one_of("method.mix", method.mix, MIXES)
+    validators.one_of("method.head_init", method.head_init, HEAD_INITS)
+    validators.one_of("method.teacher_weights", method.teacher_weights, TEACHER_WEIGHTS)
+    validators.one_of("stage1.teacher_weights", config.stage1.teacher_weights, TEACHER_WEIGHTS[:-1])
     _weights(config)
     for name, term in method.terms.items():
         _term(f"method.terms.{name}", term)
     _online(method.online)
-    expect.that(bool(method.arms), "method.arms", "at least one arm (for example method=tmkd)", method.arms)
+    validators.that(bool(method.arms), "method.arms", "at least one arm (for example method=tmkd)", method.arms)
     fewest = min([config.teachers.count, *config.comparison.teacher_counts])
     for name, arm in method.arms.items():
         _arm(f"method.arms.{name}", arm, method, fewest)
@@ -71,93 +71,93 @@ def _weights(config: Config) -> None:
     if "fixed" in (method.teacher_weights, config.stage1.teacher_weights):
         most = len(teaching(config))
         good = len(method.weights) == most and all(0 <= weight < math.inf for weight in method.weights)
-        expect.that(good, "method.weights", f"{most} numbers, none negative", method.weights)
+        validators.that(good, "method.weights", f"{most} numbers, none negative", method.weights)
         for count in config.comparison.teacher_counts or [most]:
             one = count == 1 or sum(method.weights[:count]) > 0
-            expect.that(one, "method.weights", f"one of the first {count} above 0", method.weights)
+            validators.that(one, "method.weights", f"one of the first {count} above 0", method.weights)
 
 
 def _arm(where: str, arm: ArmConfig, method: MethodConfig, fewest: int) -> None:
     for section, changes in arm.set.items():
-        expect.one_of(f"{where}.set", section, VARIED)
-        expect.that(isinstance(changes, dict), f"{where}.set.{section}", "settings, {name: value}", changes)
-    expect.names(f"{where}.set", arm.set)
-    expect.one_of(f"{where}.targets", arm.targets, TARGETS)
+        validators.one_of(f"{where}.set", section, VARIED)
+        validators.that(isinstance(changes, dict), f"{where}.set.{section}", "settings, {name: value}", changes)
+    validators.names(f"{where}.set", arm.set)
+    validators.one_of(f"{where}.targets", arm.targets, TARGETS)
     if arm.teacher is not None:
-        expect.that(1 <= arm.teacher <= fewest, f"{where}.teacher", f"a number from 1 to {fewest}", arm.teacher)
-        expect.that(arm.targets == "one", f"{where}.teacher", "null unless targets is one", arm.teacher)
+        validators.that(1 <= arm.teacher <= fewest, f"{where}.teacher", f"a number from 1 to {fewest}", arm.teacher)
+        validators.that(arm.targets == "one", f"{where}.teacher", "null unless targets is one", arm.teacher)
     if arm.alpha is not None:
-        expect.share(f"{where}.alpha", arm.alpha)
+        validators.share(f"{where}.alpha", arm.alpha)
     temperature = method.temperature if arm.temperature is None else arm.temperature
     _soft(where, arm.loss or method.loss, temperature)
-    expect.that(arm.generations >= 1, f"{where}.generations", "1 or more", arm.generations)
+    validators.that(arm.generations >= 1, f"{where}.generations", "1 or more", arm.generations)
     alone = arm.generations == 1 or not (arm.pretrain or arm.targets == "students")
-    expect.that(alone, f"{where}.generations", "1, where pretrain is true or targets is students", arm.generations)
+    validators.that(alone, f"{where}.generations", "1, where pretrain is true or targets is students", arm.generations)
     if not arm.fine_tune:
         single = arm.targets != "students" and arm.generations == 1
-        expect.that(arm.pretrain, f"{where}.fine_tune", "true, where pretrain is false", arm.fine_tune)
-        expect.that(single, f"{where}.fine_tune", "true, where there are several students", arm.fine_tune)
+        validators.that(arm.pretrain, f"{where}.fine_tune", "true, where pretrain is false", arm.fine_tune)
+        validators.that(single, f"{where}.fine_tune", "true, where there are several students", arm.fine_tune)
     for own in arm.terms or []:
         known = f"names in method.terms ({', '.join(method.terms) or 'none'})"
-        expect.that(own in method.terms, f"{where}.terms", known, own)
+        validators.that(own in method.terms, f"{where}.terms", known, own)
         taught = arm.targets != "none" or method.terms[own].loss in WITHOUT_TEACHER
-        expect.that(taught, f"{where}.terms", "terms that need no teacher, where targets is none", own)
+        validators.that(taught, f"{where}.terms", "terms that need no teacher, where targets is none", own)
 
 
 def _term(where: str, term: TermConfig) -> None:
-    expect.one_of(f"{where}.loss", term.loss, TERMS)
-    expect.one_of(f"{where}.schedule", term.schedule, COURSES)
-    expect.fraction(f"{where}.warm_up", term.warm_up)
+    validators.one_of(f"{where}.loss", term.loss, TERMS)
+    validators.one_of(f"{where}.schedule", term.schedule, COURSES)
+    validators.fraction(f"{where}.warm_up", term.warm_up)
     for name in ("weight", "end"):
         value = getattr(term, name)
-        expect.that(value is None or 0 <= value < math.inf, f"{where}.{name}", "0 or more", value)
+        validators.that(value is None or 0 <= value < math.inf, f"{where}.{name}", "0 or more", value)
     if term.layers is not None:
-        expect.one_of(f"{where}.layers", term.layers, LAYER_MAPS)
-    expect.one_of(f"{where}.pooling", term.pooling, POOLINGS)
+        validators.one_of(f"{where}.layers", term.layers, LAYER_MAPS)
+    validators.one_of(f"{where}.pooling", term.pooling, POOLINGS)
     own = term.loss in POOLED or term.pooling == "first"
-    expect.that(own, f"{where}.pooling", f"first, where loss is none of {', '.join(POOLED)}", term.pooling)
+    validators.that(own, f"{where}.pooling", f"first, where loss is none of {', '.join(POOLED)}", term.pooling)
     heads = term.relation_heads
-    expect.that(heads is None or heads > 0, f"{where}.relation_heads", "1 or more", heads)
-    expect.that(bool(term.stages) and set(term.stages) <= {1, 2}, f"{where}.stages", "1, 2 or both", term.stages)
+    validators.that(heads is None or heads > 0, f"{where}.relation_heads", "1 or more", heads)
+    validators.that(bool(term.stages) and set(term.stages) <= {1, 2}, f"{where}.stages", "1, 2 or both", term.stages)
 
 
 def _online(online: OnlineConfig) -> None:
     where, peers = "method.online", online.peers
-    expect.one_of(f"{where}.kind", online.kind, ONLINE)
-    expect.one_of(f"{where}.direction", online.direction, ("both", "down"))
+    validators.one_of(f"{where}.kind", online.kind, ONLINE)
+    validators.one_of(f"{where}.direction", online.direction, ("both", "down"))
     both = online.kind == "mutual" or online.direction == "both"
-    expect.that(both, f"{where}.direction", "both, where kind is not mutual", online.direction)
+    validators.that(both, f"{where}.direction", "both, where kind is not mutual", online.direction)
     codistilled = online.kind == "codistillation" or not online.processes
-    expect.that(codistilled, f"{where}.processes", "false, where kind is not codistillation", online.processes)
+    validators.that(codistilled, f"{where}.processes", "false, where kind is not codistillation", online.processes)
     counted = type(peers) is int and peers >= 2
     listed = isinstance(peers, list) and len(peers) >= 2 and all(isinstance(peer, dict) for peer in peers)
     expected = "a number from 2 on, or a list of at least two students' settings"
-    expect.that(counted or listed, f"{where}.peers", expected, peers)
-    expect.names(f"{where}.peers", peers)
+    validators.that(counted or listed, f"{where}.peers", expected, peers)
+    validators.names(f"{where}.peers", peers)
     for name in ("seeds", "exits", "exit_threshold"):
         own = listed and any(name in peer for peer in peers)
-        expect.that(not own, f"{where}.peers", f"settings without {name}, which are those of all", peers)
-    expect.not_negative(f"{where}.weight", online.weight)
-    expect.that(0 < online.temperature < math.inf, f"{where}.temperature", "more than 0", online.temperature)
-    expect.fraction(f"{where}.burn_in", online.burn_in)
-    expect.that(online.refresh >= 1, f"{where}.refresh", "1 step or more", online.refresh)
+        validators.that(not own, f"{where}.peers", f"settings without {name}, which are those of all", peers)
+    validators.not_negative(f"{where}.weight", online.weight)
+    validators.that(0 < online.temperature < math.inf, f"{where}.temperature", "more than 0", online.temperature)
+    validators.fraction(f"{where}.burn_in", online.burn_in)
+    validators.that(online.refresh >= 1, f"{where}.refresh", "1 step or more", online.refresh)
 
 
 def _language(config: Config) -> None:
     language, student = config.language, config.student
     masks = student.encoder.source != "bilstm"
-    expect.that(masks, "stage1.kind", "soft where student.encoder.source is bilstm", config.stage1.kind)
-    expect.that(student.init == "encoder", "student.init", "encoder where stage1.kind is language", student.init)
+    validators.that(masks, "stage1.kind", "soft where student.encoder.source is bilstm", config.stage1.kind)
+    validators.that(student.init == "encoder", "student.init", "encoder where stage1.kind is language", student.init)
     for name in ("kl", "mlm", "cosine"):
-        expect.not_negative(f"language.{name}", getattr(language, name))
+        validators.not_negative(f"language.{name}", getattr(language, name))
     some = language.kl + language.mlm + language.cosine > 0
-    expect.that(some, "language", "at least one of kl, mlm and cosine above 0", "0 for all")
-    expect.positive("language", language, ("temperature", "fit_epochs", "fit_learning_rate", "fit_batch_size"))
-    expect.that(0 < language.masked <= 1, "language.masked", "more than 0, at most 1", language.masked)
-    expect.fraction("language.held_out", language.held_out)
-    expect.seed("language.seed", language.seed)
+    validators.that(some, "language", "at least one of kl, mlm and cosine above 0", "0 for all")
+    validators.positive("language", language, ("temperature", "fit_epochs", "fit_learning_rate", "fit_batch_size"))
+    validators.that(0 < language.masked <= 1, "language.masked", "more than 0, at most 1", language.masked)
+    validators.fraction("language.held_out", language.held_out)
+    validators.seed("language.seed", language.seed)
 
 
 def _soft(where: str, loss: str, temperature: float) -> None:
-    expect.one_of(f"{where}.loss", loss, LOSSES)
-    expect.that(0 < temperature < math.inf, f"{where}.temperature", "more than 0", temperature)
+    validators.one_of(f"{where}.loss", loss, LOSSES)
+    validators.that(0 < temperature < math.inf, f"{where}.temperature", "more than 0", temperature)

@@ -15,7 +15,7 @@ from torch.utils.data import Dataset as TorchDataset
 from torch.utils.data import Sampler
 from transformers import PreTrainedTokenizerBase
 
-from tmkd.mapped import letting_go
+from tmkd.memmap import letting_go
 
 MULTIPLE = 8  # padded lengths are multiples of it: matrix products like them
 State = tuple[str, int]  # kind and layer, as in tmkd.models.states
@@ -191,7 +191,7 @@ class LengthBuckets(Sampler[int]):
         self.batch_size = batch_size
         self.seed = seed
         self.epoch = 0
-        self.tell: Callable[[np.ndarray], None] | None = None  # told the order of each epoch before it begins
+        self.on_order: Callable[[np.ndarray], None] | None = None  # told the order of each epoch before it begins
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
@@ -214,8 +214,8 @@ class LengthBuckets(Sampler[int]):
             widths = -(-self.lengths[mega].astype(np.int64) // MULTIPLE)
             order[start:end] = mega[np.argsort(-widths, kind="stable")]
         turns = random.permutation(batches)
-        if self.tell is not None:
-            self.tell(np.concatenate([order[: batches * size].reshape(-1, size)[turns].ravel(), short]))
+        if self.on_order is not None:
+            self.on_order(np.concatenate([order[: batches * size].reshape(-1, size)[turns].ravel(), short]))
         for turn in turns:
             yield from order[turn * size : (turn + 1) * size].tolist()
         yield from short.tolist()

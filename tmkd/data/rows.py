@@ -23,8 +23,8 @@ from tmkd.data.fields import name_of, text
 from tmkd.data.records import Record, Source
 from tmkd.data.schema import CORPUS_COLUMNS, Corpus, pair_id
 from tmkd.errors import DataError
-from tmkd.mapped import letting_go
-from tmkd.parts import as_numbers, ids_of
+from tmkd.memmap import letting_go
+from tmkd.shards import as_numbers, ids_of
 
 BATCH = 10_000  # rows that are in memory at once
 SHARES = 64  # of all numbers, one of which is in memory at once; a power of 2

@@ -14,10 +14,10 @@ from typing import Any
 from torch import Tensor
 from torch.nn import functional as F
 
+from tmkd.losses.all_gather import all_rows
 from tmkd.losses.combine import Term
 from tmkd.losses.feature import cosine
 from tmkd.losses.response import kl_of_each
-from tmkd.losses.together import all_rows
 
 UNMASKED = -100  # where a batch's ``masked`` asks for no prediction
 

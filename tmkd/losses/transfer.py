@@ -15,11 +15,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tmkd.losses.all_gather import all_rows
 from tmkd.losses.attention import attention_kl, neighbouring_maps, relation_kl, score_mse
 from tmkd.losses.feature import Projection, cosine, hidden_mse, hint, patient
 from tmkd.losses.mapping import LAYER_MAPS, layer_pairs
 from tmkd.losses.relation import angles, distances, flow, similarity
-from tmkd.losses.together import all_rows
 
 State = tuple[str, int]
 MAPS = (*LAYER_MAPS, "middle", "embeddings")

@@ -21,7 +21,7 @@ from tmkd.errors import DamagedArtifact
 from tmkd.models.encoder import Encoder, load_encoder
 from tmkd.models.exits import EXIT, Exits, check_exits, leave_at, leave_early
 from tmkd.models.heads import GOLD, Heads
-from tmkd.models.part_way import layer_outputs
+from tmkd.models.partial_forward import layer_outputs
 from tmkd.models.states import ATTENTION_KINDS, State, attention_maps, pooled
 
 

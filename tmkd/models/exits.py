@@ -16,7 +16,7 @@ from transformers import PreTrainedModel
 from tmkd.errors import ModelError
 from tmkd.models.heads import GOLD, Heads
 from tmkd.models.layers import layer_stack
-from tmkd.models.part_way import parameters_up_to, rows_of, run_layers, states_of
+from tmkd.models.partial_forward import parameters_up_to, rows_of, run_layers, states_of
 
 if TYPE_CHECKING:
     from tmkd.models.classifier import PairClassifier

@@ -32,7 +32,7 @@ class Trial:
         parameters: of the classifier; ``learnable`` are those that a training changes.
         speeds: tokens a second, padding and batching included, by the training's batch size; of scoring under None.
         peak_bytes: the most memory held: the device's where it has its own, else the process's.
-        sizes: pairs and tokens of each split that it reads, by ``Inputs.source``.
+        sizes: pairs and tokens of each split that it reads, by ``RunContext.source``.
     """
 
     parameters: int

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from tmkd.artifacts import MODEL, Artifact
 from tmkd.data.schema import SPLITS
+from tmkd.pipelines.context import CORPUS, RunContext
 from tmkd.pipelines.cuts import cut_of
-from tmkd.pipelines.inputs import CORPUS, Inputs
 from tmkd.pipelines.overlap import corpora, corpus_overlap
 from tmkd.provenance import COMPUTED_ON
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
-def data_facts(inputs: Inputs, members: Mapping[str, Sequence[Artifact]]) -> dict[str, Any]:
+def data_facts(context: RunContext, members: Mapping[str, Sequence[Artifact]]) -> dict[str, Any]:
     """Return what ``tmkd.report.data_notes`` says, as JSON.
 
     Args:
         members: for each row of the comparison, the classifiers that it was computed from.
     """
-    with_corpus = corpora(inputs)
+    with_corpus = corpora(context)
     return {
         "overlap": [corpus_overlap(own).details for own in with_corpus],
-        "cut": _cuts(inputs, with_corpus, members),
+        "cut": _cuts(context, with_corpus, members),
         COMPUTED_ON: {row: _machines(classifiers) for row, classifiers in members.items()},
     }
 
@@ -41,18 +41,18 @@ def _machines(classifiers: Sequence[Artifact]) -> list[dict[str, Any]] | None:
 
 
 def _cuts(
-    inputs: Inputs, with_corpus: Sequence[Inputs], members: Mapping[str, Sequence[Artifact]]
+    context: RunContext, with_corpus: Sequence[RunContext], members: Mapping[str, Sequence[Artifact]]
 ) -> list[dict[str, Any]]:
     """Return how much is cut of each split, for each tokenizer and length; nothing of tokens that are not there."""
     rows: dict[str, list[str]] = {}  # by the name of the tokens of the first split
     readers: dict[str, tuple[PreTrainedTokenizerBase, int]] = {}
     for row, classifiers in members.items():
         for tokenizer, length in _read_with(classifiers):
-            name = str(inputs.tokens_spec(SPLITS[0], tokenizer, length))
+            name = str(context.tokens_spec(SPLITS[0], tokenizer, length))
             readers.setdefault(name, (tokenizer, length))
             if row not in rows.setdefault(name, []):
                 rows[name].append(row)
-    split_of = [*((inputs, split) for split in SPLITS), *((own, CORPUS) for own in with_corpus)]
+    split_of = [*((context, split) for split in SPLITS), *((own, CORPUS) for own in with_corpus)]
     found = []
     for name, reader in readers.items():
         for own, split in split_of:

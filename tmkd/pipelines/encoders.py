@@ -13,7 +13,7 @@ from tmkd.artifacts import Artifact
 from tmkd.config import EncoderConfig, StudentConfig, TeacherConfig, encoder_of
 from tmkd.identity import key
 from tmkd.models.hub import commit_of, folder_of
-from tmkd.pipelines.inputs import CORPUS, Inputs
+from tmkd.pipelines.context import CORPUS, RunContext
 from tmkd.pipelines.specs import encoder_spec, student_spec
 
 ENCODER = "encoder"
@@ -23,13 +23,13 @@ MADE = ("words", "vectors", "dimensions", "layers", "width", "seed")
 
 
 def encoder_source(
-    inputs: Inputs, member: TeacherConfig | StudentConfig, start: Artifact | None = None
+    context: RunContext, member: TeacherConfig | StudentConfig, start: Artifact | None = None
 ) -> dict[str, Any]:
     """Return what ``load_encoder`` is to be told of a member's encoder; make that encoder if it is not there yet.
 
     ``start`` is a trained teacher whose encoder the member starts from instead.
     """
-    encoder = encoder_of(member, inputs.config)
+    encoder = encoder_of(member, context.config)
     if start is not None:
         trusted = {"trust_remote_code": encoder.trust_remote_code}
         return {"name": str(start.folder(TEACHERS_ENCODER)), "pooling": encoder.pooling, **trusted}
@@ -38,29 +38,29 @@ def encoder_source(
         if encoder.source == "hub" and folder_of(encoder.name) is None:  # the one that the result is known by
             told["revision"] = commit_of(str(encoder.name), encoder.revision)
         return told
-    return {"name": str(_made(inputs, encoder).folder(ENCODER)), "pooling": encoder.pooling}
+    return {"name": str(_made(context, encoder).folder(ENCODER)), "pooling": encoder.pooling}
 
 
-def student_identity(inputs: Inputs, start: Artifact | None = None) -> dict[str, Any]:
+def student_identity(context: RunContext, start: Artifact | None = None) -> dict[str, Any]:
     """Return what a student's artifacts are known by: ``student_spec``, with the key of an encoder that is made, and of
     the teacher that it starts from."""
-    encoder = encoder_of(inputs.config.student, inputs.config)
-    made = key("encoder", _spec(inputs, encoder)) if encoder.source == "bilstm" else None
-    return student_spec(inputs.config, made) | ({"init": start.key} if start else {})
+    encoder = encoder_of(context.config.student, context.config)
+    made = key("encoder", _spec(context, encoder)) if encoder.source == "bilstm" else None
+    return student_spec(context.config, made) | ({"init": start.key} if start else {})
 
 
-def _spec(inputs: Inputs, encoder: EncoderConfig) -> dict[str, Any]:
+def _spec(context: RunContext, encoder: EncoderConfig) -> dict[str, Any]:
     # The corpus counts where any arm needs it, so that all students of a comparison know the same words.
-    corpus = inputs.corpus.key if inputs.needs_corpus else None
-    return {"task": inputs.task_key, "corpus": corpus, "bilstm": encoder_spec(encoder)["bilstm"]}
+    corpus = context.corpus.key if context.needs_corpus else None
+    return {"task": context.task_key, "corpus": corpus, "bilstm": encoder_spec(encoder)["bilstm"]}
 
 
-def _made(inputs: Inputs, encoder: EncoderConfig) -> Artifact:
-    spec = _spec(inputs, encoder)
+def _made(context: RunContext, encoder: EncoderConfig) -> Artifact:
+    spec = _spec(context, encoder)
 
     def texts() -> Iterator[list[str]]:
-        for split in ("train", *([CORPUS] if inputs.needs_corpus else [])):
-            for batch in inputs.rows(split).iter(1000):
+        for split in ("train", *([CORPUS] if context.needs_corpus else [])):
+            for batch in context.rows(split).iter(1000):
                 yield batch["question"]
                 yield batch["passage"]
 
@@ -72,4 +72,4 @@ def _made(inputs: Inputs, encoder: EncoderConfig) -> Artifact:
         tokenizer.save_pretrained(work / ENCODER)
         return {**facts, "vectors": Path(encoder.vectors).name if encoder.vectors else "random"}
 
-    return inputs.store.build("encoder", spec, make, f"Bi-LSTM over {encoder.words} words")
+    return context.store.build("encoder", spec, make, f"Bi-LSTM over {encoder.words} words")

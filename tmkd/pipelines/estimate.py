@@ -70,19 +70,19 @@ def try_member(works: Sequence[Work]) -> Trial:
     from tmkd.pipelines.teachers import new_classifier
 
     member = works[0].member
-    inputs = member.inputs
+    context = member.context
     if isinstance(member.settings, StudentConfig):
-        model = new_student(inputs, [GOLD])
+        model = new_student(context, [GOLD])
     else:
-        model = new_classifier(inputs, member.settings, [GOLD])
+        model = new_classifier(context, member.settings, [GOLD])
     sizes = {}
     for work in works:
         if work.source not in sizes:
-            lengths = work.inputs.tokens(work.split, model.tokenizer, model.max_length)["length"]
+            lengths = work.context.tokens(work.split, model.tokenizer, model.max_length)["length"]
             sizes[work.source] = (len(lengths), sum(lengths))
-    tokens = inputs.tokens("train", model.tokenizer, model.max_length)
+    tokens = context.tokens("train", model.tokenizer, model.max_length)
     batches = sorted({work.batch for work in works}, key=lambda batch: batch or 0, reverse=True)
-    trial = try_out(model, tokens, batches, inputs.runtime, member.what, settings(inputs.config.trainer))
+    trial = try_out(model, tokens, batches, context.runtime, member.what, settings(context.config.trainer))
     del model
     gc.collect()
     return replace(trial, sizes=sizes)

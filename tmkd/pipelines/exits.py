@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from tmkd.artifacts import Artifact
 from tmkd.config import Config, settings
 from tmkd.errors import ConfigError, ModelError
+from tmkd.pipelines.context import RunContext
 from tmkd.pipelines.encoders import encoder_source
-from tmkd.pipelines.inputs import Inputs
 from tmkd.pipelines.teachers import predictions
 
 if TYPE_CHECKING:
@@ -62,13 +62,13 @@ def exits_spec(config: Config) -> dict[str, Any]:
     return {"exits": {"layers": layers, **settings(config.method.exits)}} if layers else {}
 
 
-def check_student_exits(inputs: Inputs, arm: str) -> None:
+def check_student_exits(context: RunContext, arm: str) -> None:
     """Raise ConfigError, before any training, for exits that an arm's student cannot have."""
     from tmkd.models.encoder import inspect_encoder
     from tmkd.models.exits import check_exits
 
-    student = inputs.config.student
-    encoder, _ = inspect_encoder(**encoder_source(inputs, student), keep=student.layers, keep_which=student.keep)
+    student = context.config.student
+    encoder, _ = inspect_encoder(**encoder_source(context, student), keep=student.layers, keep_which=student.keep)
     try:
         check_exits(encoder, student.exits)
     except ModelError as error:

@@ -18,7 +18,7 @@ TOLD_APART = ("student.exits", "student.exit_threshold", "method.online")  # the
 
 
 @dataclass(frozen=True)
-class Settled:
+class ResolvedArm:
     """An arm's settings, and ``method``'s where it has none.
 
     Attributes:
@@ -36,7 +36,7 @@ class Settled:
     terms: tuple[str, ...]
 
 
-def settle(arm: ArmConfig, method: MethodConfig) -> Settled:
+def settle(arm: ArmConfig, method: MethodConfig) -> ResolvedArm:
     """Fill in what an arm leaves to ``method``."""
     alpha = method.alpha if arm.alpha is None else arm.alpha
     counts = not arm.fine_tune or max(alpha, method.alpha_end or 0.0) > 0  # α is of stage 2
@@ -46,7 +46,7 @@ def settle(arm: ArmConfig, method: MethodConfig) -> Settled:
         terms = [name for name, term in method.terms.items() if targets != "none" or term.loss in WITHOUT_TEACHER]
     if not arm.fine_tune:
         terms = [name for name in terms if 1 in method.terms[name].stages]
-    return Settled(
+    return ResolvedArm(
         targets,
         arm.fine_tune and counts and (targets != "none" or arm.generations > 1),
         alpha,
@@ -106,7 +106,7 @@ def _set(changes: dict[str, Any], path: str = "") -> str:
     return "".join(parts)
 
 
-def _told(method: MethodConfig, settled: Settled) -> str:
+def _told(method: MethodConfig, settled: ResolvedArm) -> str:
     """Return what an arm sets otherwise than the method, as it stands in the arm's name."""
     parts = []
     if settled.alpha != method.alpha:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tmkd.config import MethodConfig
-from tmkd.pipelines.arms import Lesson
-from tmkd.pipelines.inputs import Inputs
+from tmkd.pipelines.arms import StudentObjective
+from tmkd.pipelines.context import RunContext
 from tmkd.pipelines.specs import course_spec, soft_spec, teaching_spec, weights_spec
 from tmkd.pipelines.terms import amount
 
@@ -14,56 +14,56 @@ if TYPE_CHECKING:
     from tmkd.losses.combine import Amount, Term
 
 
-def objective(inputs: Inputs, lesson: Lesson) -> list[Term]:
+def objective_terms(context: RunContext, objective: StudentObjective) -> list[Term]:
     """Return the paper's two terms, or their like for a student whose one head learns from both."""
     from tmkd.losses.combine import gold_term, soft_term, weighed_term
 
-    method = inputs.config.method
-    if not lesson.teachers:
+    method = context.config.method
+    if not objective.teachers:
         return [gold_term(1.0)]
-    if method.alpha_end is None and lesson.alpha == 1 and lesson.mix == "heads":
-        return [soft_term(1.0, lesson.loss, _temperature(method, lesson))]
-    alpha = amount(lesson.alpha, method.alpha_end, method.schedule)
-    if lesson.mix == "weigh":
-        return [weighed_term(alpha, _temperature(method, lesson))]
-    rest = amount(1.0 - lesson.alpha, None if method.alpha_end is None else 1.0 - method.alpha_end, method.schedule)
-    head = "gold" if lesson.mix == "blend" else "soft"
-    return [gold_term(rest), soft_term(alpha, lesson.loss, _temperature(method, lesson), head)]
+    if method.alpha_end is None and objective.alpha == 1 and objective.mix == "heads":
+        return [soft_term(1.0, objective.loss, _temperature(method, objective))]
+    alpha = amount(objective.alpha, method.alpha_end, method.schedule)
+    if objective.mix == "weigh":
+        return [weighed_term(alpha, _temperature(method, objective))]
+    rest = amount(1.0 - objective.alpha, None if method.alpha_end is None else 1.0 - method.alpha_end, method.schedule)
+    head = "gold" if objective.mix == "blend" else "soft"
+    return [gold_term(rest), soft_term(alpha, objective.loss, _temperature(method, objective), head)]
 
 
-def final_alpha(inputs: Inputs, lesson: Lesson) -> float:
+def final_alpha(context: RunContext, objective: StudentObjective) -> float:
     """Return α when training ends, by which the heads that predict are chosen."""
-    end = inputs.config.method.alpha_end
-    return lesson.alpha if end is None else end
+    end = context.config.method.alpha_end
+    return objective.alpha if end is None else end
 
 
-def objective_spec(inputs: Inputs, lesson: Lesson) -> dict[str, Any]:
-    """Return the identity of ``objective``; what is as the paper has it is not named."""
-    method = inputs.config.method
-    if not lesson.teachers:
+def objective_spec(context: RunContext, objective: StudentObjective) -> dict[str, Any]:
+    """Return the identity of ``objective_terms``; what is as the paper has it is not named."""
+    method = context.config.method
+    if not objective.teachers:
         return {}
-    spec: dict[str, Any] = {"teachers": [teacher.key for teacher in lesson.teachers], "targets": lesson.targets}
-    spec |= {"alpha": float(lesson.alpha), **soft_spec(lesson.loss, lesson.temperature)}
-    for teacher in lesson.teachers:
+    spec: dict[str, Any] = {"teachers": [teacher.key for teacher in objective.teachers], "targets": objective.targets}
+    spec |= {"alpha": float(objective.alpha), **soft_spec(objective.loss, objective.temperature)}
+    for teacher in objective.teachers:
         spec |= teaching_spec(teacher.manifest.get("spec", {}))
-    if lesson.mix != "heads":
-        spec["mix"] = lesson.mix
-    if lesson.teacher_weights != "mean":
-        spec["weights"] = weights_spec(lesson.teacher_weights, method.weights)
-    if course := _course(inputs, lesson):
+    if objective.mix != "heads":
+        spec["mix"] = objective.mix
+    if objective.teacher_weights != "mean":
+        spec["weights"] = weights_spec(objective.teacher_weights, method.weights)
+    if course := _course(context, objective):
         spec["course"] = course
     return spec
 
 
-def _temperature(method: MethodConfig, lesson: Lesson) -> Amount:
-    return amount(lesson.temperature, method.temperature_end, method.schedule)
+def _temperature(method: MethodConfig, objective: StudentObjective) -> Amount:
+    return amount(objective.temperature, method.temperature_end, method.schedule)
 
 
-def _course(inputs: Inputs, lesson: Lesson) -> dict[str, Any]:
+def _course(context: RunContext, objective: StudentObjective) -> dict[str, Any]:
     """Return what changes while the student learns, for its identity; squared error knows no temperature."""
-    method = inputs.config.method
-    cool = None if lesson.loss == "mse" else method.temperature_end
+    method = context.config.method
+    cool = None if objective.loss == "mse" else method.temperature_end
     return course_spec(
-        alpha=(lesson.alpha, method.alpha_end, method.schedule),
-        temperature=(lesson.temperature, cool, method.schedule),
+        alpha=(objective.alpha, method.alpha_end, method.schedule),
+        temperature=(objective.temperature, cool, method.schedule),
     )

@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from tmkd.config import ArmConfig, OnlineConfig
+from tmkd.distributed import init
 from tmkd.errors import ConfigError
-from tmkd.pipelines.inputs import Inputs
-from tmkd.processes import joined
+from tmkd.pipelines.context import RunContext
 
 NAMES = {"mutual": "deep mutual learning", "codistillation": "codistillation", "together": "students together"}
 FIRST = ": peer 1"
 
 
-def members(inputs: Inputs) -> list[Inputs]:
-    """Return the inputs of each student that an arm trains together, in order; its own where it trains one alone."""
-    if inputs.config.method.online.kind == "none":
-        return [inputs]
-    return [inputs.varied({"student": changes}) for changes in _changes(inputs.config.method.online)]
+def members(context: RunContext) -> list[RunContext]:
+    """Return the context of each student that an arm trains together, in order; its own where it trains one alone."""
+    if context.config.method.online.kind == "none":
+        return [context]
+    return [context.varied({"student": changes}) for changes in _changes(context.config.method.online)]
 
 
 def online_spec(online: OnlineConfig) -> dict[str, Any]:
@@ -55,9 +55,9 @@ def online_name(alone: str | None, online: OnlineConfig) -> str:
     return " + ".join(filter(None, [alone, f"{NAMES[online.kind]} ({'; '.join(parts)})"]))
 
 
-def check_peers(inputs: Inputs, name: str, arm: ArmConfig) -> None:
+def check_peers(context: RunContext, name: str, arm: ArmConfig) -> None:
     """Raise ConfigError for an arm whose students cannot be trained together."""
-    method = inputs.config.method
+    method = context.config.method
     kind, where = method.online.kind, f"method.arms.{name}"
     if kind == "none":
         return
@@ -72,9 +72,9 @@ def check_peers(inputs: Inputs, name: str, arm: ArmConfig) -> None:
             f"{where}: expected α below 1 where method.online.kind is {kind}: peers learn from each other's gold "
             "heads, which predict nothing at α = 1."
         )
-    members(inputs)  # checks each peer's settings
+    members(context)  # checks each peer's settings
     if method.online.processes:
-        joined(apart=True)  # before the Trainer sees that there are several processes
+        init(apart=True)  # before the Trainer sees that there are several processes
 
 
 def _changes(online: OnlineConfig) -> list[dict[str, Any]]:

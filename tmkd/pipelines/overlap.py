@@ -10,29 +10,29 @@ from tmkd.artifacts import Artifact
 from tmkd.data.fields import shown
 from tmkd.data.schema import SPLITS
 from tmkd.errors import DataError
-from tmkd.pipelines.inputs import CORPUS, Inputs
+from tmkd.pipelines.context import CORPUS, RunContext
 from tmkd.report.data_notes import overlap_text
 
 log = logging.getLogger(__name__)
 SHOWN_AFTER = 3  # seconds: a small corpus is through before there is a bar to look at
 
 
-def corpora(inputs: Inputs) -> list[Inputs]:
-    """Return inputs for each corpus that an arm is pre-trained on: those of the run, of arms that set their own."""
-    arms = [arm.set for arm in inputs.config.method.arms.values() if arm.pretrain]
-    each = [inputs.varied(changes) if "corpus" in changes else inputs for changes in arms]
+def corpora(context: RunContext) -> list[RunContext]:
+    """Return context for each corpus that an arm is pre-trained on: those of the run, of arms that set their own."""
+    arms = [arm.set for arm in context.config.method.arms.values() if arm.pretrain]
+    each = [context.varied(changes) if "corpus" in changes else context for changes in arms]
     return list({own.corpus.key: own for own in each}.values())
 
 
-def check_overlaps(inputs: Inputs) -> None:
+def check_overlaps(context: RunContext) -> None:
     """Say what each corpus shares with the splits, before anything is trained.
 
     Raises:
         DataError: a corpus has questions of the test split, and ``corpus.test_questions`` does not allow it.
     """
-    for own in corpora(inputs):
+    for own in corpora(context):
         found = corpus_overlap(own).details
-        if inputs.leads:
+        if context.is_main_process:
             judged = any(found["splits"][split]["held_out"]["pairs"] for split in ("validation", "test"))
             log.log(logging.WARNING if judged else logging.INFO, "%s", overlap_text(found))
         test, corpus = found["splits"]["test"], own.config.corpus
@@ -47,7 +47,7 @@ def check_overlaps(inputs: Inputs) -> None:
             )
 
 
-def corpus_overlap(inputs: Inputs) -> Artifact:
+def corpus_overlap(context: RunContext) -> Artifact:
     """Return the counts of ``tmkd.data.overlap`` for the corpus, in the details of a result of their own."""
 
     def make(_: Path) -> dict[str, Any]:
@@ -55,11 +55,13 @@ def corpus_overlap(inputs: Inputs) -> Artifact:
 
         from tmkd.data.overlap import overlap
 
-        corpus = inputs.rows(CORPUS)
+        corpus = context.rows(CORPUS)
         style = {"unit": "pair", "dynamic_ncols": True, "mininterval": 1, "delay": SHOWN_AFTER}
-        with tqdm(total=len(corpus), desc="compare corpus and splits", disable=not inputs.leads, **style) as bar:
-            found = overlap(corpus, {split: inputs.rows(split) for split in SPLITS}, bar.update)
+        with tqdm(
+            total=len(corpus), desc="compare corpus and splits", disable=not context.is_main_process, **style
+        ) as bar:
+            found = overlap(corpus, {split: context.rows(split) for split in SPLITS}, bar.update)
         return {"pairs": len(corpus), "splits": found}
 
-    spec = {"task": inputs.task.key, "corpus": inputs.corpus.key}
-    return inputs.store.build("overlap", spec, make, "what corpus and splits share")
+    spec = {"task": context.task.key, "corpus": context.corpus.key}
+    return context.store.build("overlap", spec, make, "what corpus and splits share")

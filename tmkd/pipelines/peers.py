@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 from tmkd.artifacts import SCRATCH, Artifact
 from tmkd.config import OnlineConfig, settings
+from tmkd.distributed import Processes, init
 from tmkd.errors import ConfigError
 from tmkd.metrics import main_metric
 from tmkd.pipelines.arms import Arm
-from tmkd.pipelines.inputs import tokenizer_digest
+from tmkd.pipelines.context import tokenizer_digest
 from tmkd.pipelines.online import ensemble_name, members, online_spec, peer_name
-from tmkd.pipelines.recipe import Ready, Recipe, prepare, recipe, write_student
+from tmkd.pipelines.student_spec import PreparedStudent, StudentSpec, prepare, student_spec, write_student
 from tmkd.pipelines.teachers import validator
-from tmkd.processes import Processes, joined
 from tmkd.provenance import COMPUTED_ON, note_machines
 
 if TYPE_CHECKING:
@@ -39,18 +39,18 @@ APART = 10_007  # between the seeds of two processes: more than a run has seeds
 
 def peers(arm: Arm, seed: int) -> list[Artifact]:
     """Return an arm's students of one seed, in the order of its peers."""
-    [lesson] = arm.lessons
-    recipes = [recipe(inputs, lesson, arm.trained, seed) for inputs in members(arm.inputs)]
-    online, what = arm.inputs.config.method.online, f"{arm.name}, seed {seed}"
-    spec = {"online": online_spec(online), "peers": [each.spec for each in recipes], "seed": seed}
+    [objective] = arm.objectives
+    specs = [student_spec(context, objective, arm.trained, seed) for context in members(arm.context)]
+    online, what = arm.context.config.method.online, f"{arm.name}, seed {seed}"
+    spec = {"online": online_spec(online), "peers": [each.spec for each in specs], "seed": seed}
     # a process a peer, or all peers in each process of one training
-    ranks = joined(apart=True) if online.processes else None
+    ranks = init(apart=True) if online.processes else None
 
     def make(work: Path) -> dict[str, Any]:
-        return _train(recipes, online, what, work, ranks)
+        return _train(specs, online, what, work, ranks)
 
-    trained = arm.inputs.build("peers", spec, make, f"all of {what}", ranks)
-    return [_student(arm, trained, each, number, what) for number, each in enumerate(recipes, start=1)]
+    trained = arm.context.build("peers", spec, make, f"all of {what}", ranks)
+    return [_student(arm, trained, each, number, what) for number, each in enumerate(specs, start=1)]
 
 
 def arm_rows(arm: Arm, made: Sequence[Sequence[Artifact]]) -> dict[str, list[list[Artifact]]]:
@@ -62,7 +62,7 @@ def arm_rows(arm: Arm, made: Sequence[Sequence[Artifact]]) -> dict[str, list[lis
     Args:
         made: for each seed what ``stage2.students`` returned.
     """
-    online = arm.inputs.config.method.online
+    online = arm.context.config.method.online
     if online.kind == "none":
         return {arm.name: [list(seed) for seed in made]}
     built = [student.manifest["spec"]["student"] for student in made[0]]
@@ -73,7 +73,7 @@ def arm_rows(arm: Arm, made: Sequence[Sequence[Artifact]]) -> dict[str, list[lis
     return rows if online.kind == "together" else {**rows, ensemble_name(arm.name): [list(seed) for seed in made]}
 
 
-def _student(arm: Arm, trained: Artifact, made_of: Recipe, number: int, what: str) -> Artifact:
+def _student(arm: Arm, trained: Artifact, made_of: StudentSpec, number: int, what: str) -> Artifact:
     """Return one peer as a result of its own, which all later stages read like any other's."""
     spec = {**made_of.spec, "peers": trained.key, "peer": number}
 
@@ -83,7 +83,7 @@ def _student(arm: Arm, trained: Artifact, made_of: Recipe, number: int, what: st
         shutil.copytree(source, work, copy_function=_link, dirs_exist_ok=True)
         return {**trained.details["peers"][number - 1], "training": trained.details["training"]}
 
-    return arm.inputs.store.build("stage2", spec, make, f"{what}, peer {number}")
+    return arm.context.store.build("stage2", spec, make, f"{what}, peer {number}")
 
 
 def _folder(number: int) -> str:
@@ -100,7 +100,7 @@ def _link(source: str, target: str) -> None:
 
 
 def _train(
-    recipes: Sequence[Recipe], online: OnlineConfig, what: str, work: Path, ranks: Processes | None = None
+    specs: Sequence[StudentSpec], online: OnlineConfig, what: str, work: Path, ranks: Processes | None = None
 ) -> dict[str, Any]:
     import torch
 
@@ -111,16 +111,16 @@ def _train(
     from tmkd.training.peers import PeerCollator, PeerLearner, PeerPairs
 
     started = ranks.count if ranks else 1
-    if online.processes and started != len(recipes):
+    if online.processes and started != len(specs):
         raise ConfigError(
-            f"method.online.processes: expected a process for each of {len(recipes)} peers, got {started}; start the "
-            f"stage with torchrun --nproc-per-node {len(recipes)} -m stages.stage2."
+            f"method.online.processes: expected a process for each of {len(specs)} peers, got {started}; start the "
+            f"stage with torchrun --nproc-per-node {len(specs)} -m stages.stage2."
         )
-    inputs, seed = recipes[0].inputs, recipes[0].seed
-    mine = [ranks.rank] if ranks else list(range(len(recipes)))
+    context, seed = specs[0].context, specs[0].seed
+    mine = [ranks.rank] if ranks else list(range(len(specs)))
     torch.manual_seed(seed)  # the first student starts as it would alone
-    ready: list[Ready] = []
-    for made_of in recipes:
+    ready: list[PreparedStudent] = []
+    for made_of in specs:
         ready.append(prepare(made_of, known=ready[0].pairs if ready else None))
     views = _views(ready)
     shown = [ready[views.index(view)] for view in range(max(views) + 1)]
@@ -129,7 +129,7 @@ def _train(
     learner = PeerLearner(
         [Learner(ready[at].model, ready[at].terms) for at in mine], [views[at] for at in mine], exchange
     )
-    runtime, scratch, meetings = _meetings(inputs.runtime, work / SCRATCH, learner, online, ranks)
+    runtime, scratch, meetings = _meetings(context.runtime, work / SCRATCH, learner, online, ranks)
     facts = train(
         learner,
         PeerPairs([each.pairs for each in shown]),
@@ -138,16 +138,16 @@ def _train(
         runtime=runtime,
         what=what,
         seed=seed + APART * (ranks.rank if ranks else 0),  # a process has an order of its own
-        **settings(inputs.config.stage2),
-        **settings(inputs.config.trainer),
-        validate=_judge([recipes[at] for at in mine], [ready[at] for at in mine], ranks),
-        metric=main_metric(inputs.config.data.ranking),
+        **settings(context.config.stage2),
+        **settings(context.config.trainer),
+        validate=_judge([specs[at] for at in mine], [ready[at] for at in mine], ranks),
+        metric=main_metric(context.config.data.ranking),
         callbacks=meetings,
     )
     written = []
     for at in mine:
         (work / _folder(at + 1)).mkdir(exist_ok=True)
-        written.append(write_student(recipes[at].inputs, ready[at], work / _folder(at + 1)))
+        written.append(write_student(specs[at].context, ready[at], work / _folder(at + 1)))
     return {"training": facts, "peers": list(itertools.chain(*ranks.gather(written))) if ranks else written}
 
 
@@ -155,8 +155,8 @@ def _meetings(
     runtime: Runtime, scratch: Path, learner: PeerLearner, online: OnlineConfig, ranks: Processes | None
 ) -> tuple[Runtime, Path, list[TrainerCallback]]:
     """Return when copies are made anew; and what else several processes need: a folder each, checkpoints agreed on."""
+    from tmkd.training.codistillation import Meet, keep_common, refresh
     from tmkd.training.peers import RefreshCopies
-    from tmkd.training.ranks import Meet, keep_common, refresh
 
     exchange = learner.exchange
     if exchange is None or not exchange.copies:
@@ -171,7 +171,7 @@ def _meetings(
     return replace(runtime, checkpoint_seconds=sys.maxsize), scratch, [meet]
 
 
-def _views(ready: Sequence[Ready]) -> list[int]:
+def _views(ready: Sequence[PreparedStudent]) -> list[int]:
     """Return which view of a batch each student reads: one for each tokenizer, and for each source of states."""
     known: dict[Any, int] = {}
     views = []
@@ -181,7 +181,9 @@ def _views(ready: Sequence[Ready]) -> list[int]:
     return views
 
 
-def _exchange(ready: Sequence[Ready], views: list[int], online: OnlineConfig, mine: Sequence[int]) -> Exchange | None:
+def _exchange(
+    ready: Sequence[PreparedStudent], views: list[int], online: OnlineConfig, mine: Sequence[int]
+) -> Exchange | None:
     """Return what the peers at the places ``mine`` learn from the others; those elsewhere are there as copies."""
     from tmkd.losses.online import ONLINE_LOSSES
     from tmkd.training.peers import Exchange, copies_of
@@ -206,10 +208,10 @@ def _exchange(ready: Sequence[Ready], views: list[int], online: OnlineConfig, mi
 
 
 def _judge(
-    recipes: Sequence[Recipe], ready: Sequence[Ready], ranks: Processes | None
+    specs: Sequence[StudentSpec], ready: Sequence[PreparedStudent], ranks: Processes | None
 ) -> Callable[[Any], dict[str, float]]:
     """Return what gives the mean of all students' validation metrics, the same in every process."""
-    each = [validator(made_of.inputs, one.model) for made_of, one in zip(recipes, ready)]
+    each = [validator(made_of.context, one.model) for made_of, one in zip(specs, ready)]
 
     def validate(_: Any) -> dict[str, float]:
         found = [judge(None) for judge in each]

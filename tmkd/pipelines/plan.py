@@ -8,7 +8,7 @@ import shutil
 from tmkd.config import Config
 from tmkd.identity import VERSIONS
 from tmkd.pipelines.estimate import estimate, try_member
-from tmkd.pipelines.planned import PlannedInputs, walk
+from tmkd.pipelines.planned import PlannedContext, walk
 from tmkd.report.plan_table import duration, print_plan
 
 log = logging.getLogger(__name__)
@@ -19,13 +19,13 @@ def run(config: Config) -> str:
 
     Task, corpus and their tokens are read if they are not yet, and stay for the run; nothing else is kept.
     """
-    inputs = PlannedInputs(config)
+    context = PlannedContext(config)
     log.info("task and corpus are read first, if they are not yet: once; millions of pairs take minutes")
-    notes = walk(inputs)
-    found = estimate(inputs.items, try_member)
+    notes = walk(context)
+    found = estimate(context.items, try_member)
     order = list(VERSIONS)
     rows = sorted(found.rows, key=lambda row: order.index(row.stage))
-    root = inputs.store.root.absolute()
+    root = context.store.root.absolute()
     print_plan(
         rows,
         title=f"Plan of {config.name}",

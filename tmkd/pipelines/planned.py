@@ -21,7 +21,7 @@ from tmkd.config import Config, vary
 from tmkd.errors import TmkdError
 from tmkd.identity import key
 from tmkd.pipelines.arms import arms
-from tmkd.pipelines.inputs import CORPUS, Inputs
+from tmkd.pipelines.context import CORPUS, RunContext
 from tmkd.pipelines.scoring import soft_labels
 from tmkd.pipelines.speed import speed
 from tmkd.pipelines.stage3 import student_entries, teacher_entries
@@ -46,11 +46,11 @@ class Missing(Artifact):
 
 @dataclass(frozen=True)
 class Item:
-    """A result that the run asks for; ``inputs`` are those that it is made from."""
+    """A result that the run asks for; ``context`` are those that it is made from."""
 
     stage: str
     artifact: Artifact
-    inputs: Inputs
+    context: RunContext
 
     @property
     def missing(self) -> bool:
@@ -64,10 +64,10 @@ class Item:
 class PlanningStore(ArtifactStore):
     """Writes down in ``items``, by name, what it is asked for, instead of making it."""
 
-    def __init__(self, root: str | Path, items: dict[str, Item], inputs: Inputs) -> None:
-        super().__init__(root, lambda: inputs.machine())
+    def __init__(self, root: str | Path, items: dict[str, Item], context: RunContext) -> None:
+        super().__init__(root, lambda: context.machine())
         self.items = items
-        self.inputs = inputs
+        self.context = context
 
     def build(
         self, stage: str, spec: Mapping[str, Any], make: Callable[[Path], Mapping[str, Any]], what: str
@@ -77,7 +77,7 @@ class PlanningStore(ArtifactStore):
         name = f"{stage}-{key(stage, spec)}"
         if name not in self.items:
             found = self.find(stage, spec) or _missing(self.root / name, stage, spec, what)
-            self.items[name] = Item(stage, found, self.inputs)
+            self.items[name] = Item(stage, found, self.context)
         return self.items[name].artifact
 
 
@@ -87,50 +87,50 @@ def _missing(path: Path, stage: str, spec: Mapping[str, Any], what: str) -> Miss
     return Missing(path, {"key": key(stage, spec), "stage": stage, "what": what, "spec": spec, "details": details})
 
 
-class PlannedInputs(Inputs):
-    """Inputs whose store, and that of all that are varied from them, writes down what it is asked for."""
+class PlannedContext(RunContext):
+    """RunContext whose store, and that of all that are varied from them, writes down what it is asked for."""
 
     def __init__(self, config: Config, items: dict[str, Item] | None = None) -> None:
         super().__init__(config)
         self.items: dict[str, Item] = {} if items is None else items
         self.store = PlanningStore(config.paths.artifacts, self.items, self)
 
-    def varied(self, changes: dict[str, Any]) -> Inputs:
+    def varied(self, changes: dict[str, Any]) -> RunContext:
         told = json.dumps(changes, sort_keys=True)
         if changes and told not in self._varied:
-            self._varied[told] = PlannedInputs(check(vary(self.config, changes)), self.items)
+            self._varied[told] = PlannedContext(check(vary(self.config, changes)), self.items)
         return super().varied(changes)
 
 
-def walk(inputs: PlannedInputs) -> list[str]:
-    """Ask for all that the stages ask for, so that it is in ``inputs.items``; return what the plan could not tell.
+def walk(context: PlannedContext) -> list[str]:
+    """Ask for all that the stages ask for, so that it is in ``context.items``; return what the plan could not tell.
 
     What a stage asks for only while it computes is asked for here: soft labels, and measurements of speed.
     """
-    settled = arms(inputs)
+    settled = arms(context)
     notes = []
     for arm in settled:  # as stage 1 does, before it trains
-        if any(lesson.pretrain for lesson in arm.lessons) and arm.inputs.config.stage1.kind == "soft":
+        if any(objective.pretrain for objective in arm.objectives) and arm.context.config.stage1.kind == "soft":
             for teacher in arm.trained:
-                soft_labels(arm.inputs, teacher, CORPUS)
+                soft_labels(arm.context, teacher, CORPUS)
     entries = []
     for arm in settled:
         try:
             entries += student_entries([arm])
         except NotMadeYet as error:
             notes.append(f"Of {arm.name}, {error}.")
-    for entry in [*entries, *teacher_entries(inputs)]:
+    for entry in [*entries, *teacher_entries(context)]:
         for member in entry.members[0]:
-            speed(inputs, member, entry.predictor)
+            speed(context, member, entry.predictor)
     unsized = False
-    by_key = {item.artifact.key: item.artifact for item in inputs.items.values()}
-    for item in list(inputs.items.values()):  # a training reads the soft labels of those that it learns from
+    by_key = {item.artifact.key: item.artifact for item in context.items.values()}
+    for item in list(context.items.values()):  # a training reads the soft labels of those that it learns from
         if item.missing and item.stage in LEARNS_FROM and item.spec.get("objective") != "terms":
             for teacher_key in item.spec.get("teachers", []):
-                soft_labels(item.inputs, by_key[teacher_key], LEARNS_FROM[item.stage])
-        if item.missing and item.spec.get("terms") and item.inputs.config.runtime.store_states:
+                soft_labels(item.context, by_key[teacher_key], LEARNS_FROM[item.stage])
+        if item.missing and item.spec.get("terms") and item.context.config.runtime.store_states:
             unsized = True
-    if any(item.missing for item in inputs.items.values() if item.stage == "teacher"):
+    if any(item.missing for item in context.items.values() if item.stage == "teacher"):
         notes.append(
             "Which teacher is the best on validation is not known yet: where it matters, the plan takes the best of "
             "those that are there, or teacher 1; the time hardly depends on it."

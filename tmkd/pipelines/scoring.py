@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tmkd.artifacts import MODEL, Artifact
-from tmkd.pipelines.inputs import Inputs
+from tmkd.pipelines.context import RunContext
 from tmkd.pipelines.specs import teaching_spec
 
 if TYPE_CHECKING:
@@ -18,9 +18,9 @@ log = logging.getLogger(__name__)
 BATCH = 8192  # pairs whose targets are in memory at once
 
 
-def soft_labels(inputs: Inputs, teacher: Artifact, split: str) -> Artifact:
+def soft_labels(context: RunContext, teacher: Artifact, split: str) -> Artifact:
     """Return the soft labels of one teacher on one split (train or corpus), scoring what is not scored yet."""
-    spec = {"teacher": teacher.key, "rows": inputs.source(split), **teaching_spec(teacher.manifest.get("spec", {}))}
+    spec = {"teacher": teacher.key, "rows": context.source(split), **teaching_spec(teacher.manifest.get("spec", {}))}
 
     def make(work: Path) -> dict[str, Any]:
         from tqdm import tqdm
@@ -31,35 +31,35 @@ def soft_labels(inputs: Inputs, teacher: Artifact, split: str) -> Artifact:
         from tmkd.soft_labels import write_soft_labels
         from tmkd.training.predict import predict
 
-        model = PairClassifier.load(teacher.folder(MODEL), attention=inputs.runtime.attention)
-        model, heads = model.to(inputs.runtime.device), model.predicting  # a student teaches by those that predict
-        tokens = inputs.tokens(split, model.tokenizer, model.max_length)
-        processes = inputs.processes
+        model = PairClassifier.load(teacher.folder(MODEL), attention=context.runtime.attention)
+        model, heads = model.to(context.runtime.device), model.predicting  # a student teaches by those that predict
+        tokens = context.tokens(split, model.tokenizer, model.max_length)
+        processes = context.processes
         share = -(-len(tokens) // (processes.count if processes else 1))
-        shown = {"unit": "pair", "dynamic_ncols": True, "mininterval": 1, "disable": not inputs.leads}
+        shown = {"unit": "pair", "dynamic_ncols": True, "mininterval": 1, "disable": not context.is_main_process}
         with tqdm(total=share, desc=f"score {split}", **shown) as bar:
 
             def score(part: Dataset) -> np.ndarray:
-                return teaching_logits(predict(model, part, inputs.runtime, bar)[:, heads])
+                return teaching_logits(predict(model, part, context.runtime, bar)[:, heads])
 
-            if inputs.config.runtime.ray is None:
-                size = inputs.runtime.shard_size
+            if context.config.runtime.ray is None:
+                size = context.runtime.shard_size
                 scored = write_soft_labels(work, tokens, score, size, bar.update, processes)
                 scored = sum(processes.gather(scored)) if processes else scored
             else:
                 folder = teacher.folder(MODEL)
-                scored = score_with_ray(inputs.config.runtime, folder, heads, tokens, work, bar.update)
+                scored = score_with_ray(context.config.runtime, folder, heads, tokens, work, bar.update)
         details: dict[str, Any] = {"pairs": len(tokens), "scored_in_the_last_run": scored}
-        if split == "train" and inputs.leads:  # whose details are published
+        if split == "train" and context.is_main_process:  # whose details are published
             details["accuracy"] = _known_by_heart(teacher, tokens, work)
         return details
 
     what = f"soft labels of {teacher.manifest['what']} on {split}"
-    if inputs.config.runtime.ray is None:
-        return inputs.build("soft_labels", spec, make, what)
-    inputs.check_due("soft_labels", spec)
+    if context.config.runtime.ray is None:
+        return context.build("soft_labels", spec, make, what)
+    context.check_due("soft_labels", spec)
     # Ray has workers of its own, whom one process tells what to do
-    return inputs.store.build("soft_labels", spec, make, what)
+    return context.store.build("soft_labels", spec, make, what)
 
 
 def _known_by_heart(teacher: Artifact, tokens: Dataset, folder: Path) -> float:
@@ -68,8 +68,8 @@ def _known_by_heart(teacher: Artifact, tokens: Dataset, folder: Path) -> float:
     Returns:
         The share of the training pairs whose gold label has the teacher's highest logit.
     """
-    from tmkd.mapped import letting_go
-    from tmkd.parts import pack
+    from tmkd.memmap import letting_go
+    from tmkd.shards import pack
     from tmkd.soft_labels import SoftLabels
 
     labels, right = SoftLabels(folder), 0
@@ -85,7 +85,7 @@ def _known_by_heart(teacher: Artifact, tokens: Dataset, folder: Path) -> float:
 
 
 def soft_targets(
-    inputs: Inputs, teachers: list[Artifact], split: str, average: bool, tokens: Dataset, weights: str = "mean"
+    context: RunContext, teachers: list[Artifact], split: str, average: bool, tokens: Dataset, weights: str = "mean"
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Return the teachers' logits and, where they do not count alike, how much each of them counts.
 
@@ -102,13 +102,13 @@ def soft_targets(
     """
     import numpy as np
 
-    from tmkd.mapped import RowsOnDisk, letting_go
-    from tmkd.parts import pack
+    from tmkd.memmap import RowsOnDisk, letting_go
+    from tmkd.shards import pack
     from tmkd.soft_labels import SoftLabels
 
     alike = weights == "mean" or len(teachers) == 1
-    stores = [SoftLabels(soft_labels(inputs, teacher, split).folder()) for teacher in teachers]
-    logits, counts = RowsOnDisk(inputs.store.root), RowsOnDisk(inputs.store.root)
+    stores = [SoftLabels(soft_labels(context, teacher, split).folder()) for teacher in teachers]
+    logits, counts = RowsOnDisk(context.store.root), RowsOnDisk(context.store.root)
     needed = tokens.select_columns([name for name in ("id", "label") if name in tokens.column_names])
     with letting_go(tokens):
         for batch in needed.iter(BATCH):
@@ -117,7 +117,7 @@ def soft_targets(
             if alike:
                 logits.add(stacked.mean(axis=1, keepdims=True) if average else stacked)
                 continue
-            each = _weights(weights, stacked, inputs.config.method.weights, batch.get("label"))
+            each = _weights(weights, stacked, context.config.method.weights, batch.get("label"))
             logits.add((stacked * each[:, :, None]).sum(axis=1, keepdims=True) if average else stacked)
             counts.add(each)
     return logits.array(), None if alike or average else counts.array()

@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from tmkd.artifacts import MODEL, Artifact
+from tmkd.pipelines.context import RunContext
 from tmkd.pipelines.exits import DEEPEST, Predictor, answer
-from tmkd.pipelines.inputs import Inputs
 
 TIMED_PAIRS = 1024
 
 
-def machine(inputs: Inputs) -> dict[str, Any]:
+def machine(context: RunContext) -> dict[str, Any]:
     """Return what a speed holds for: this machine, and what the runtime settings come to on it.
 
     Not what was asked for: a GPU may come to a host, and "auto" would still find the CPU's speed.
     """
-    runtime = inputs.runtime
+    runtime = context.runtime
     return {
         "system": platform.platform(),
         "cores": os.cpu_count(),
@@ -29,14 +29,14 @@ def machine(inputs: Inputs) -> dict[str, Any]:
     }
 
 
-def speed(inputs: Inputs, classifier: Artifact, predictor: Predictor = DEEPEST) -> float:
+def speed(context: RunContext, classifier: Artifact, predictor: Predictor = DEEPEST) -> float:
     """Return the pairs a second that a classifier, or a part of it, scores here, padding and batching included."""
-    runtime = inputs.runtime
+    runtime = context.runtime
     spec = classifier.manifest["spec"]
     how = {
         "architecture": spec["student"] if "student" in spec else {k: spec[k] for k in ("encoder", "max_length")},
-        "rows": inputs.source("test"),
-        "machine": machine(inputs),
+        "rows": context.source("test"),
+        "machine": machine(context),
         **predictor.settings,
     }
     if predictor.threshold is not None:
@@ -47,8 +47,8 @@ def speed(inputs: Inputs, classifier: Artifact, predictor: Predictor = DEEPEST) 
         from tmkd.training.predict import pairs_per_second
 
         model = PairClassifier.load(classifier.folder(MODEL), attention=runtime.attention).to(runtime.device)
-        tokens = inputs.tokens("test", model.tokenizer, model.max_length)
+        tokens = context.tokens("test", model.tokenizer, model.max_length)
         tokens = tokens.select(range(min(TIMED_PAIRS, len(tokens))))
         return {"pairs_per_second": pairs_per_second(model, tokens, runtime, answer=answer(model, predictor))}
 
-    return inputs.store.build("speed", how, make, "speed").details["pairs_per_second"]
+    return context.store.build("speed", how, make, "speed").details["pairs_per_second"]

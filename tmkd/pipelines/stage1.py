@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from tmkd.artifacts import SCRATCH, Artifact
 from tmkd.config import Config, settings
 from tmkd.metrics import main_metric
-from tmkd.pipelines.arms import Lesson, arms
+from tmkd.pipelines.arms import StudentObjective, arms
+from tmkd.pipelines.context import CORPUS, RunContext
 from tmkd.pipelines.encoders import student_identity
-from tmkd.pipelines.inputs import CORPUS, Inputs
 from tmkd.pipelines.language import distilled_encoder
 from tmkd.pipelines.online import members
 from tmkd.pipelines.scoring import soft_labels, soft_targets
@@ -31,39 +31,41 @@ if TYPE_CHECKING:
 
 def run(config: Config) -> list[Artifact]:
     """Return the pre-trained students that the arms of ``method`` start from, one a seed."""
-    settled = [arm for arm in arms(Inputs(config)) if any(lesson.pretrain for lesson in arm.lessons)]
+    settled = [arm for arm in arms(RunContext(config)) if any(objective.pretrain for objective in arm.objectives)]
     for arm in settled:
-        for teacher in arm.trained if arm.inputs.config.stage1.kind == "soft" else []:
-            soft_labels(arm.inputs, teacher, CORPUS)
+        for teacher in arm.trained if arm.context.config.stage1.kind == "soft" else []:
+            soft_labels(arm.context, teacher, CORPUS)
     made: dict[str, Artifact] = {}
     for arm in settled:
-        for lesson, inputs in itertools.product(arm.lessons, members(arm.inputs)):
-            for seed in inputs.config.student.seeds:
-                student = pretrained_student(inputs, lesson, arm.trained, seed)
+        for objective, context in itertools.product(arm.objectives, members(arm.context)):
+            for seed in context.config.student.seeds:
+                student = pretrained_student(context, objective, arm.trained, seed)
                 made[student.name] = student
     return list(made.values())
 
 
-def pretrained_student(inputs: Inputs, lesson: Lesson, all_teachers: list[Artifact], seed: int) -> Artifact:
-    """Return the stage-1 student for a lesson: taught by its teachers, or by all of them where it has none.
+def pretrained_student(
+    context: RunContext, objective: StudentObjective, all_teachers: list[Artifact], seed: int
+) -> Artifact:
+    """Return the stage-1 student for a objective: taught by its teachers, or by all of them where it has none.
 
     By the average of all, too, where several students start from one and each goes on with a teacher of its own.
     """
-    config = inputs.config
+    config = context.config
     if config.stage1.kind == "language":
-        return distilled_encoder(inputs, seed)
-    chosen = all_teachers if lesson.shared_start else list(lesson.teachers) or all_teachers
+        return distilled_encoder(context, seed)
+    chosen = all_teachers if objective.shared_start else list(objective.teachers) or all_teachers
     # an arm that learns from the average as one teacher does so in both stages
-    targets = "average" if lesson.targets == "average" or lesson.shared_start else config.stage1.targets
+    targets = "average" if objective.targets == "average" or objective.shared_start else config.stage1.targets
     targets = "one" if len(chosen) == 1 else targets
-    start, soft = starting_teacher(inputs, all_teachers), config.stage1.kind == "soft"
+    start, soft = starting_teacher(context, all_teachers), config.stage1.kind == "soft"
     spec = {
-        "corpus": inputs.corpus.key,
+        "corpus": context.corpus.key,
         "teachers": [teacher.key for teacher in chosen],
         "targets": targets,
         **(soft_spec(config.stage1.loss, config.stage1.temperature) if soft else {"objective": "terms"}),
         "classes": config.data.classes,
-        "student": student_identity(inputs, start),
+        "student": student_identity(context, start),
         "training": {name: getattr(config.stage1, name) for name in ("learning_rate", "batch_size", "epochs")},
         "trainer": settings(config.trainer),
         "seed": seed,
@@ -74,19 +76,19 @@ def pretrained_student(inputs: Inputs, lesson: Lesson, all_teachers: list[Artifa
         spec["share"] = config.stage1.share
     if config.stage1.teacher_weights != "mean" and len(chosen) > 1:
         spec["weights"] = weights_spec(config.stage1.teacher_weights, config.method.weights)
-    if terms := active_terms(inputs, lesson.terms, stage=1):
+    if terms := active_terms(context, objective.terms, stage=1):
         spec["terms"] = {name: term_spec(term) for name, term in terms.items()}
     taught = {"one": "one teacher", "average": f"the average of {len(chosen)} teachers"}
     what = f"stage-1 student of {taught.get(targets, f'{len(chosen)} teachers, a head each')}, seed {seed}"
 
     def make(work: Path) -> dict[str, Any]:
-        return _train(inputs, lesson.terms, chosen, targets, seed, start, work)
+        return _train(context, objective.terms, chosen, targets, seed, start, work)
 
-    return inputs.build("stage1", spec, make, what)
+    return context.build("stage1", spec, make, what)
 
 
 def _train(
-    inputs: Inputs,
+    context: RunContext,
     terms: Sequence[str],
     chosen: list[Artifact],
     targets: str,
@@ -99,21 +101,21 @@ def _train(
     from tmkd.data.batching import PairDataset
     from tmkd.data.splits import draw_pairs
     from tmkd.losses.combine import soft_term
-    from tmkd.mapped import letting_go
+    from tmkd.memmap import letting_go
     from tmkd.models.heads import AVERAGE
     from tmkd.training.fit import fit
 
-    config, runtime = inputs.config, inputs.runtime
+    config, runtime = context.config, context.runtime
     torch.manual_seed(seed)
     heads = [AVERAGE] if targets == "average" else [teacher.key for teacher in chosen]
-    model = new_student(inputs, heads, start)
-    tokens = inputs.tokens(CORPUS, model.tokenizer, model.max_length)
+    model = new_student(context, heads, start)
+    tokens = context.tokens(CORPUS, model.tokenizer, model.max_length)
     tokens = draw_pairs(tokens, max(1, round(len(tokens) * config.stage1.share)))
-    more, states = state_terms(inputs, terms, 1, model, chosen, CORPUS, tokens)
+    more, states = state_terms(context, terms, 1, model, chosen, CORPUS, tokens)
     settled = config.stage1
     soft, weights = None, None
     if settled.kind == "soft":
-        soft, weights = soft_targets(inputs, chosen, CORPUS, targets == "average", tokens, settled.teacher_weights)
+        soft, weights = soft_targets(context, chosen, CORPUS, targets == "average", tokens, settled.teacher_weights)
         more = [soft_term(1.0, settled.loss, settled.temperature), *more]
     with letting_go(tokens, soft, weights):
         facts = fit(
@@ -129,22 +131,22 @@ def _train(
             epochs=config.stage1.epochs,
             **settings(config.trainer),
         )
-    return {"training": facts, **write_classifier(work, model, inputs)}
+    return {"training": facts, **write_classifier(work, model, context)}
 
 
-def starting_teacher(inputs: Inputs, trained: list[Artifact]) -> Artifact | None:
+def starting_teacher(context: RunContext, trained: list[Artifact]) -> Artifact | None:
     """Return the teacher whose layers the student keeps, the best on the validation split; None: its encoder's."""
-    if inputs.config.student.init == "encoder":
+    if context.config.student.init == "encoder":
         return None
-    return trained[best_teacher(trained, main_metric(inputs.config.data.ranking))]
+    return trained[best_teacher(trained, main_metric(context.config.data.ranking))]
 
 
-def new_student(inputs: Inputs, heads: list[str], start: Artifact | None = None) -> PairClassifier:
+def new_student(context: RunContext, heads: list[str], start: Artifact | None = None) -> PairClassifier:
     """Return a student with the layers that it keeps of its encoder, or of the teacher that it starts from, and fresh
     heads, on the runtime's device."""
-    student = inputs.config.student
+    student = context.config.student
     return new_classifier(
-        inputs,
+        context,
         student,
         heads,
         keep=student.layers,

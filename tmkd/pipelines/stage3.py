@@ -21,9 +21,9 @@ from tmkd.disk import writing_to
 from tmkd.errors import ConfigError
 from tmkd.metrics import main_metric
 from tmkd.pipelines.arms import Arm, arms, baseline
+from tmkd.pipelines.context import RunContext, parts_of
 from tmkd.pipelines.data_facts import data_facts
 from tmkd.pipelines.exits import DEEPEST, Predictor, leaving, parameters, predictors, probabilities
-from tmkd.pipelines.inputs import Inputs, parts_of
 from tmkd.pipelines.names import ENSEMBLE, teacher_row, with_count
 from tmkd.pipelines.peers import arm_rows
 from tmkd.pipelines.speed import machine, speed
@@ -51,25 +51,25 @@ class Entry:
 
 def run(config: Config) -> Path:
     """Write the comparison and print it, and the paper's table where there is one; return the comparison's folder."""
-    inputs = Inputs(config)
+    context = RunContext(config)
     check_columns(config)
-    against = baseline(inputs)  # before anything is trained
-    settled, ready = arms(inputs), teacher_entries(inputs)
+    against = baseline(context)  # before anything is trained
+    settled, ready = arms(context), teacher_entries(context)
     entries = [*student_entries(settled), *ready]
     spec = {
         "experiment": config.name,
         "data": config.data.name,
         "baseline": against,
-        "fingerprint": inputs.fingerprint(),
-        "machine": machine(inputs),
+        "fingerprint": context.fingerprint(),
+        "machine": machine(context),
         "rows": [
             [entry.arm, entry.settings, entry.seeds, [[member.name for member in seed] for seed in entry.members]]
             for entry in entries
         ],
         **column_spec(config, _names(settled, ready)),
     }
-    made = inputs.store.build("comparison", spec, lambda work: _compare(inputs, entries, spec, work), "comparison")
-    if not inputs.leads:
+    made = context.store.build("comparison", spec, lambda work: _compare(context, entries, spec, work), "comparison")
+    if not context.is_main_process:
         return report_folder(config)
     folder = _publish(config, made)
     found = json.loads(made.file("comparison.json").read_text(encoding="utf-8"))
@@ -114,29 +114,29 @@ def student_entries(settled: list[Arm]) -> list[Entry]:
     entries: dict[str, Entry] = {}
     known: dict[str, tuple[Arm, list[list[Artifact]]]] = {}
     for arm in settled:
-        made = [students(arm, seed) for seed in arm.inputs.config.student.seeds]
+        made = [students(arm, seed) for seed in arm.context.config.student.seeds]
         first, same = known.setdefault(arm.name, (arm, made))
         if [[each.key for each in seed] for seed in made] != [[each.key for each in seed] for seed in same]:
             raise ConfigError(
                 f"method.arms.{arm.key}: expected other students than those of method.arms.{first.key} to have another "
                 f"name, got {arm.name} for both; compare one of the two in an experiment of its own."
             )
-        for predictor in predictors(arm.inputs.config):
+        for predictor in predictors(arm.context.config):
             called = arm.name + predictor.told
             if called not in entries:
                 facts = {**arm.settings, "count": arm.count, **predictor.settings}
                 for shown, members in arm_rows(arm, made).items():
                     name = shown + predictor.told
-                    entries[name] = Entry(name, [], facts, arm.inputs.config.student.seeds, members, predictor)
+                    entries[name] = Entry(name, [], facts, arm.context.config.student.seeds, members, predictor)
             entries[called].series.append(arm.series + predictor.told)
     return list(entries.values())
 
 
-def teacher_entries(inputs: Inputs) -> list[Entry]:
+def teacher_entries(context: RunContext) -> list[Entry]:
     """Return a row for each teacher, and one for the ensemble of them all (for each number of teachers compared)."""
-    config = inputs.config
+    config = context.config
     counts = config.comparison.teacher_counts or [config.teachers.count]
-    trained = teachers(inputs, max(counts))
+    trained = teachers(context, max(counts))
     best = best_teacher(trained, main_metric(config.data.ranking))
     entries = []
     for index, (teacher, chosen) in enumerate(zip(trained, config.teachers.roster)):
@@ -162,15 +162,15 @@ def _cost(entry: Entry) -> dict[str, float | None]:
     }
 
 
-def _compare(inputs: Inputs, entries: list[Entry], spec: dict[str, Any], work: Path) -> dict[str, Any]:
+def _compare(context: RunContext, entries: list[Entry], spec: dict[str, Any], work: Path) -> dict[str, Any]:
     import numpy as np
 
     from tmkd.report.folder import write_report
     from tmkd.report.rows import chance_row, make_row, per_question_by_seed
     from tmkd.report.standing import add_fidelity, add_lift, add_versus
 
-    config, baseline = inputs.config, spec["baseline"]
-    ranking, test = config.data.ranking, inputs.rows("test")
+    config, baseline = context.config, spec["baseline"]
+    ranking, test = config.data.ranking, context.rows("test")
     labels, question_ids = np.asarray(test["label"]), list(test["question_id"])
     parts = parts_of(test)
     rows: list[Row] = []
@@ -192,7 +192,7 @@ def _compare(inputs: Inputs, entries: list[Entry], spec: dict[str, Any], work: P
             question_ids,
             ranking,
             # members run one after the other
-            pairs_per_second=1 / sum(1 / speed(inputs, member, answers) for member in first),
+            pairs_per_second=1 / sum(1 / speed(context, member, answers) for member in first),
             parameters=sum(parameters(member, answers) for member in first),
             artifacts=[member.name for members in entry.members for member in members],
             parts=parts,
@@ -204,7 +204,7 @@ def _compare(inputs: Inputs, entries: list[Entry], spec: dict[str, Any], work: P
         for name in entry.series:
             metric = main_metric(ranking)
             series.setdefault(name, []).append((entry.settings["count"], row.mean(metric), row.std(metric)))
-    learnt = np.asarray(inputs.rows("train")["label"])
+    learnt = np.asarray(context.rows("train")["label"])
     rows.insert(0, chance_row(labels, question_ids, learnt, config.data.classes, ranking, parts))
     add_lift(rows, main_metric(ranking))
     add_fidelity(rows, scored)
@@ -214,11 +214,13 @@ def _compare(inputs: Inputs, entries: list[Entry], spec: dict[str, Any], work: P
         "machine": spec["machine"],
         "questions": next(iter(values.values())).shape[1],
         "pairs": len(labels),
-        **data_facts(inputs, {entry.arm: [each for members in entry.members for each in members] for entry in entries}),
+        **data_facts(
+            context, {entry.arm: [each for members in entry.members for each in members] for entry in entries}
+        ),
     }
     if len(config.comparison.teacher_counts) > 1:
         extra["teacher_counts"] = {name: points for name, points in series.items() if len(points) > 1}
-    write_report(work, config.name, config.data.name, inputs.fingerprint(), rows, ranking, extra, baseline)
+    write_report(work, config.name, config.data.name, context.fingerprint(), rows, ranking, extra, baseline)
     if config.table.rows:
         write_column(work, config, spec, rows, values, len(labels))
     return {"rows": len(rows)}

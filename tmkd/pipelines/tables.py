@@ -24,9 +24,9 @@ from tmkd.config import Config, EncoderConfig, Stage1Config, Stage2Config, encod
 from tmkd.disk import writing_to
 from tmkd.errors import ConfigError, DataError
 from tmkd.metrics import main_metric
-from tmkd.report.columns import Column, claim_tests
 from tmkd.report.paper_table import Claim, PaperRow, PaperTable
 from tmkd.report.rows import CHANCE, Row
+from tmkd.report.task_column import Column, claim_tests
 
 if TYPE_CHECKING:
     import numpy as np

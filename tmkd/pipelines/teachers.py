@@ -10,8 +10,8 @@ from tmkd.artifacts import MODEL, SCRATCH, Artifact
 from tmkd.config import Config, StudentConfig, TeacherConfig, encoder_of, settings, teaching
 from tmkd.errors import ConfigError
 from tmkd.metrics import main_metric
+from tmkd.pipelines.context import RunContext, parts_of
 from tmkd.pipelines.encoders import encoder_source
-from tmkd.pipelines.inputs import Inputs, parts_of
 from tmkd.pipelines.overlap import check_overlaps
 from tmkd.pipelines.specs import teacher_spec
 
@@ -27,27 +27,27 @@ def run(config: Config) -> list[Artifact]:
     """Return the first ``teachers.count`` teachers of the roster, trained; every arm that they may teach is checked."""
     from tmkd.pipelines.arms import check_arms  # which imports this module
 
-    inputs = Inputs(config)
-    if untrained(inputs):  # where nothing is to be trained, no encoder is looked at
-        check_arms(inputs)
-        check_overlaps(inputs)
-    return teachers(inputs)
+    context = RunContext(config)
+    if untrained(context):  # where nothing is to be trained, no encoder is looked at
+        check_arms(context)
+        check_overlaps(context)
+    return teachers(context)
 
 
-def teachers(inputs: Inputs, count: int | None = None) -> list[Artifact]:
+def teachers(context: RunContext, count: int | None = None) -> list[Artifact]:
     """Return the first ``count`` teachers (``teachers.count`` without it), building those that are missing."""
-    config = inputs.config
+    config = context.config
     roster = config.teachers.roster[: count or config.teachers.count]
-    if untrained(inputs, roster):  # what is wrong with the task or the corpus is said now, and not after the training
-        _ = inputs.task, inputs.needs_corpus and inputs.corpus
-    return [_teacher(inputs, number, teacher) for number, teacher in enumerate(roster, start=1)]
+    if untrained(context, roster):  # what is wrong with the task or the corpus is said now, and not after the training
+        _ = context.task, context.needs_corpus and context.corpus
+    return [_teacher(context, number, teacher) for number, teacher in enumerate(roster, start=1)]
 
 
-def untrained(inputs: Inputs, roster: Sequence[TeacherConfig] | None = None) -> bool:
+def untrained(context: RunContext, roster: Sequence[TeacherConfig] | None = None) -> bool:
     """Return whether a teacher is still to be trained, of all that teach or of ``roster``."""
-    config = inputs.config
-    known = (teacher_spec(config, teacher, inputs.task_key) for teacher in roster or teaching(config))
-    return any(inputs.store.find("teacher", spec) is None for spec in known)
+    config = context.config
+    known = (teacher_spec(config, teacher, context.task_key) for teacher in roster or teaching(config))
+    return any(context.store.find("teacher", spec) is None for spec in known)
 
 
 def check_roster(config: Config) -> None:
@@ -76,7 +76,7 @@ def predictions(artifact: Artifact, split: str, exit: int | None = None) -> np.n
     return load_file(artifact.file(PREDICTIONS))[split if exit is None else f"{split}, exit {exit}"]
 
 
-def write_classifier(work: Path, model: PairClassifier, inputs: Inputs) -> dict[str, Any]:
+def write_classifier(work: Path, model: PairClassifier, context: RunContext) -> dict[str, Any]:
     """Write a trained classifier, and what it predicts of validation and test, once, for every later table, exits too.
 
     Returns:
@@ -89,47 +89,47 @@ def write_classifier(work: Path, model: PairClassifier, inputs: Inputs) -> dict[
 
     logits = {}
     for split in ("validation", "test"):
-        tokens = inputs.tokens(split, model.tokenizer, model.max_length)
-        found = predict_together(model, tokens, inputs.runtime, model.answers).transpose(1, 0, 2)
+        tokens = context.tokens(split, model.tokenizer, model.max_length)
+        found = predict_together(model, tokens, context.runtime, model.answers).transpose(1, 0, 2)
         logits[split] = np.ascontiguousarray(found[model.predicting])
         for layer, scored in zip(model.exits.layers, found[len(model.heads.names) :]):
             logits[f"{split}, exit {layer}"] = np.ascontiguousarray(scored[None])
-    if inputs.leads:
+    if context.is_main_process:
         save_file(logits, work / PREDICTIONS)
         model.save(work / MODEL)
-    return {"validation": validation_metrics(inputs, logits["validation"]), "parameters": model.parameter_count}
+    return {"validation": validation_metrics(context, logits["validation"]), "parameters": model.parameter_count}
 
 
-def validator(inputs: Inputs, model: PairClassifier) -> Callable[[Any], dict[str, float]]:
+def validator(context: RunContext, model: PairClassifier) -> Callable[[Any], dict[str, float]]:
     """Return what judges ``model`` after each epoch: the mean of the predicting heads' probabilities, on validation."""
     from tmkd.training.predict import predict_together
 
-    tokens = inputs.tokens("validation", model.tokenizer, model.max_length)
+    tokens = context.tokens("validation", model.tokenizer, model.max_length)
 
     def validate(_: Any) -> dict[str, float]:
-        found = predict_together(model, tokens, inputs.runtime)
-        return validation_metrics(inputs, found[:, model.predicting].transpose(1, 0, 2))
+        found = predict_together(model, tokens, context.runtime)
+        return validation_metrics(context, found[:, model.predicting].transpose(1, 0, 2))
 
     return validate
 
 
-def validation_metrics(inputs: Inputs, logits: np.ndarray) -> dict[str, float]:
+def validation_metrics(context: RunContext, logits: np.ndarray) -> dict[str, float]:
     """Judge the predicting heads' logits ``[heads, pairs, classes]`` on the validation split."""
     from tmkd.ensemble import average_probabilities
     from tmkd.metrics import evaluate
 
-    rows = inputs.rows("validation")
-    ranking = inputs.config.data.ranking
+    rows = context.rows("validation")
+    ranking = context.config.data.ranking
     return evaluate(average_probabilities(logits), rows["label"], rows["question_id"], ranking, parts_of(rows))
 
 
-def _teacher(inputs: Inputs, number: int, teacher: TeacherConfig) -> Artifact:
-    spec = teacher_spec(inputs.config, teacher, inputs.task_key)
+def _teacher(context: RunContext, number: int, teacher: TeacherConfig) -> Artifact:
+    spec = teacher_spec(context.config, teacher, context.task_key)
     what = f"teacher {number} (learning rate {teacher.learning_rate:g})"
-    return inputs.build("teacher", spec, lambda work: _train(inputs, number, teacher, work), what)
+    return context.build("teacher", spec, lambda work: _train(context, number, teacher, work), what)
 
 
-def _train(inputs: Inputs, number: int, teacher: TeacherConfig, work: Path) -> dict[str, Any]:
+def _train(context: RunContext, number: int, teacher: TeacherConfig, work: Path) -> dict[str, Any]:
     import torch
 
     from tmkd.data.batching import PairDataset
@@ -137,12 +137,12 @@ def _train(inputs: Inputs, number: int, teacher: TeacherConfig, work: Path) -> d
     from tmkd.models.heads import GOLD
     from tmkd.training.fit import fit
 
-    config, runtime = inputs.config, inputs.runtime
+    config, runtime = context.config, context.runtime
     torch.manual_seed(teacher.seed)
-    model = new_classifier(inputs, teacher, [GOLD])
+    model = new_classifier(context, teacher, [GOLD])
     facts = fit(
         model,
-        PairDataset(inputs.tokens("train", model.tokenizer, model.max_length)),
+        PairDataset(context.tokens("train", model.tokenizer, model.max_length)),
         [gold_term(1.0)],
         scratch=work / SCRATCH,
         runtime=runtime,
@@ -152,14 +152,14 @@ def _train(inputs: Inputs, number: int, teacher: TeacherConfig, work: Path) -> d
         batch_size=teacher.batch_size,
         epochs=teacher.epochs,
         **settings(config.trainer),
-        validate=validator(inputs, model),
+        validate=validator(context, model),
         metric=main_metric(config.data.ranking),
     )
-    return {"training": facts, **write_classifier(work, model, inputs)}
+    return {"training": facts, **write_classifier(work, model, context)}
 
 
 def new_classifier(
-    inputs: Inputs,
+    context: RunContext,
     member: TeacherConfig | StudentConfig,
     heads: list[str],
     keep: int | None = None,
@@ -180,8 +180,8 @@ def new_classifier(
     from tmkd.models.classifier import PairClassifier
     from tmkd.models.encoder import load_encoder
 
-    max_length = member.max_length or encoder_of(member, inputs.config).max_length
-    source = encoder_source(inputs, member, start)
+    max_length = member.max_length or encoder_of(member, context.config).max_length
+    source = encoder_source(context, member, start)
     encoder = load_encoder(
         **source | {"pooling": pooling or source["pooling"]},
         keep=keep,
@@ -189,8 +189,8 @@ def new_classifier(
         token_types=token_types,
         dropout=member.dropout,
         freeze_embeddings=member.freeze_embeddings,
-        attention=inputs.runtime.attention,
+        attention=context.runtime.attention,
     )
-    config = inputs.config
+    config = context.config
     alike = config.method.head_init == "shared"
-    return PairClassifier(encoder, heads, config.data.classes, max_length, alike).to(inputs.runtime.device)
+    return PairClassifier(encoder, heads, config.data.classes, max_length, alike).to(context.runtime.device)

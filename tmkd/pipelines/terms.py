@@ -14,8 +14,8 @@ from tmkd.artifacts import MODEL, SCRATCH, Artifact
 from tmkd.config import StudentConfig, TeacherConfig, TermConfig, encoder_of
 from tmkd.errors import ConfigError, ModelError
 from tmkd.losses.schedule import scheduled
+from tmkd.pipelines.context import RunContext, tokenizer_digest
 from tmkd.pipelines.encoders import encoder_source
-from tmkd.pipelines.inputs import Inputs, tokenizer_digest
 from tmkd.provenance import note_machines
 
 if TYPE_CHECKING:
@@ -38,14 +38,14 @@ def amount(start: float, end: float | None, kind: str, warm_up: float = 0.0) -> 
     return lambda progress: scheduled(start, end, kind, progress, warm_up)
 
 
-def active_terms(inputs: Inputs, names: Sequence[str], stage: int) -> dict[str, TermConfig]:
+def active_terms(context: RunContext, names: Sequence[str], stage: int) -> dict[str, TermConfig]:
     """Return those of the named terms that are part of a stage's loss."""
-    terms = inputs.config.method.terms
+    terms = context.config.method.terms
     return {name: terms[name] for name in names if stage in terms[name].stages}
 
 
 def state_terms(
-    inputs: Inputs,
+    context: RunContext,
     names: Sequence[str],
     stage: int,
     model: PairClassifier,
@@ -65,30 +65,30 @@ def state_terms(
     student, shapes = _shape(model.encoder.config), [_teacher_shape(teacher) for teacher in teachers]
     terms: list[Term] = []
     wanted: list[set[State]] = [set() for _ in teachers]
-    for name, term in active_terms(inputs, names, stage).items():
+    for name, term in active_terms(context, names, stage).items():
         weight = amount(term.weight, term.end, term.schedule, term.warm_up)
         if term.loss == SELF_ATTENTION:
             own = SelfAttention(student)
             terms.append(Term(name, weight, own, own.student_states))
             continue
-        loss = _loss(term, student, shapes, _shares(inputs, stage, len(teachers)))
+        loss = _loss(term, student, shapes, _shares(context, stage, len(teachers)))
         terms.append(Term(name, weight, loss, loss.student_states))
         for states, more in zip(wanted, loss.teacher_states):
             states |= more
-    return terms, _source(inputs, teachers, wanted, rows, learnt) if any(wanted) else None
+    return terms, _source(context, teachers, wanted, rows, learnt) if any(wanted) else None
 
 
-def check_terms(inputs: Inputs, arm: str, names: Sequence[str]) -> None:
+def check_terms(context: RunContext, arm: str, names: Sequence[str]) -> None:
     """Raise ConfigError, before any training, for terms that an arm's student and teachers cannot have together."""
     from tmkd.losses.transfer import SELF_ATTENTION, SelfAttention
     from tmkd.models.states import ATTENTION_KINDS, TOKEN_KINDS, check_attention
 
-    config = inputs.config
-    student = _facts(inputs, config.student, config.student.layers, config.student.keep)
+    config = context.config
+    student = _facts(context, config.student, config.student.layers, config.student.keep)
     most = max(config.comparison.teacher_counts or [config.teachers.count])
     named = config.method.arms[arm].teacher
     numbers = range(1, most + 1) if named is None else [named]  # which is the best of them is not known yet
-    teachers = {number: _facts(inputs, config.teachers.roster[number - 1]) for number in numbers}
+    teachers = {number: _facts(context, config.teachers.roster[number - 1]) for number in numbers}
     shapes = [teacher.shape for teacher in teachers.values()]
     for name in names:
         term = config.method.terms[name]
@@ -133,10 +133,10 @@ class _Facts:
 
 
 def _facts(
-    inputs: Inputs, member: TeacherConfig | StudentConfig, keep: int | None = None, keep_which: str = "bottom"
+    context: RunContext, member: TeacherConfig | StudentConfig, keep: int | None = None, keep_which: str = "bottom"
 ) -> _Facts:
-    model, digest, first = _inspected(**encoder_source(inputs, member), keep=keep, keep_which=keep_which)
-    max_length = member.max_length or encoder_of(member, inputs.config).max_length
+    model, digest, first = _inspected(**encoder_source(context, member), keep=keep, keep_which=keep_which)
+    max_length = member.max_length or encoder_of(member, context.config).max_length
     return _Facts(model, _shape(model.config), (digest, max_length), first)
 
 
@@ -148,10 +148,10 @@ def _inspected(**encoder: Any) -> tuple[Any, str, bool]:
     return model, tokenizer_digest(tokenizer), first_stands_for_pair(model, tokenizer)
 
 
-def _shares(inputs: Inputs, stage: int, teachers: int) -> list[float] | None:
+def _shares(context: RunContext, stage: int, teachers: int) -> list[float] | None:
     """Return how much each teacher counts in a stage; weights an example are of what teachers predict: None."""
-    method = inputs.config.method
-    weights = inputs.config.stage1.teacher_weights if stage == 1 else method.teacher_weights
+    method = context.config.method
+    weights = context.config.stage1.teacher_weights if stage == 1 else method.teacher_weights
     return method.weights[:teachers] if weights == "fixed" and teachers > 1 else None
 
 
@@ -173,26 +173,28 @@ def _teacher_shape(teacher: Artifact) -> Shape:
     return _shape(encoder_config(teacher.folder(MODEL)))
 
 
-def _source(inputs: Inputs, teachers: Sequence[Artifact], wanted: list[set[State]], rows: str, learnt: Dataset) -> Any:
+def _source(
+    context: RunContext, teachers: Sequence[Artifact], wanted: list[set[State]], rows: str, learnt: Dataset
+) -> Any:
     from tmkd.state_store import StoredStates
     from tmkd.training.teacher_states import WindowedStates
 
-    if inputs.runtime.store_states:
-        folders = [_stored(inputs, teacher, states, rows).folder() for teacher, states in zip(teachers, wanted)]
+    if context.runtime.store_states:
+        folders = [_stored(context, teacher, states, rows).folder() for teacher, states in zip(teachers, wanted)]
         return StoredStates(folders, wanted, learnt["id"])
-    each = [_reader(inputs, teacher, states, rows, len(learnt)) for teacher, states in zip(teachers, wanted)]
-    return WindowedStates(each, inputs.runtime.state_window)
+    each = [_reader(context, teacher, states, rows, len(learnt)) for teacher, states in zip(teachers, wanted)]
+    return WindowedStates(each, context.runtime.state_window)
 
 
-def _load(inputs: Inputs, teacher: Artifact) -> PairClassifier:
+def _load(context: RunContext, teacher: Artifact) -> PairClassifier:
     from tmkd.models.classifier import PairClassifier
 
-    model = PairClassifier.load(teacher.folder(MODEL), attention=inputs.runtime.attention)
-    return model.to(inputs.runtime.device)
+    model = PairClassifier.load(teacher.folder(MODEL), attention=context.runtime.attention)
+    return model.to(context.runtime.device)
 
 
 def _reader(
-    inputs: Inputs, teacher: Artifact, states: set[State], rows: str, pairs: int
+    context: RunContext, teacher: Artifact, states: set[State], rows: str, pairs: int
 ) -> Callable[[np.ndarray], list[PairStates]]:
     """Return what loads a teacher, reads its states of some of the drawn ``pairs``, and lets it go."""
     from tmkd.data.splits import draw_pairs
@@ -201,10 +203,10 @@ def _reader(
     tokens: list[Dataset] = []  # found, and their files checked, in the first window alone
 
     def read(indices: np.ndarray) -> list[PairStates]:
-        model = _load(inputs, teacher)
+        model = _load(context, teacher)
         if not tokens:
-            tokens.append(draw_pairs(inputs.tokens(rows, model.tokenizer, model.max_length), pairs))
-        found = read_states(model, tokens[0].select(indices), sorted(states), inputs.runtime)
+            tokens.append(draw_pairs(context.tokens(rows, model.tokenizer, model.max_length), pairs))
+        found = read_states(model, tokens[0].select(indices), sorted(states), context.runtime)
         del model
         gc.collect()
         return found
@@ -212,9 +214,9 @@ def _reader(
     return read
 
 
-def _stored(inputs: Inputs, teacher: Artifact, states: set[State], rows: str) -> Artifact:
+def _stored(context: RunContext, teacher: Artifact, states: set[State], rows: str) -> Artifact:
     """Return the artifact of a teacher's states on a split, once its size has been told."""
-    spec = {"teacher": teacher.key, "rows": inputs.source(rows), "states": sorted(map(list, states))}
+    spec = {"teacher": teacher.key, "rows": context.source(rows), "states": sorted(map(list, states))}
 
     def make(work: Path) -> dict[str, Any]:
         import numpy as np
@@ -223,9 +225,9 @@ def _stored(inputs: Inputs, teacher: Artifact, states: set[State], rows: str) ->
         from tmkd.state_store import bytes_needed, write_states
         from tmkd.training.teacher_states import read_states
 
-        note_machines(work / SCRATCH, [inputs.machine()])  # parts outlive a kill
-        model = _load(inputs, teacher)
-        tokens = inputs.tokens(rows, model.tokenizer, model.max_length)
+        note_machines(work / SCRATCH, [context.machine()])  # parts outlive a kill
+        model = _load(context, teacher)
+        tokens = context.tokens(rows, model.tokenizer, model.max_length)
         shape = _shape(model.encoder.config)
         size = bytes_needed(np.asarray(tokens["length"]), states, shape.width, shape.heads)
         log.info("the states of %s on %s will take %.2f GB of disk", teacher.manifest["what"], rows, size / 1e9)
@@ -233,10 +235,10 @@ def _stored(inputs: Inputs, teacher: Artifact, states: set[State], rows: str) ->
             write_states(
                 work,
                 tokens,
-                lambda part: read_states(model, part, sorted(states), inputs.runtime, bar),
-                inputs.runtime.shard_size,
+                lambda part: read_states(model, part, sorted(states), context.runtime, bar),
+                context.runtime.shard_size,
                 bar.update,
             )
         return {"pairs": len(tokens), "bytes": size}
 
-    return inputs.store.build("teacher_states", spec, make, f"states of {teacher.manifest['what']} on {rows}")
+    return context.store.build("teacher_states", spec, make, f"states of {teacher.manifest['what']} on {rows}")

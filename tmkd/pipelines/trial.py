@@ -7,7 +7,7 @@ import json
 
 from tmkd.config import StudentConfig, TeacherConfig, encoder_of, settings, teaching
 from tmkd.errors import ModelError
-from tmkd.pipelines.inputs import Inputs
+from tmkd.pipelines.context import RunContext
 from tmkd.pipelines.specs import encoder_spec, teacher_spec
 from tmkd.pipelines.teachers import new_classifier
 
@@ -15,12 +15,12 @@ SHAPING = ("max_length", "dropout", "freeze_embeddings", "layers", "keep", "toke
 passed: set[str] = set()  # in this process: arms and the jobs of a sweep share encoders
 
 
-def try_encoders(inputs: Inputs) -> None:
+def try_encoders(context: RunContext) -> None:
     """Raise ModelError for the first encoder that cannot be what it is to be: one sentence that names the setting."""
-    config = inputs.config
+    config = context.config
     members: list[tuple[str, TeacherConfig | StudentConfig]] = []
     for number, teacher in enumerate(teaching(config)):
-        if inputs.store.find("teacher", teacher_spec(config, teacher, inputs.task_key)) is None:
+        if context.store.find("teacher", teacher_spec(config, teacher, context.task_key)) is None:
             members.append((f"teachers.roster[{number}]", teacher))
     # one that starts from a trained teacher has no need of the checkpoint that the teacher started from
     if config.student.init == "encoder" or members:
@@ -28,7 +28,7 @@ def try_encoders(inputs: Inputs) -> None:
     for look in (_look, _try):  # what reads no weights first
         for where, member in members:
             try:
-                look(inputs, member)
+                look(context, member)
             except ModelError as error:
                 said = str(error).removeprefix("encoder.name: ").removeprefix("encoder ")
                 raise ModelError(f"{_setting(where, member)}: {said}") from None
@@ -38,19 +38,19 @@ def _setting(where: str, member: TeacherConfig | StudentConfig) -> str:
     return f"encoder (for {where})" if member.encoder.source == "same" else f"{where}.encoder"
 
 
-def _look(inputs: Inputs, member: TeacherConfig | StudentConfig) -> None:
+def _look(context: RunContext, member: TeacherConfig | StudentConfig) -> None:
     from tmkd.models.encoder import check_encoder
 
     keep = member.layers if isinstance(member, StudentConfig) else None
-    check_encoder(keep=keep, **settings(encoder_of(member, inputs.config)))
+    check_encoder(keep=keep, **settings(encoder_of(member, context.config)))
 
 
-def _try(inputs: Inputs, member: TeacherConfig | StudentConfig) -> None:
+def _try(context: RunContext, member: TeacherConfig | StudentConfig) -> None:
     from tmkd.models.heads import GOLD
     from tmkd.pipelines.stage1 import new_student  # which imports this module by way of the arms
     from tmkd.training.trial import try_out
 
-    encoder, runtime = encoder_of(member, inputs.config), inputs.runtime
+    encoder, runtime = encoder_of(member, context.config), context.runtime
     if encoder.source == "bilstm":
         return  # made here, to fit
     said = {name: value for name, value in settings(member).items() if name in SHAPING}
@@ -59,7 +59,7 @@ def _try(inputs: Inputs, member: TeacherConfig | StudentConfig) -> None:
     if known in passed:
         return
     student = isinstance(member, StudentConfig)
-    model = new_student(inputs, [GOLD]) if student else new_classifier(inputs, member, [GOLD])
+    model = new_student(context, [GOLD]) if student else new_classifier(context, member, [GOLD])
     try_out(model, runtime)
     passed.add(known)
     del model

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tmkd.report.claims import Verdict
-from tmkd.report.columns import Column
 from tmkd.report.notes import chance_note, resampling_note, vectors_note
 from tmkd.report.paper_table import PaperTable
 from tmkd.report.rows import CHANCE, METRIC_NAMES
+from tmkd.report.task_column import Column
 
 SHARES = "lift, the share of our teacher ensemble's lead over chance; kept, the share of the ensemble's metric"
 PAPER_METRIC = "accuracy"  # on all its data sets

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tmkd.report.columns import ClaimTest, Column
 from tmkd.report.paper_table import PaperTable
+from tmkd.report.task_column import ClaimTest, Column
 from tmkd.significance import holm
 
 LEVEL = 0.05

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tmkd.report.grids import Grid
+from tmkd.report.text_tables import Grid
 
 # One pass over the text: what LaTeX reads as a command, and what its text fonts lack.
 ESCAPED = str.maketrans(

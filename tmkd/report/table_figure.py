@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tmkd.report.columns import Column
 from tmkd.report.drawing import CHANCE_COLOR, draw, lengths, new_axes, save
-from tmkd.report.grids import percents
 from tmkd.report.paper_table import PaperTable
 from tmkd.report.rows import CHANCE, METRIC_NAMES
+from tmkd.report.task_column import Column
+from tmkd.report.text_tables import percents
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

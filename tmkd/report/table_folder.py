@@ -8,14 +8,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tmkd.report import grids
+from tmkd.report import text_tables
 from tmkd.report.claims import Verdict, judge
-from tmkd.report.columns import Column
 from tmkd.report.latex import to_latex
 from tmkd.report.page import to_html
 from tmkd.report.paper_table import PARAMETERS, QPS, PaperTable, in_order
 from tmkd.report.rows import CHANCE
 from tmkd.report.table_figure import draw_table
+from tmkd.report.task_column import Column
 
 
 def write_table(folder: Path, name: str, table: PaperTable, columns: Iterable[Column]) -> None:
@@ -28,10 +28,10 @@ def write_table(folder: Path, name: str, table: PaperTable, columns: Iterable[Co
     """
     ordered = in_order(list(columns))
     verdicts = judge(table, ordered)
-    found = [grids.results(table, ordered), grids.cost(table, ordered)]
+    found = [text_tables.results(table, ordered), text_tables.cost(table, ordered)]
     titles = ["", "## Speed and size\n\n"]
     if table.claims:
-        found.append(grids.claims(table, verdicts))
+        found.append(text_tables.claims(table, verdicts))
         titles.append("## Claims\n\n")
     parts = [title + grid.markdown() for title, grid in zip(titles, found, strict=True)]
     parts.insert(1, "![the table as a figure](table.png)\n")
@@ -65,12 +65,12 @@ def results_csv(table: PaperTable, columns: Sequence[Column]) -> str:
                     "metric": column.metric,
                     "paper": paper,
                     "ours": 100 * mean,
-                    "std": grids.percents(row.std(column.metric)),
+                    "std": text_tables.percents(row.std(column.metric)),
                     "difference": None if paper is None else 100 * mean - paper,
-                    "lift": grids.percents(row.lift),
-                    "kept": grids.percents(row.kept),
-                    "to_ensemble": grids.percents(row.to_ensemble),
-                    "agreement": grids.percents(row.mean("agreement")),
+                    "lift": text_tables.percents(row.lift),
+                    "kept": text_tables.percents(row.kept),
+                    "to_ensemble": text_tables.percents(row.to_ensemble),
+                    "agreement": text_tables.percents(row.mean("agreement")),
                     "divergence": row.mean("divergence"),
                     "seeds": " ".join(map(str, row.seeds)),
                     "paper_pairs_per_second": table.paper(label, QPS),

@@ -13,7 +13,7 @@ from safetensors.torch import load_model, save_model
 from tqdm import tqdm
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from tmkd.processes import Processes
+from tmkd.distributed import Processes
 
 LOOK_EVERY = 5  # steps
 WHOLE = "whole"  # a checkpoint without this file was cut off while it was written
@@ -40,7 +40,7 @@ class CheckpointByTheClock(TrainerCallback):
         due = time.monotonic() - self.saved >= self.seconds
         if self.processes is None:
             return due
-        return step % LOOK_EVERY == 0 and self.processes.tell(due)
+        return step % LOOK_EVERY == 0 and self.processes.broadcast_object(due)
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         if self.processes is not None:

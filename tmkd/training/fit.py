@@ -11,11 +11,11 @@ from transformers import PrinterCallback, ProgressCallback, TrainerCallback, Tra
 
 from tmkd.data.batching import Collator, PairDataset
 from tmkd.data.masking import MaskedPairs
+from tmkd.distributed import Processes
 from tmkd.errors import REMEDY, TmkdError, TrainingDiverged
 from tmkd.losses.combine import Term
 from tmkd.models.classifier import PairClassifier
 from tmkd.models.positions import positions_of
-from tmkd.processes import Processes
 from tmkd.training.callbacks import CheckpointByTheClock, KeepBest, Progress, last_whole_checkpoint
 from tmkd.training.cost import measured
 from tmkd.training.language import LanguageLearner
@@ -155,5 +155,7 @@ def _trainer(learner: Any, runtime: Runtime, **how: Any) -> DistillationTrainer:
 def _last_checkpoint(scratch: Path, processes: Processes | None) -> str | None:
     if processes is None:
         return last_whole_checkpoint(scratch)
-    found: str | None = processes.tell(last_whole_checkpoint(scratch) if processes.leads else None)
+    found: str | None = processes.broadcast_object(
+        last_whole_checkpoint(scratch) if processes.is_main_process else None
+    )
     return found

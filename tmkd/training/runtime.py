@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
+from tmkd.distributed import Processes
 from tmkd.errors import ConfigError, TmkdError
-from tmkd.processes import Processes
 from tmkd.provenance import processor
 
 SCORE_BATCH = 128

@@ -28,8 +28,8 @@ from transformers import PreTrainedModel
 from transformers.trainer import OPTIMIZER_NAME, SCHEDULER_NAME
 from transformers.utils import SAFE_WEIGHTS_NAME
 
+from tmkd.distributed import Processes
 from tmkd.models.layers import stacks
-from tmkd.processes import Processes
 from tmkd.training.trainer import DistillationTrainer
 
 GATHERED = StateDictOptions(full_state_dict=True, cpu_offload=True)  # to the first process; the others get nothing

@@ -12,10 +12,10 @@ from torch.utils.data import DataLoader, Sampler
 from transformers import Trainer
 
 from tmkd.data.batching import LengthBuckets
-from tmkd.data.shares import Shares
+from tmkd.data.distributed_batch_sampler import Shares
+from tmkd.distributed import Processes
 from tmkd.errors import REMEDY, TrainingDiverged
-from tmkd.losses.together import SHARE
-from tmkd.processes import Processes
+from tmkd.losses.all_gather import SHARE
 from tmkd.training.learner import Learner
 from tmkd.training.peers import PeerLearner
 
@@ -81,7 +81,7 @@ class DistillationTrainer(Trainer):
         order = LengthBuckets(self.pairs.lengths, self.batch_size, self.args.seed)
         self.shares = shares = Shares(order, self.processes.rank, self.processes.count)
         if (states := self.pairs.states) is not None:
-            order.tell = lambda epoch: states.plan(shares.rows(epoch))
+            order.on_order = lambda epoch: states.plan(shares.rows(epoch))
         # not handed to accelerate, which would fill up the last batch with rows of the first
         return DataLoader(
             self.pairs,
@@ -93,7 +93,7 @@ class DistillationTrainer(Trainer):
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
         sampler = LengthBuckets(self.pairs.lengths, self.batch_size, self.args.seed)
         if self.pairs.states is not None:
-            sampler.tell = self.pairs.states.plan
+            sampler.on_order = self.pairs.states.plan
         return sampler
 
 

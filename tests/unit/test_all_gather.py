@@ -9,9 +9,9 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 from tmkd.data.batching import LengthBuckets
-from tmkd.data.shares import Shares
+from tmkd.data.distributed_batch_sampler import Shares
+from tmkd.losses.all_gather import SHARE, all_rows
 from tmkd.losses.relation import angles, distances, similarity
-from tmkd.losses.together import SHARE, all_rows
 
 COUNTS = (5, 1)  # of examples: uneven halves, and a process for which there is none
 

@@ -13,8 +13,8 @@ import numpy as np
 from datasets import Dataset
 from safetensors.numpy import save_file
 
-from tmkd.mapped import letting_go
-from tmkd.processes import Processes
+from tmkd.distributed import Processes
+from tmkd.memmap import letting_go
 
 ID_BYTES = 16
 BATCH = 10_000  # rows whose ids are Python objects at once
@@ -41,7 +41,7 @@ def write_parts(
     ranges = [range(start, min(start + shard_size, len(tokens))) for start in range(0, len(tokens), shard_size)]
     parts = {folder / f"part-{rows.start:09d}-{rows.stop:09d}.safetensors": rows for rows in ranges}
     mine = list(parts.items())
-    if processes is None or processes.leads:
+    if processes is None or processes.is_main_process:
         for path in set(folder.glob("part-*")) - set(parts):  # half written, or of a run with another shard size
             path.unlink()
     if processes is not None:

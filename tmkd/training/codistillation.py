@@ -14,8 +14,8 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from tmkd.distributed import Processes
 from tmkd.models.classifier import PairClassifier
-from tmkd.processes import Processes
 from tmkd.training.callbacks import WHOLE
 from tmkd.training.peers import Exchange
 
@@ -57,7 +57,7 @@ class Meet(TrainerCallback):
     def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         if state.global_step % self.every == 0:
             self.refresh()
-            self.due = self.processes.tell(time.monotonic() - self.saved >= self.seconds)
+            self.due = self.processes.broadcast_object(time.monotonic() - self.saved >= self.seconds)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         per_epoch = max(1, state.max_steps // int(args.num_train_epochs))

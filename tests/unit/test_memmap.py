@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from datasets import Dataset, config, load_from_disk
 
-from tmkd import mapped
-from tmkd.mapped import TOGETHER, RowsOnDisk, letting_go, save_rows
+from tmkd import memmap
+from tmkd.memmap import TOGETHER, RowsOnDisk, letting_go, save_rows
 
-linux = pytest.mark.skipif(not mapped.MAPS.exists(), reason="only Linux says what is mapped")
+linux = pytest.mark.skipif(not memmap.MAPS.exists(), reason="only Linux says what is mapped")
 TEXTS = [f"{number} " * 8000 for number in range(1000, 2000)]  # 48 MB
 
 
@@ -40,24 +40,24 @@ def test_rows_on_disk_come_back_as_they_were_and_leave_no_file(tmp_path):
 @linux
 def test_pages_of_a_data_set_are_let_go_and_found_again(saved):
     rows = load_from_disk(str(saved))
-    before = mapped._resident()
+    before = memmap._resident()
     assert read(rows) == TEXTS
-    assert mapped._resident() > before + 2 * mapped.ENOUGH  # or there would be nothing to let go
+    assert memmap._resident() > before + 2 * memmap.ENOUGH  # or there would be nothing to let go
     with letting_go(rows):
         for _ in range(2):
             deadline = time.monotonic() + 30
-            while mapped._resident() > before + mapped.ENOUGH and time.monotonic() < deadline:
+            while memmap._resident() > before + memmap.ENOUGH and time.monotonic() < deadline:
                 time.sleep(0.01)
-            assert mapped._resident() <= before + mapped.ENOUGH
+            assert memmap._resident() <= before + memmap.ENOUGH
             assert read(rows) == TEXTS
-    assert mapped._resident() <= before + mapped.ENOUGH
+    assert memmap._resident() <= before + memmap.ENOUGH
 
 
 @linux
 def test_rows_in_memory_are_left_alone():
     values = np.arange(1_000_000)
     held = Dataset.from_dict({"text": TEXTS[:10]}), values, None, np.empty(0)
-    assert mapped._mapped(held) == []
+    assert memmap._mapped(held) == []
     with letting_go(*held):
         assert read(held[0]) == TEXTS[:10]
     assert values.sum() == 499_999_500_000
@@ -67,7 +67,7 @@ def test_rows_in_memory_are_left_alone():
 def test_every_file_of_a_data_set_and_the_rows_on_disk_are_found(saved, tmp_path):
     rows = RowsOnDisk(tmp_path)
     rows.add(np.zeros((10_000, 3)))
-    found = mapped._mapped((load_from_disk(str(saved)), rows.array()))
+    found = memmap._mapped((load_from_disk(str(saved)), rows.array()))
     sizes = [Path(file["filename"]).stat().st_size for file in load_from_disk(str(saved)).cache_files]
     assert len(found) == 3
     assert sum(end - start for start, end in found) >= sum(sizes) + 240_000

@@ -14,10 +14,10 @@ from tmkd.checks import check
 from tmkd.config import Config, settings, vary
 from tmkd.data import readers
 from tmkd.data.schema import PART, SPLITS
+from tmkd.distributed import Processes, init
 from tmkd.identity import key
 from tmkd.pipelines.cuts import warn_of_cuts
 from tmkd.pipelines.specs import corpus_spec, task_spec
-from tmkd.processes import Processes, joined
 from tmkd.provenance import note_machines
 
 if TYPE_CHECKING:
@@ -29,22 +29,22 @@ if TYPE_CHECKING:
 CORPUS = "corpus"
 
 
-class Inputs:
+class RunContext:
     """The config with everything that is derived from it once: store, runtime, task, corpus, tokens."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
         self.store = ArtifactStore(config.paths.artifacts, self.machine)
-        self._varied: dict[str, Inputs] = {}
+        self._varied: dict[str, RunContext] = {}
         self.before_making: list[Callable[[], None]] = []  # checks that are due once something is to be computed
         # Now, since all processes must join: later on, one might hold the lock of a result that another waits for.
         _ = self.processes
 
-    def varied(self, changes: dict[str, Any]) -> Inputs:
-        """Return the inputs of the config with other settings; the same object where nothing changes."""
+    def varied(self, changes: dict[str, Any]) -> RunContext:
+        """Return the context of the config with other settings; the same object where nothing changes."""
         told = json.dumps(changes, sort_keys=True)
         if told not in self._varied:
-            self._varied[told] = Inputs(check(vary(self.config, changes))) if changes else self
+            self._varied[told] = RunContext(check(vary(self.config, changes))) if changes else self
             self._varied[told].before_making = self.before_making
         return self._varied[told]
 
@@ -64,12 +64,12 @@ class Inputs:
         method = self.config.method
         each = [arm.set.get("method", {}).get("online", {}) for arm in method.arms.values()]
         apart = method.online.processes or any(online.get("processes") for online in each)
-        return None if apart else joined()
+        return None if apart else init()
 
     @property
-    def leads(self) -> bool:
+    def is_main_process(self) -> bool:
         """Whether this process writes what all make together."""
-        return self.processes is None or self.processes.leads
+        return self.processes is None or self.processes.is_main_process
 
     def build(
         self,
@@ -89,7 +89,9 @@ class Inputs:
 
         def noted(work: Path) -> dict[str, Any]:
             machines = together.gather(self.machine()) if together else [self.machine()]
-            if together is None or together.leads:  # now, so that a run that goes on after a kill knows of this one
+            if (
+                together is None or together.is_main_process
+            ):  # now, so that a run that goes on after a kill knows of this one
                 note_machines(work / SCRATCH, machines)
             return make(work)
 
@@ -147,7 +149,7 @@ class Inputs:
         def make(work: Path) -> dict[str, Any]:
             from tmkd.data.batching import lengths_of, tokenise
             from tmkd.data.cutting import count_cut
-            from tmkd.mapped import letting_go, save_rows
+            from tmkd.memmap import letting_go, save_rows
 
             rows = self.rows(split)
             tokens = tokenise(rows, tokenizer, max_length, cache=work / SCRATCH)
@@ -157,7 +159,7 @@ class Inputs:
                 return {"pairs": len(tokens), "mean_tokens": float(lengths_of(tokens).mean()), "cut": cut}
 
         artifact = self.store.build("tokens", spec, make, f"tokens of {split}")
-        if self.leads:
+        if self.is_main_process:
             warn_of_cuts(self.config, artifact)
         return _load(artifact.folder("tokens"))
 
@@ -167,7 +169,7 @@ class Inputs:
         return spec if "token_type_ids" in tokenizer.model_input_names else spec | {"token_types": False}
 
     def _make_task(self, work: Path) -> dict[str, Any]:
-        from tmkd.mapped import save_rows
+        from tmkd.memmap import save_rows
 
         task = readers.read_task(*self._sections, cache=work / SCRATCH)
         for split in SPLITS:
@@ -180,7 +182,7 @@ class Inputs:
         }
 
     def _make_corpus(self, work: Path) -> dict[str, Any]:
-        from tmkd.mapped import save_rows
+        from tmkd.memmap import save_rows
 
         corpus = readers.read_corpus(*self._sections, cache=work / SCRATCH)
         save_rows(corpus.rows, work / CORPUS)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tmkd.data.batching import LengthBuckets
-from tmkd.data.shares import Shares
+from tmkd.data.distributed_batch_sampler import Shares
 
 
 def order(rows, batch_size):
@@ -41,7 +41,7 @@ def test_the_states_of_an_epoch_are_planned_for_the_rows_that_come():
     share = Shares(order(33, 8), rank=1, count=2)
     share.set_epoch(2)
     told = []
-    share.order.tell = lambda epoch: told.extend(share.rows(epoch))
+    share.order.on_order = lambda epoch: told.extend(share.rows(epoch))
     assert [row for batch in share for row in batch] == told
     share.set_epoch(0)
     assert [row for batch in share for row in batch] != told[: len(told) // 2]

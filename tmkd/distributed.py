@@ -29,11 +29,11 @@ class Processes:
     local: int
 
     @property
-    def leads(self) -> bool:
+    def is_main_process(self) -> bool:
         """Whether this is the one that writes what all have made."""
         return self.rank == 0
 
-    def tell(self, what: Any = None) -> Any:
+    def broadcast_object(self, what: Any = None) -> Any:
         """Return what the first process says; the others' argument is not looked at."""
         import torch.distributed as dist
 
@@ -64,17 +64,17 @@ class Processes:
             self.gather()
             return details
 
-        if self.leads:
-            made = build(lambda work: together(Path(self.tell(str(work)))))
-            self.tell(None)
+        if self.is_main_process:
+            made = build(lambda work: together(Path(self.broadcast_object(str(work)))))
+            self.broadcast_object(None)
             return made
-        while (work := self.tell()) is not None:
+        while (work := self.broadcast_object()) is not None:
             together(Path(work))
         return build(together)  # it is there
 
 
 @functools.cache
-def joined(apart: bool = False) -> Processes | None:
+def init(apart: bool = False) -> Processes | None:
     """Join the processes that were started together; None where there is this one alone.
 
     Args:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from tmkd.report.captions import claims_caption, cost_caption, results_caption
 from tmkd.report.claims import Verdict
-from tmkd.report.columns import Column
 from tmkd.report.paper_table import PARAMETERS, QPS, PaperTable
 from tmkd.report.rows import CHANCE
 from tmkd.report.tables import MISSING, markdown_lines, number, p_text
+from tmkd.report.task_column import Column
 
 
 @dataclass(frozen=True)
