@@ -56,9 +56,10 @@ OTHER_GROUPS = {
 
 def page() -> str:
     """Return the whole page."""
-    from tmkd.api import compose
+    from hydra import compose, initialize_config_dir
 
-    composed = compose()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        composed = schema.resolve(compose("config"))
     options = dict(line.strip().split(": ", 1) for line in groups(CONF))
     parts = [HEAD]
     for field in dataclasses.fields(schema.Config):
@@ -151,7 +152,8 @@ def _section(hint: Any) -> type | None:
 
 
 def _row(path: str, field: dataclasses.Field[Any], values: list[Any], known: dict[str, str]) -> list[str]:
-    default = field.default_factory() if field.default is dataclasses.MISSING else field.default  # type: ignore[misc]
+    factory = field.default_factory
+    default = field.default if factory is dataclasses.MISSING else factory()
     found = list(dict.fromkeys(_text(getattr(value, field.name)) for value in values))
     if path.startswith("method.arms."):
         found = found if len(found) == 1 else [DEPENDS]
