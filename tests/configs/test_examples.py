@@ -15,8 +15,9 @@ from tmkd.cli.stages import STAGES
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "data/README.md", *sorted(ROOT.glob("docs/**/*.md"))]
-# A shell's functions that print what a stage would be given. `tmkd sweep` is two stages with one more setting.
-PRINT = """python() { printf '%s\\0' "$@"; printf '\\n\\0'; }
+# A shell's functions that print what a stage would be given, in one write: some run in the background. `tmkd sweep` is
+# two stages with one more setting. Behind --config-dir the experiment is the reader's own.
+PRINT = """python() { printf '%s\\0' "$@" $'\\n'; }
 torchrun() { python "$@"; }
 tmkd() {
   local name=$1; shift
@@ -49,6 +50,9 @@ def test_command_of_the_documents_is_not_refused(document, tmp_path):
     parser = OverridesParser.create()
     for call in commands(document, tmp_path):
         settings = call[next(i for i, word in enumerate(call) if word in CALLED) + 1 :]
+        if "--config-dir" in settings:
+            at = settings.index("--config-dir")
+            settings = [word for word in settings[:at] + settings[at + 2 :] if not word.startswith("experiment=")]
         settings = [word for word in settings if not word.startswith("--")]
         if any(word.startswith(("launcher=", "hydra.")) for word in settings):
             continue  # these need Hydra's plugins, which only some have installed
@@ -57,6 +61,16 @@ def test_command_of_the_documents_is_not_refused(document, tmp_path):
             for word, each in zip(settings, parser.parse_overrides(settings), strict=True)
         ]
         composed(*first)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_experiment_of_the_documents_is_not_refused(document, tmp_path):
+    (tmp_path / "experiment").mkdir()
+    for block in re.findall(
+        r"^```yaml\n(# @package _global_\n.*?)^```", document.read_text("utf-8"), re.DOTALL | re.MULTILINE
+    ):
+        (tmp_path / "experiment/mine.yaml").write_text(block, encoding="utf-8")
+        assert composed(f"hydra.searchpath=[file://{tmp_path}]", "experiment=mine").name == "mine"
 
 
 def test_commands_are_found_in_the_documents(tmp_path):
