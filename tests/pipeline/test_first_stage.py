@@ -19,7 +19,7 @@ from tmkd.pipelines import stage1, stage2, stage3
 from tmkd.pipelines.inputs import Inputs
 from tmkd.pipelines.planned import PlannedInputs, walk
 from tmkd.pipelines.teachers import predictions
-from tmkd.training.scorer import Scorer
+from tmkd.reranker import Reranker
 
 SMALL = [
     "experiment=smoke", "student.seeds=[1]", "teachers.count=2", "runtime.threads=1", "runtime.precision=fp32",
@@ -52,8 +52,8 @@ def test_stage_1_alone_is_the_student_that_tmkd_starts_from_as_it_answers_itself
     found = evaluate(average_probabilities(logits), np.array(test["label"]), test["question_id"][:], ranking=True)
     metrics = rows["stage 1 alone"]["metrics"]
     assert {metric: value["values"][0] for metric, value in metrics.items() if metric in found} == found
-    scorer = Scorer.load(first.path, device="cpu", precision="fp32")
-    scores = scorer.score(test["question"][:], test["passage"][:])
+    reranker = Reranker.from_pretrained(first.path, device="cpu", precision="fp32")
+    scores = reranker.score(test["question"][:], test["passage"][:])
     np.testing.assert_allclose(scores, average_probabilities(logits), atol=1e-5)
 
 

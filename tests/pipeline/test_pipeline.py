@@ -18,8 +18,8 @@ from datasets import load_from_disk
 
 from tmkd.artifacts import open_artifact
 from tmkd.metrics import evaluate
+from tmkd.reranker import Reranker
 from tmkd.soft_labels import read_soft_labels
-from tmkd.training.scorer import Scorer
 
 ROOT = Path(__file__).parents[2]
 STAGES = ("teachers", "stage1", "stage2", "stage3")
@@ -127,10 +127,10 @@ def test_rows_of_another_precision_are_named_and_what_it_shares_is_not_counted_a
 def test_loaded_student_answers_the_test_pairs_as_the_comparison_says(whole):
     home, _ = whole
     row = next(row for row in comparison(home)["rows"] if row["arm"] == "TMKD")
-    scorer = Scorer.load(home / "artifacts" / row["artifacts"][0], device="cpu", precision="fp32")
+    reranker = Reranker.from_pretrained(home / "artifacts" / row["artifacts"][0], device="cpu", precision="fp32")
     (task,) = (home / "artifacts").glob("task-*")
     pairs = load_from_disk(str(task / "test"))
-    scores = scorer.score(pairs["question"][:], pairs["passage"][:])
+    scores = reranker.score(pairs["question"][:], pairs["passage"][:])
     found = evaluate(scores, np.array(pairs["label"]), pairs["question_id"][:], ranking=True)
     assert {name: metric["values"][0] for name, metric in row["metrics"].items() if name in found} == found
 

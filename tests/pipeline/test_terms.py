@@ -22,7 +22,7 @@ from tmkd.pipelines.inputs import CORPUS, Inputs
 from tmkd.pipelines.specs import term_spec
 from tmkd.pipelines.teachers import predictions, teachers
 from tmkd.pipelines.terms import state_terms
-from tmkd.training.scorer import Scorer
+from tmkd.reranker import Reranker
 from tmkd.training.teacher_states import read_states
 
 SMALL = [
@@ -182,11 +182,11 @@ def test_one_head_learns_both_where_soft_labels_are_blended(home):
 def test_heads_that_predict_follow_from_the_whole_course_of_alpha(home, start, end, predicting):
     settings = [f"method.alpha={start}", f"method.alpha_end={'null' if end is None else end}"]
     made = student(home, "method=mkd", "teachers.count=2", *settings)
-    scorer = Scorer.load(made.path, device="cpu", precision="fp32")
-    assert scorer.model.predicting == predicting
+    reranker = Reranker.from_pretrained(made.path, device="cpu", precision="fp32")
+    assert reranker.model.predicting == predicting
     rows = load_from_disk(next((home / "artifacts").glob("task-*")) / "test")
     kept = average_probabilities(predictions(made, "test"))
-    assert np.abs(scorer.score(rows["question"], rows["passage"]) - kept).max() < 1e-5
+    assert np.abs(reranker.score(rows["question"], rows["passage"]) - kept).max() < 1e-5
 
 
 def test_stage_1_competes_with_the_epochs_of_stage_2(home):

@@ -189,7 +189,7 @@ def test_repeated_pairs_count_once_and_are_logged(tsv, caplog):
     assert "1 pairs came more than once" in caplog.text
 
 
-@pytest.mark.parametrize("content", [b"", gzip.compress(b""), gzip.compress(b"\n")])
+@pytest.mark.parametrize("content", [b"", gzip.compress(b"", mtime=0), gzip.compress(b"\n", mtime=0)])
 def test_names_a_shard_without_rows(tsv, tmp_path, caplog, content):
     # A shard that was cut short on its way looks like one that is empty: silence would lose it.
     tsv(gzip.compress(b'{"question": "q", "passage": "p"}\n'), "part-1.jsonl.gz")
@@ -213,6 +213,13 @@ def test_corpus_joins_the_files_of_a_pattern_in_order(tsv, tmp_path, caplog):
 
 def test_corpus_path_may_hold_brackets(tsv):
     assert len(read_unlabelled(tsv('{"question": "q", "passage": "p"}', "a[1].jsonl")).rows) == 1
+
+
+@pytest.mark.parametrize("pattern", ["*", "part-?.jsonl", "../*/part-*.jsonl", "../**/*.jsonl"])
+def test_pattern_may_stand_in_a_folder_with_brackets(tsv, tmp_path, pattern):
+    (tmp_path / "pairs [v1]").mkdir()
+    tsv('{"question": "q", "passage": "p"}', "pairs [v1]/part-1.jsonl")
+    assert len(read_unlabelled(f"{tmp_path}/pairs [v1]/{pattern}").rows) == 1
 
 
 def test_rejects_pattern_without_files(tmp_path):
@@ -394,13 +401,15 @@ NUMBERED = '{{"question": "q{}", "passage": "p"}}\n'
 
 
 @pytest.mark.parametrize("pattern", ["", "*", "**/*"])
-def test_what_programs_leave_beside_data_is_no_part_of_a_corpus(tsv, tmp_path, pattern):
+def test_what_programs_leave_beside_data_is_no_part_of_a_corpus(tsv, tmp_path, pattern, caplog):
+    caplog.set_level(logging.INFO)
     (tmp_path / "out" / "__MACOSX").mkdir(parents=True)
     tsv(gzip.compress(NUMBERED.format(1).encode()), "out/part-00000.jsonl.gz")
     tsv(NUMBERED.format(2), "out/part-00001.jsonl")
     for name in ("_SUCCESS", ".part-00000.crc", "part-00001.jsonl.crc", ".DS_Store", "__MACOSX/._part-00000.jsonl.gz"):
         tsv(b"\0\x05\x16\x07", f"out/{name}")
     assert read_unlabelled(f"{tmp_path}/out/{pattern}").rows["question"][:] == ["q1", "q2"]
+    assert "not read, as they hold no pairs: _SUCCESS, __MACOSX, part-00001.jsonl.crc" in caplog.text
 
 
 def test_underscored_file_that_is_asked_for_is_read(tsv, tmp_path):

@@ -336,9 +336,12 @@ def test_empty_label_of_a_table_is_none(own_cache, tmp_path):
 @pytest.mark.parametrize("name", ["pairs [v1]", "what?", "a*b", "größe (1) = ü"])
 def test_folder_may_have_any_name(own_cache, tmp_path, name):
     data, corpus = tables(tmp_path / name, [("q1", "p", "0"), ("q2", "p", "1")])
+    (tmp_path / name / "__MACOSX").mkdir()
+    for beside in ("_SUCCESS", ".DS_Store", "__MACOSX/._train.csv"):
+        (tmp_path / name / beside).write_bytes(b"\0\5")
     assert len(read_task(data, corpus).splits["train"]) == 2
-    moved = tables(tmp_path / "plain", [("q1", "p", "0"), ("q2", "p", "1")])
-    assert task_identity(data, corpus) == task_identity(*moved)
+    made("glue/rte").save_to_disk(str(tmp_path / f"saved {name}" / "rte"))
+    assert read_task(*composed("glue/rte", path=str(tmp_path / f"saved {name}")))
 
 
 def test_line_that_cannot_be_read_is_named_with_its_file(own_cache, tmp_path):

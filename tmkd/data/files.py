@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import glob
 import hashlib
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from tqdm.auto import tqdm
 
+from tmkd.data.bad_rows import SHOWN
 from tmkd.data.formats import ending_of, open_file
 from tmkd.data.labelled import make_task
 from tmkd.data.rows import Columns, read_corpus
@@ -17,6 +20,7 @@ from tmkd.data.schema import SPLITS, Corpus, Reader, Settings, Task
 from tmkd.data.separated import Dialect
 from tmkd.errors import ConfigError, DataError
 
+log = logging.getLogger(__name__)
 PROGRESS_AFTER = 5  # seconds; what is read sooner needs no progress bar
 
 
@@ -28,9 +32,24 @@ def files_of(path: str | Path) -> list[Path]:
     """
     if Path(path).is_file():  # a name may hold the characters of a pattern
         return [Path(path)]
-    pattern = f"{glob.escape(str(path))}/*" if Path(path).is_dir() else str(path)
-    files = [Path(name) for name in sorted(glob.glob(pattern, recursive=True)) if not _beside(Path(name), pattern)]
+    pattern = f"{glob.escape(str(path))}/*" if Path(path).is_dir() else _pattern(Path(path))
+    found = [Path(name) for name in sorted(glob.glob(pattern, recursive=True))]
+    files = [file for file in found if not _beside(file, pattern)]
+    _tell(pattern, tuple(file.name for file in found if file not in set(files)))
     return files or [Path(path)]  # whoever opens it says that it is missing
+
+
+def _pattern(path: Path) -> str:
+    """Return a pattern in which the folders that there are stand for themselves, whatever characters they have."""
+    there = next((parent for parent in path.parents if parent.is_dir()), path.parent)
+    return str(Path(glob.escape(str(there)), path.relative_to(there)))
+
+
+@functools.cache  # once a run
+def _tell(pattern: str, left: tuple[str, ...]) -> None:
+    if left:
+        more = ", …" if len(left) > SHOWN else ""
+        log.info("%s: not read, as they hold no pairs: %s%s", pattern, ", ".join(left[:SHOWN]), more)
 
 
 def _beside(file: Path, pattern: str) -> bool:

@@ -26,13 +26,13 @@ def soft_labels(inputs: Inputs, teacher: Artifact, split: str) -> Artifact:
         from tqdm import tqdm
 
         from tmkd.ensemble import teaching_logits
+        from tmkd.models.classifier import PairClassifier
         from tmkd.pipelines.ray_scoring import score_with_ray
         from tmkd.soft_labels import write_soft_labels
         from tmkd.training.predict import predict
-        from tmkd.training.scorer import Scorer
 
-        scorer = Scorer.of(teacher, inputs.runtime)
-        model, heads = scorer.model, scorer.model.predicting  # of a student that teaches, the mean of them
+        model = PairClassifier.load(teacher.folder(MODEL), attention=inputs.runtime.attention)
+        model, heads = model.to(inputs.runtime.device), model.predicting  # a student teaches by those that predict
         tokens = inputs.tokens(split, model.tokenizer, model.max_length)
         processes = inputs.processes
         share = -(-len(tokens) // (processes.count if processes else 1))

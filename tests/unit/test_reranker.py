@@ -13,9 +13,9 @@ from tmkd.ensemble import average_probabilities
 from tmkd.errors import DamagedArtifact, DataError, ModelError
 from tmkd.models.classifier import PairClassifier
 from tmkd.models.encoder import Encoder
+from tmkd.reranker import Reranker
 from tmkd.training.predict import predict
 from tmkd.training.runtime import Runtime
-from tmkd.training.scorer import Scorer
 
 QUESTIONS = ["what is amber", "what is birch", "what is amber"]
 PASSAGES = ["birch birch birch", "birch", "amber"]
@@ -27,36 +27,56 @@ def student(root: Path, encoder: Encoder, predicting: tuple[int, ...] = (0, 1, 2
     return ArtifactStore(root).build("stage2", {}, lambda work: model.save(work / MODEL) or {}, "TMKD")
 
 
-def load(folder: Path) -> Scorer:
-    return Scorer.load(folder, device="cpu", precision="fp32")
+def load(folder: Path) -> Reranker:
+    return Reranker.from_pretrained(folder, device="cpu", precision="fp32")
 
 
 @pytest.mark.parametrize("heads", [(0, 1, 2), (1, 2), (0,)])
 def test_probabilities_are_the_mean_of_the_heads_that_predict_in_the_order_of_the_texts(
     tmp_path: Path, encoder: Encoder, runtime: Runtime, heads: tuple[int, ...]
 ) -> None:
-    scorer = load(student(tmp_path, encoder, heads).path)
+    reranker = load(student(tmp_path, encoder, heads).path)
     rows = Dataset.from_dict({"question": QUESTIONS, "passage": PASSAGES})
-    logits = predict(scorer.model, tokenise(rows, scorer.model.tokenizer, 48), runtime)
+    logits = predict(reranker.model, tokenise(rows, reranker.model.tokenizer, 48), runtime)
     expected = average_probabilities(logits[:, list(heads)].transpose(1, 0, 2))
-    found = scorer.score(QUESTIONS, PASSAGES)
-    assert scorer.classes == ("wrong", "right")
+    found = reranker.score(QUESTIONS, PASSAGES)
+    assert reranker.classes == ("wrong", "right")
     assert found == pytest.approx(expected, abs=1e-6)
     assert len(np.unique(found[:, 1])) == 3  # or another order of the rows would not show
 
 
 def test_rank_puts_the_likeliest_passage_first(tmp_path: Path, encoder: Encoder) -> None:
-    scorer = load(student(tmp_path, encoder).path)
-    right = scorer.score(["what is amber"] * 3, PASSAGES)[:, 1]
-    ranked = scorer.rank("what is amber", PASSAGES)
-    assert [passage for passage, _ in ranked] == [PASSAGES[place] for place in np.argsort(-right)]
-    assert [score for _, score in ranked] == pytest.approx(sorted(right, reverse=True), abs=1e-6)
+    reranker = load(student(tmp_path, encoder).path)
+    right = reranker.score(["what is amber"] * 3, PASSAGES)[:, 1]
+    ranked = reranker.rank("what is amber", PASSAGES, return_documents=True)
+    assert [found["corpus_id"] for found in ranked] == np.argsort(-right).tolist()
+    assert [found["text"] for found in ranked] == [PASSAGES[found["corpus_id"]] for found in ranked]
+    odds = np.log(right / (1 - right))
+    assert [found["score"] for found in ranked] == pytest.approx(sorted(odds, reverse=True), abs=1e-5)
+    assert reranker.predict([("what is amber", passage) for passage in PASSAGES]) == pytest.approx(odds, abs=1e-5)
+    assert reranker.rank("what is amber", PASSAGES, top_k=1) == [
+        {key: ranked[0][key] for key in ("corpus_id", "score")}
+    ]
+
+
+def test_batch_size_changes_no_score(tmp_path: Path, encoder: Encoder) -> None:
+    reranker = load(student(tmp_path, encoder).path)
+    pairs = list(zip(QUESTIONS, PASSAGES, strict=True))
+    assert reranker.predict(pairs, batch_size=1) == pytest.approx(reranker.predict(pairs), abs=1e-5)
+
+
+def test_pair_that_is_not_two_texts_is_named(tmp_path: Path, encoder: Encoder) -> None:
+    reranker = load(student(tmp_path, encoder).path)
+    with pytest.raises(DataError, match=r"pairs\[1\]: expected a question and a passage, got 'ab'"):
+        reranker.predict([("a", "b"), "ab"])  # or its letters were question and passage
+    with pytest.raises(DataError, match="query: expected a text, got NoneType"):
+        reranker.rank(None, ["a"])  # type: ignore[arg-type]
 
 
 def test_no_pairs_have_no_probabilities(tmp_path: Path, encoder: Encoder) -> None:
-    scorer = load(student(tmp_path, encoder).path)
-    assert scorer.score([], []).shape == (0, 2)
-    assert scorer.rank("what is amber", []) == []
+    reranker = load(student(tmp_path, encoder).path)
+    assert reranker.score([], []).shape == (0, 2)
+    assert reranker.rank("what is amber", []) == []
 
 
 def test_folder_that_was_moved_away_scores_as_before(tmp_path: Path, encoder: Encoder) -> None:
