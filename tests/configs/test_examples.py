@@ -1,4 +1,7 @@
-"""Every command of a stage in the documents composes: what a reader copies is not refused."""
+"""Every command of a stage in the documents composes: what a reader copies is not refused.
+
+Stages are called as ``python -m stages.NAME``, ``tmkd NAME`` and ``make NAME``. A document may have no such command.
+"""
 
 import re
 import subprocess
@@ -8,12 +11,28 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from tests.configs.test_compose import composed
+from tmkd.cli.stages import STAGES
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "data/README.md", *sorted(ROOT.glob("docs/**/*.md"))]
-PRINT = """python() { printf '%s\\0' "$@"; printf '\\n\\0'; }
+# A shell's functions that print what a stage would be given, in one write: some run in the background. `tmkd sweep` is
+# two stages with one more setting. Behind --config-dir the experiment is the reader's own.
+PRINT = """python() { printf '%s\\0' "$@" $'\\n'; }
 torchrun() { python "$@"; }
+tmkd() {
+  local name=$1; shift
+  if [ "$name" = sweep ]; then set -- sweep=teacher_count "$@"; name=stage3; fi
+  python -m "stages.$name" "$@"
+}
+make() {
+  local each targets="" overrides=""
+  for each; do
+    case $each in OVERRIDES=*) overrides=${each#OVERRIDES=} ;; *=*) ;; *) targets="$targets $each" ;; esac
+  done
+  for each in $targets; do eval "tmkd $each $overrides"; done
+}
 """
+CALLED = {f"stages.{name}" for name in STAGES}
 
 
 def commands(document: Path, folder: Path) -> list[list[str]]:
@@ -23,14 +42,17 @@ def commands(document: Path, folder: Path) -> list[list[str]]:
     environment = {"PATH": "/nowhere"}
     run = subprocess.run(["/bin/bash", "-c", shell], cwd=folder, env=environment, capture_output=True, text=True)
     calls = [call.lstrip("\0").rstrip("\0").split("\0") for call in run.stdout.split("\n\0")]
-    return [call for call in calls if any(word.startswith("stages.") for word in call)]
+    return [call for call in calls if CALLED & set(call)]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_command_of_the_documents_is_not_refused(document, tmp_path):
     parser = OverridesParser.create()
     for call in commands(document, tmp_path):
-        settings = call[next(i for i, word in enumerate(call) if word.startswith("stages.")) + 1 :]
+        settings = call[next(i for i, word in enumerate(call) if word in CALLED) + 1 :]
+        if "--config-dir" in settings:
+            at = settings.index("--config-dir")
+            settings = [word for word in settings[:at] + settings[at + 2 :] if not word.startswith("experiment=")]
         settings = [word for word in settings if not word.startswith("--")]
         if any(word.startswith(("launcher=", "hydra.")) for word in settings):
             continue  # these need Hydra's plugins, which only some have installed
@@ -41,5 +63,38 @@ def test_command_of_the_documents_is_not_refused(document, tmp_path):
         composed(*first)
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_experiment_of_the_documents_is_not_refused(document, tmp_path):
+    (tmp_path / "experiment").mkdir()
+    for block in re.findall(
+        r"^```yaml\n(# @package _global_\n.*?)^```", document.read_text("utf-8"), re.DOTALL | re.MULTILINE
+    ):
+        (tmp_path / "experiment/mine.yaml").write_text(block, encoding="utf-8")
+        assert composed(f"hydra.searchpath=[file://{tmp_path}]", "experiment=mine").name == "mine"
+
+
 def test_commands_are_found_in_the_documents(tmp_path):
-    assert len(commands(ROOT / "README.md", tmp_path)) >= 15
+    assert len([call for document in DOCUMENTS for call in commands(document, tmp_path)]) >= 50
+
+
+def test_commands_of_every_kind_are_found(tmp_path):
+    document = tmp_path / "page.md"
+    document.write_text(
+        "```sh\npip install .  # no stage\ntmkd init mine\ntmkd stage3 method=tmkd 'student.seeds=[1,2]'\n"
+        "tmkd sweep name=mine\nmake stage1 stage2 OVERRIDES=\"experiment=smoke 'method=[kd,tmkd]'\"\n"
+        "torchrun --nproc-per-node 2 -m stages.stage1 runtime.fsdp=true\n```\n"
+    )
+    found = [call[next(i for i, word in enumerate(call) if word in CALLED) :] for call in commands(document, tmp_path)]
+    assert found == [
+        ["stages.stage3", "method=tmkd", "student.seeds=[1,2]"],
+        ["stages.stage3", "sweep=teacher_count", "name=mine"],
+        ["stages.stage1", "experiment=smoke", "method=[kd,tmkd]"],
+        ["stages.stage2", "experiment=smoke", "method=[kd,tmkd]"],
+        ["stages.stage1", "runtime.fsdp=true"],
+    ]
+
+
+def test_document_without_commands_is_fine(tmp_path):
+    document = tmp_path / "page.md"
+    document.write_text("Nothing to run here.\n\n```python\nimport tmkd\n```\n")
+    assert commands(document, tmp_path) == []

@@ -68,6 +68,14 @@ def init(folder: Annotated[Path, typer.Argument(help="Where the project goes: a 
         raise typer.Exit(2) from None
 
 
+@app.command(rich_help_panel="Start")
+def settings() -> None:
+    """Print every setting, with its meaning and its default, as Markdown."""
+    from tmkd.cli.settings import page
+
+    typer.echo(page(), nl=False)
+
+
 def _launch(stage: str, arguments: list[str]) -> None:
     from tmkd.cli.launch import launch  # Hydra takes a moment, and `tmkd --help` has no need of it
 

@@ -144,4 +144,4 @@ def explain(error: Exception) -> str:
     told = "; ".join(line for line in dict.fromkeys(said) if line and not line.startswith(noise))
     if "is not in struct" in told:
         told += '; a "+" in front of the setting adds one that is not there'
-    return f"{told}. The settings there are: tmkd/config.py; the options: conf/."
+    return f"{told}. `tmkd settings` prints all settings and options."

@@ -15,7 +15,7 @@ Choose from the groups of conf/ with GROUP=OPTION:
 
 {groups}
 
-Set a field with SECTION.FIELD=VALUE; what each one means is in tmkd/config.py. As it is composed now:
+Set a field with SECTION.FIELD=VALUE; `tmkd settings` prints what each one means. As it is composed now:
 
 {config}
 --multirun starts a sweep, --cfg job prints the settings alone, and --hydra-help has the rest of the flags.
