@@ -70,7 +70,7 @@ def test_machines_of_all_processes_are_said_each_once(context, monkeypatch):
     own = context()
     monkeypatch.setattr(own, "machine", lambda: HERE)
     processes = SimpleNamespace(
-        leads=True, gather=lambda said=None: [said, THERE, said], build=lambda build, make: build(make)
+        is_main_process=True, gather=lambda said=None: [said, THERE, said], build=lambda build, make: build(make)
     )
     made = own.build("teacher", {}, nothing, "teacher", processes)
     assert made.manifest["computed_on"] == [HERE, THERE]
@@ -174,6 +174,6 @@ def test_settings_that_come_to_the_same_have_the_same_speed(context):
 def test_processes_join_before_any_of_them_can_hold_the_lock_of_a_result(context, monkeypatch):
     """The one that holds it would wait for all to join, and the others for the lock."""
     asked = []
-    monkeypatch.setattr("tmkd.pipelines.context.joined", lambda: asked.append("joined"))
+    monkeypatch.setattr("tmkd.pipelines.context.init", lambda: asked.append("init"))
     context()
-    assert asked == ["joined"]
+    assert asked == ["init"]
