@@ -172,7 +172,7 @@ def test_terms_that_a_language_has_no_use_for_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("override", "said"),
     [
-        ("stage1.kind=words", "stage1.kind: expected one of soft, language, got words"),
+        ("stage1.kind=words", "stage1.kind: expected one of soft, terms, language, got words"),
         ("language.kl=-1", "language.kl: expected 0 or more"),
         ("language.masked=0", "language.masked: expected more than 0"),
         ("language.held_out=1", "language.held_out: expected at least 0 and less than 1"),
