@@ -22,6 +22,7 @@ from transformers import (
 
 from tmkd.data.batching import MULTIPLE, Collator, encode_pairs
 from tmkd.errors import ModelError
+from tmkd.models.bilstm import word_tokenizer
 from tmkd.models.classifier import PairClassifier
 from tmkd.models.encoder import load_encoder
 from tmkd.models.positions import positions_of
@@ -121,3 +122,13 @@ def test_trial_leaves_nothing_behind(encoder, runtime):
     assert torch.equal(torch.get_rng_state(), state)
     assert model.training
     assert all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items())
+
+
+def test_tokenizer_that_knows_no_word_of_the_trial_is_no_failure(tmp_path, runtime):
+    # a vocabulary of the data's own words, or of another language
+    tokenizer = word_tokenizer(["сколько будет дважды два"], 60)
+    BertModel(BertConfig(vocab_size=len(tokenizer), **SIZE)).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    for pooling in ("first", "last", "mean"):
+        encoder = load_encoder(name=str(tmp_path), attention="eager", pooling=pooling)
+        try_out(PairClassifier(encoder, ["gold"], ["a", "b"], 12), runtime)

@@ -19,8 +19,6 @@ from tmkd.models.hub import check_pointers, first_sentence, folder_of
 from tmkd.models.weights import check_loaded
 
 TOKENIZER = "put tokenizer.json beside the weights: AutoTokenizer.from_pretrained(...).save_pretrained(FOLDER)."
-# of several scripts, so that a tokenizer of any language knows some of it
-SAMPLE = "What is it, 7 or 42? Wer weiß? Что это? 这是什么? ما هذا؟ यह क्या है? นี่คืออะไร これは何 이것은 무엇 a b c d e"
 
 
 def place_of(source: str, name: str | None) -> str:
@@ -79,12 +77,12 @@ def read_tokenizer(place: str, revision: str | None, trust: bool) -> Tokenizer:
     """Return a checkpoint's tokenizer; ModelError where it has none, or one that knows no words."""
     try:
         tokenizer = AutoTokenizer.from_pretrained(place, revision=revision, trust_remote_code=trust)
-        ids = tokenizer(SAMPLE, add_special_tokens=False)["input_ids"]
+        words = set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens) - set(tokenizer.get_added_vocab())
     except Exception as error:  # the library `tokenizers` has no other class of errors
         raise ModelError(
             f"encoder {place}: its tokenizer cannot be read ({first_sentence(error).rstrip('.')}); {TOKENIZER}"
         ) from None
-    if not set(ids) - set(tokenizer.all_special_ids):
+    if not words:
         raise ModelError(
             f"encoder {place}: its tokenizer knows no words ({len(tokenizer)} tokens, all special); files are missing, "
             f"so {TOKENIZER}"

@@ -13,12 +13,12 @@ from tmkd.models.positions import positions_of
 from tmkd.training.predict import to_device
 from tmkd.training.runtime import Runtime
 
-QUESTIONS = ["what is it called?", "what is it worth?"]  # of one first token: a decoder knows no more there
+QUESTION = "what is it worth?"
 WORDS = "an answer of 7 words or 42 tokens, "
 
 
 def try_out(model: PairClassifier, runtime: Runtime) -> None:
-    """Read two pairs, one of ``max_length`` and a short one, padded as in training and in its precision.
+    """Read two pairs, one of ``max_length`` and a shorter one, padded as in training and in its precision.
 
     Random numbers drawn later are what they would be without it.
 
@@ -39,18 +39,19 @@ def try_out(model: PairClassifier, runtime: Runtime) -> None:
             raise ModelError(f"{failure}; choose another encoder, or another max_length ({tokens} tokens here).")
         h1 = _read(model.eval(), batch, bf16=False)[1]
     model.train(training)
-    if torch.allclose(h1[0], h1[1], rtol=0, atol=1e-6):
+    if model.pooling == "first" and torch.allclose(h1[0], h1[1], rtol=0, atol=1e-6):
         raise ModelError(
-            f"the state that its heads read (pooling: {model.pooling}) is the same whatever the pair, as a decoder's "
-            "first token's is; set its pooling to last or mean."
+            "the state that its heads read (pooling: first) is the same whatever the pair, since the first token of a "
+            "decoder sees no other; set its pooling to last or mean."
         )
 
 
 def _batch(model: PairClassifier, most: int | None) -> dict[str, Tensor]:
-    passages = [WORDS * model.max_length, WORDS]
-    columns = encode_pairs(QUESTIONS, passages, model.tokenizer, model.max_length)
-    rows = [dict(zip(columns, values)) for values in zip(*columns.values())]
-    return Collator(model.tokenizer.pad_token_id, most)(rows)
+    columns = encode_pairs([QUESTION], [WORDS * model.max_length], model.tokenizer, model.max_length)
+    long: dict[str, list[int]] = {name: columns[name][0] for name in ("input_ids", "token_type_ids") if name in columns}
+    # the same tokens in another order, but for the first: of another text the tokenizer may know no word either
+    short = {name: [values[0], *reversed(values[1:])][: len(values) // 2] for name, values in long.items()}
+    return Collator(model.tokenizer.pad_token_id, most)([long, short])
 
 
 def _failure(model: PairClassifier, batch: dict[str, Tensor], bf16: bool) -> str:
