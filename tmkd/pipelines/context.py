@@ -62,8 +62,9 @@ class RunContext:
     def processes(self) -> Processes | None:
         """Those that make each result together; None: this one alone, or each has a peer of its own to train."""
         method = self.config.method
-        each = [arm.set.get("method", {}).get("online", {}) for arm in method.arms.values()]
-        apart = method.online.processes or any(online.get("processes") for online in each)
+        each = [arm.set.get("method", {}).get("online") for arm in method.arms.values()]
+        # what is no section of settings is refused where the arm's config is made
+        apart = method.online.processes or any(isinstance(own, dict) and own.get("processes") for own in each)
         return None if apart else init()
 
     @property
