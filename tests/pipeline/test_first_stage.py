@@ -17,7 +17,7 @@ from tmkd.models.classifier import PairClassifier
 from tmkd.models.encoder import load_encoder
 from tmkd.pipelines import stage1, stage2, stage3
 from tmkd.pipelines.context import RunContext
-from tmkd.pipelines.planned import PlannedInputs, walk
+from tmkd.pipelines.planned import PlannedContext, walk
 from tmkd.pipelines.teachers import predictions
 from tmkd.reranker import Reranker
 
@@ -116,10 +116,10 @@ def test_plan_names_what_the_run_makes(tmp_path, settings):
     config = compose_at(tmp_path, *SMALL, *settings)
     stage3.run(config)
     made = {path.name for path in (tmp_path / "artifacts").glob("*-*")}
-    context = PlannedInputs(config)
+    context = PlannedContext(config)
     assert walk(context) == []
     assert context.items and not any(item.missing for item in context.items.values())
     new = compose_at(tmp_path / "new", *SMALL, *settings)
-    planned = PlannedInputs(new)
+    planned = PlannedContext(new)
     walk(planned)
     assert set(planned.items) <= made

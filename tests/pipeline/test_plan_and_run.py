@@ -13,7 +13,7 @@ from tmkd.checks import check
 from tmkd.config import resolve
 from tmkd.pipelines import stage1, stage2, stage3
 from tmkd.pipelines.estimate import estimate
-from tmkd.pipelines.planned import PlannedInputs, walk
+from tmkd.pipelines.planned import PlannedContext, walk
 
 ROOT = Path(__file__).parents[2]
 READ = ("task", "corpus", "overlap", "tokens", "encoder", "comparison")
@@ -44,14 +44,14 @@ def composed(home, *overrides):
 def test_plan_names_exactly_what_the_run_then_makes(tmp_path, monkeypatch, overrides):
     monkeypatch.chdir(ROOT)  # conf/data/smoke.yaml names its files from there
     config = composed(tmp_path, *overrides)
-    planned = PlannedInputs(config)
+    planned = PlannedContext(config)
     walk(planned)
     assert all(item.missing for item in planned.items.values())
     for stage in (stage1, stage2, stage3):
         stage.run(config)
     made = {path.name for path in (tmp_path / "artifacts").glob("[!.]*")}
     assert set(planned.items) == {name for name in made if name.rpartition("-")[0] not in READ}
-    again = PlannedInputs(config)
+    again = PlannedContext(config)
     assert walk(again) == []
     found = estimate(again.items, lambda works: pytest.fail("there is nothing to calibrate for"))
     assert not any(row.missing for row in found.rows)
