@@ -43,7 +43,7 @@ class Artifact:
 
     @property
     def key(self) -> str:
-        return self.manifest["key"]
+        return str(self.manifest["key"])
 
     @property
     def name(self) -> str:
@@ -51,7 +51,8 @@ class Artifact:
 
     @property
     def details(self) -> dict[str, Any]:
-        return self.manifest["details"]
+        details: dict[str, Any] = self.manifest["details"]
+        return details
 
     def file(self, name: str) -> Path:
         """Return the path of a file, once its content is seen to be what the manifest says (DamagedArtifact)."""

@@ -31,7 +31,8 @@ def average_probabilities(logits: Sequence[np.ndarray] | np.ndarray) -> np.ndarr
             "Ensemble: expected one or more members that all score the same pairs into the same classes "
             f"[pairs, classes], but found shapes {shapes}; score the same split with every member."
         )
-    return softmax(np.stack(members), axis=-1).mean(axis=0)
+    mean: np.ndarray = softmax(np.stack(members), axis=-1).mean(axis=0)
+    return mean
 
 
 def teaching_logits(logits: np.ndarray) -> np.ndarray:
@@ -49,7 +50,8 @@ def teaching_logits(logits: np.ndarray) -> np.ndarray:
     if logits.shape[1] == 1:
         return logits[:, 0]
     log_p = log_softmax(logits.astype(np.float64), axis=-1)
-    return (logsumexp(log_p, axis=1) - np.log(logits.shape[1])).astype(np.float32)
+    mean: np.ndarray = logsumexp(log_p, axis=1) - np.log(logits.shape[1])
+    return mean.astype(np.float32)
 
 
 def fidelity(probabilities: np.ndarray, reference: np.ndarray) -> dict[str, float]:

@@ -87,7 +87,8 @@ class Reranker:
                 raise DataError(f"pairs[{place}]: expected a question and a passage, got {pair!r:.60}.")
         right = self.score([pair[0] for pair in pairs], [pair[1] for pair in pairs], batch_size)[:, -1]
         right = np.clip(right, np.finfo(float).tiny, 1 - np.finfo(float).epsneg)
-        return np.log(right) - np.log1p(-right)
+        odds: np.ndarray = np.log(right) - np.log1p(-right)
+        return odds
 
     def rank(
         self,

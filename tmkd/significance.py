@@ -100,7 +100,8 @@ def _draw_questions(differences: np.ndarray) -> np.ndarray:
     made = stats.bootstrap(
         (differences,), np.mean, n_resamples=RESAMPLES, batch=BATCH, method="percentile", rng=np.random.default_rng(0)
     )
-    return made.bootstrap_distribution
+    means: np.ndarray = made.bootstrap_distribution
+    return means
 
 
 def _draw_seeds(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -115,7 +116,8 @@ def _draw_seeds(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     own_share = max(0.0, 1 - explained / variance) if variance > 0 else 0.0
     drawn = rng.multinomial(seeds, np.full(seeds, 1 / seeds), RESAMPLES) / seeds @ deviations
     # √(n / (n − 1)) to mend the variance, √((n − 1) / χ²) for the tails
-    return drawn * np.sqrt(own_share * seeds / rng.chisquare(seeds - 1, RESAMPLES))
+    moved: np.ndarray = drawn * np.sqrt(own_share * seeds / rng.chisquare(seeds - 1, RESAMPLES))
+    return moved
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -133,4 +135,5 @@ def holm(p_values: Sequence[float]) -> list[float]:
     stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
     adjusted = np.empty_like(p)
     adjusted[order] = np.minimum(stepped, 1.0)
-    return adjusted.tolist()
+    values: list[float] = adjusted.tolist()
+    return values

@@ -94,12 +94,15 @@ def test_stage_2_starts_from_the_language_with_heads_of_its_own(whole):
     _, config = whole
     settled = next(arm for arm in arms(RunContext(config)) if arm.key == "distilbert_kd")
     start = distilled_encoder(settled.context, 1)
-    torch.manual_seed(1)
-    model = student_spec._initial(settled.context, ["gold", "soft"], settled.objectives[0], start, None)
+    models = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        models.append(student_spec._initial(settled.context, ["gold", "soft"], settled.objectives[0], start, None))
+    model, other = models
     taught = encoder_weights(start)
     assert all(torch.equal(taught[name], values) for name, values in model.encoder.state_dict().items())
-    gold, soft = model.heads.linear.weight.chunk(2)
-    assert not torch.equal(gold, soft)  # what is carried over would be the same head twice, which has learnt nothing
+    # what is carried over would be one head, whatever the seed, and it has learnt nothing
+    assert not torch.equal(model.heads.linear.weight, other.heads.linear.weight)
 
 
 def test_student_reads_no_token_types_and_its_teacher_does(whole):

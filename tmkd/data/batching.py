@@ -87,7 +87,7 @@ class StateSource(Protocol):
         """Return the states of one pair, one dictionary a teacher, without padding."""
 
 
-class PairDataset(TorchDataset):
+class PairDataset(TorchDataset[dict[str, Any]]):
     """Tokenised pairs with what is to be learnt of them.
 
     Args:

@@ -91,7 +91,7 @@ def setting(owner: str, settings: Settings, key: str) -> str:
         raise ConfigError(
             f"{owner}.{key} is empty but the {settings['reader']} reader needs it; set it as tmkd/config.py says."
         )
-    return settings[key]
+    return str(settings[key])
 
 
 def split_settings(data: Settings) -> dict[str, str]:

@@ -45,7 +45,7 @@ def mask_tokens(
     return read, wanted
 
 
-class MaskedPairs(TorchDataset):
+class MaskedPairs(TorchDataset[dict[str, Any]]):
     """Tokenised pairs, masked: ``input_ids`` as the model reads them, and ``masked``, what it is to tell.
 
     The masks are those of ``epoch``, which whoever trains on the pairs counts up.

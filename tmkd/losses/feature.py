@@ -32,7 +32,8 @@ class Projection(nn.Module):
         self.map: nn.Module = learnt or nn.Identity()
 
     def forward(self, states: Tensor) -> Tensor:
-        return self.map(states)
+        mapped: Tensor = self.map(states)
+        return mapped
 
 
 def hint(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:

@@ -16,5 +16,5 @@ def positions_of(model: nn.Module) -> int | None:
         return None
     for name, module in model.named_modules():
         if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None:
-            return most - module.padding_idx - 1
+            return int(most - module.padding_idx - 1)
     return most

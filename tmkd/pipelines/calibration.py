@@ -81,7 +81,7 @@ def try_out(
                 epochs=1,
                 **trainer,
             )
-        return facts["cost"]["peak_bytes"]
+        return float(facts["cost"]["peak_bytes"])
 
     def score(part: Dataset) -> float:
         with (

@@ -97,8 +97,8 @@ def parameters(classifier: Artifact, predictor: Predictor) -> int:
     """Return how many parameters are used when the predictor answers."""
     details = classifier.details
     if predictor.exit is not None:
-        return details["exits"][str(predictor.exit)]
-    return details["parameters"] + (0 if predictor.threshold is None else details["exits"]["all"])
+        return int(details["exits"][str(predictor.exit)])
+    return int(details["parameters"] + (0 if predictor.threshold is None else details["exits"]["all"]))
 
 
 def probabilities(classifier: Artifact, split: str, predictor: Predictor) -> np.ndarray:

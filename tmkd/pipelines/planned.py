@@ -58,7 +58,8 @@ class Item:
 
     @property
     def spec(self) -> dict[str, Any]:
-        return self.artifact.manifest["spec"]
+        spec: dict[str, Any] = self.artifact.manifest["spec"]
+        return spec
 
 
 class PlanningStore(ArtifactStore):

@@ -242,7 +242,7 @@ def _names(filesystem: FileSystem, folder: str) -> set[str]:
 
 
 def _ids(part: Dataset) -> np.ndarray:
-    from tmkd.soft_labels import pack
+    from tmkd.shards import pack
 
     return pack(part["id"][:])
 

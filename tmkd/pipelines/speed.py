@@ -51,4 +51,4 @@ def speed(context: RunContext, classifier: Artifact, predictor: Predictor = DEEP
         tokens = tokens.select(range(min(TIMED_PAIRS, len(tokens))))
         return {"pairs_per_second": pairs_per_second(model, tokens, runtime, answer=answer(model, predictor))}
 
-    return context.store.build("speed", how, make, "speed").details["pairs_per_second"]
+    return float(context.store.build("speed", how, make, "speed").details["pairs_per_second"])

@@ -189,6 +189,6 @@ def _read(path: Path) -> Column:
 def _task(path: Path) -> str:
     """Return the task of a column that is about to be replaced, so that an earlier version's will do."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))["task"]
+        return str(json.loads(path.read_text(encoding="utf-8"))["task"])
     except (ValueError, KeyError, TypeError):
         raise DataError(f"{path}: expected a column of the table; remove it and run its task again.") from None

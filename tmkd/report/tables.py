@@ -26,7 +26,8 @@ FIDELITY = (
 def to_json(experiment: str, data: str, fingerprint: str, rows: Sequence[Row], **extra: Any) -> dict[str, Any]:
     """Return what comparison.json holds: full precision, None for what is undefined, ``extra`` as further keys."""
     head = {"experiment": experiment, "data": data, "fingerprint": fingerprint}
-    return json_safe(head | extra | {"rows": [asdict(row) for row in rows]})
+    found: dict[str, Any] = json_safe(head | extra | {"rows": [asdict(row) for row in rows]})
+    return found
 
 
 def to_csv(rows: Sequence[Row], baseline: str | None = BASELINE) -> str:

@@ -71,7 +71,8 @@ class Column:
         return int(higher.sum()), len(higher)
 
     def to_json(self) -> dict[str, Any]:
-        return json_safe(asdict(self))
+        safe: dict[str, Any] = json_safe(asdict(self))
+        return safe
 
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> Column:

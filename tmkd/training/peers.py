@@ -24,7 +24,7 @@ from tmkd.models.classifier import PairClassifier
 from tmkd.training.learner import Learner, inputs_of
 
 
-class PeerPairs(TorchDataset):
+class PeerPairs(TorchDataset[Any]):
     """The same pairs, in the same order, as each of several tokenizers cuts them; ``views`` is not empty.
 
     Raises:
