@@ -16,7 +16,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -24,51 +23,11 @@ from typing import Any
 import psutil
 
 from benchmarks.document import write_result
+from benchmarks.outcome import Benchmark, Case, Outcome, Run
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLED_EVERY = 0.5  # seconds between looks at the memory of a process tree; a look costs milliseconds
 TINY = {"rounds": 1, "in_process": True}  # settings of the size that only proves that all runs and is equal
-Case = dict[str, Any]  # what is worked on and how: plain JSON
-
-
-@dataclass(frozen=True)
-class Benchmark:
-    """A question, the aim, and the cases of each size."""
-
-    name: str
-    question: str
-    aim: str
-    sizes: Mapping[str, Case]
-
-
-@dataclass(frozen=True)
-class Run:
-    """One contender's work, done once: what it took, its process tree's peak memory, and what it answered."""
-
-    seconds: float
-    peak_bytes: int
-    answer: dict[str, Any]
-
-
-@dataclass
-class Outcome:
-    """What a benchmark found.
-
-    Attributes:
-        measured: the figure that stands beside the aim.
-        met: whether the aim is met; None where it was not measured.
-        header, rows: the table.
-        checked: what was found equal before anything was timed, a sentence each.
-        notes: what a reader must know, a sentence each.
-    """
-
-    measured: str
-    met: bool | None
-    header: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    checked: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    raw: dict[str, Any] = field(default_factory=dict)
 
 
 class Bench:

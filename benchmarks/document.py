@@ -10,10 +10,9 @@ import platform
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from benchmarks.common import Benchmark, Outcome
+from benchmarks.outcome import Benchmark, Outcome
 
 TEMPLATE = Path(__file__).resolve().parent.parent / "docs" / "results" / "speed.md"
 PEERS = ("tmkd", "torch", "transformers", "datasets", "textbrewer", "torchdistill", "sentence-transformers")

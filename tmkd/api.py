@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -54,4 +53,4 @@ def run(stage: str, config: Config) -> Any:
     """
     if stage not in STAGES:
         raise ConfigError(f"stage: expected one of {', '.join(STAGES)}, got {stage}.")
-    return importlib.import_module(f"tmkd.pipelines.{stage}").run(config)
+    return STAGES[stage].run(stage, config)

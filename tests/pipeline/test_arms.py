@@ -6,10 +6,11 @@ import torch
 from scipy.special import softmax
 
 from tests.pipeline.running import ROOT, compose_at
+from tmkd.artifacts import MODEL
 from tmkd.errors import ConfigError
 from tmkd.models.classifier import PairClassifier
 from tmkd.models.encoder import load_encoder
-from tmkd.pipelines import stage3, teachers
+from tmkd.pipelines import stage0, stage3
 from tmkd.pipelines.arms import check_arms
 from tmkd.pipelines.context import RunContext
 from tmkd.pipelines.scoring import soft_labels
@@ -61,7 +62,7 @@ def test_a_head_a_teacher_beside_one_head_for_all_is_named(tmp_path):
 )
 def test_arm_that_cannot_be_is_told_before_its_teachers_are_trained(tmp_path, overrides, said):
     with pytest.raises(ConfigError, match=said):
-        teachers.run(compose_at(tmp_path, "experiment=smoke", *overrides))
+        stage0.run(compose_at(tmp_path, "experiment=smoke", *overrides))
     assert not list(tmp_path.glob("artifacts/teacher-*"))
 
 
@@ -77,10 +78,10 @@ def test_teachers_of_arms_without_a_stage_1_ask_for_no_corpus(tmp_path):
 
 def test_teachers_that_are_there_are_found_without_looking_at_encoders(tmp_path, monkeypatch):
     # which takes seconds, as torch must be loaded
-    monkeypatch.setattr(teachers, "untrained", lambda *_: False)
-    monkeypatch.setattr(teachers, "teachers", lambda _: ["found"])
+    monkeypatch.setattr(stage0, "untrained", lambda *_: False)
+    monkeypatch.setattr(stage0, "teachers", lambda _: ["found"])
     monkeypatch.delattr("tmkd.models.encoder.inspect_encoder")
-    assert teachers.run(compose_at(tmp_path, "experiment=smoke", "method=kd", "+terms=rkd")) == ["found"]
+    assert stage0.run(compose_at(tmp_path, "experiment=smoke", "method=kd", "+terms=rkd")) == ["found"]
 
 
 def test_student_teaches_by_the_heads_that_predict_and_not_by_one_that_learnt_nothing(tmp_path):
@@ -90,7 +91,7 @@ def test_student_teaches_by_the_heads_that_predict_and_not_by_one_that_learnt_no
     model = PairClassifier(encoder, ["gold", "taught"], ["wrong", "right"], 32, heads_alike=False)
 
     def make(work):
-        model.save(work / teachers.MODEL)
+        model.save(work / MODEL)
         return {}
 
     context = RunContext(compose_at(tmp_path, "experiment=smoke", "runtime.precision=fp32"))

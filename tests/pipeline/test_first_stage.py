@@ -16,9 +16,9 @@ from tmkd.metrics import evaluate
 from tmkd.models.classifier import PairClassifier
 from tmkd.models.encoder import load_encoder
 from tmkd.pipelines import stage1, stage2, stage3
+from tmkd.pipelines.classifiers import predictions
 from tmkd.pipelines.context import RunContext
 from tmkd.pipelines.planned import PlannedContext, walk
-from tmkd.pipelines.teachers import predictions
 from tmkd.reranker import Reranker
 
 SMALL = [

@@ -21,7 +21,7 @@ from tests.pipeline.running import ROOT, compose_at
 from tmkd.artifacts import MODEL
 from tmkd.errors import ConfigError
 from tmkd.pipelines import stage2, stage3
-from tmkd.pipelines.teachers import predictions
+from tmkd.pipelines.classifiers import predictions
 from tmkd.training import callbacks
 
 pytestmark = pytest.mark.slow  # a minute and more

@@ -19,9 +19,9 @@ from tmkd.models.classifier import PairClassifier
 from tmkd.models.encoder import load_encoder
 from tmkd.models.tiny import letter_tokenizer
 from tmkd.pipelines import stage2, stage3, teachers
+from tmkd.pipelines.classifiers import new_student
 from tmkd.pipelines.context import CORPUS, RunContext
 from tmkd.pipelines.encoders import encoder_source, student_identity
-from tmkd.pipelines.stage1 import new_student
 from tmkd.training.predict import predict
 
 SMALL = [

@@ -9,7 +9,7 @@ from tests.pipeline.running import compose_at
 from tmkd.errors import ModelError, TmkdError
 from tmkd.models.encoder import load_encoder
 from tmkd.models.tiny import letter_tokenizer
-from tmkd.pipelines import stage2, teachers, trial
+from tmkd.pipelines import stage0, stage2, trial
 from tmkd.training import trial as forward
 
 SMALL = [
@@ -81,13 +81,13 @@ def test_second_teachers_encoder_is_tried_before_the_first_is_trained(tmp_path):
     second = f"{{learning_rate: 1e-3, epochs: 1, encoder: {{source: hub, name: {wrong}}}}}"
     roster = f"teachers.roster=[{{learning_rate: 1e-3, epochs: 1}},{second}]"
     with pytest.raises(ModelError, match=r"^teachers\.roster\[1\]\.encoder: .*weights are missing"):
-        teachers.run(compose_at(tmp_path, *SMALL, roster, "teachers.count=2"))
+        stage0.run(compose_at(tmp_path, *SMALL, roster, "teachers.count=2"))
     assert trained(tmp_path) == []
 
 
 def test_run_whose_teachers_are_there_tries_its_students_before_the_first_of_them(tmp_path):
     # soft labels of a large corpus, and the first arm's students, may take as long as teachers do
-    teachers.run(compose_at(tmp_path, *SMALL))
+    stage0.run(compose_at(tmp_path, *SMALL))
     before = trained(tmp_path)
     wrong = made(tmp_path / "wrong", "wrapped")
     changed = f"+method.arms.kd.set={{student: {{encoder: {{source: hub, name: {wrong}}}}}}}"
@@ -110,7 +110,7 @@ def test_encoders_that_are_alike_are_tried_once(tmp_path, monkeypatch):
     monkeypatch.setattr(trial, "passed", set())
     monkeypatch.setattr(forward, "try_out", lambda model, _: tried.append(model.encoder.config.num_hidden_layers))
     roster = "teachers.roster=[{learning_rate: 1e-3, epochs: 1},{learning_rate: 2e-3, epochs: 1}]"
-    teachers.run(compose_at(tmp_path, *SMALL, roster, "teachers.count=2", "encoder.layers=3"))
+    stage0.run(compose_at(tmp_path, *SMALL, roster, "teachers.count=2", "encoder.layers=3"))
     assert sorted(tried) == [2, 3]  # the student's, and one for both teachers
 
 
@@ -119,4 +119,4 @@ def test_learning_rate_that_is_too_high_is_told(tmp_path):
         tmp_path, *SMALL, "teachers.roster.0.learning_rate=2e5", "teachers.roster.0.epochs=20",
     )  # fmt: skip
     with pytest.raises(TmkdError, match="try a lower learning rate"):
-        teachers.run(config)
+        stage0.run(config)

@@ -10,7 +10,7 @@ from tmkd.data import overlap as counting
 from tmkd.data.overlap import overlap
 from tmkd.data.schema import pair_id
 from tmkd.errors import ConfigError, DataError
-from tmkd.pipelines import stage1, teachers
+from tmkd.pipelines import stage0, stage1
 from tmkd.pipelines.context import RunContext
 from tmkd.pipelines.overlap import check_overlaps, corpus_overlap
 from tmkd.pipelines.planned import PlannedContext, walk
@@ -72,7 +72,7 @@ def made(tmp_path):
     return {path.name.partition("-")[0] for path in (tmp_path / "artifacts").glob("[!.]*")}
 
 
-@pytest.mark.parametrize("stage", [teachers.run, stage1.run, lambda config: walk(PlannedContext(config))])
+@pytest.mark.parametrize("stage", [stage0.run, stage1.run, lambda config: walk(PlannedContext(config))])
 def test_test_questions_in_the_corpus_are_refused_before_anything_is_trained(run, tmp_path, stage):
     said = (
         r"^corpus: expected no question of the test split but 2 of 4 pairs have one \(1 of 8 test questions\), for "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import importlib
 import logging
 import os
 import sys
@@ -54,8 +53,7 @@ def launch(stage: str, by: str = "make") -> None:
             logging.getLogger().setLevel(logging.WARNING)
         try:
             config = check(resolve(composed))
-            # Imported here, so that --help and a mistyped setting are answered before torch is loaded.
-            made = importlib.import_module(f"tmkd.pipelines.{stage}").run(config)
+            made = STAGES[stage].run(stage, config)
         except TmkdError as error:
             _stop(str(error))
         if isinstance(made, list):

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tmkd.config import Config
 
 
 @dataclass(frozen=True)
@@ -11,6 +16,11 @@ class Stage:
 
     what: str
     following: tuple[str, ...] = ()
+    module: str | None = None  # of tmkd.pipelines; None: called like the stage
+
+    def run(self, name: str, config: Config) -> Any:
+        """Run the stage of this name; what it needs is loaded now, and not before."""
+        return importlib.import_module(f"tmkd.pipelines.{self.module or name}").run(config)
 
     def then(self, by: str) -> str:
         """Return the command that comes next; ``by`` runs one: make or tmkd."""
@@ -27,7 +37,7 @@ STAGES = {
         "Before a run: what it will compute, what is cached, and an estimate of time, disk and memory.",
         ("stage1", "stage2", "stage3"),
     ),
-    "teachers": Stage("Stage 0: fine-tune the teachers.", ("stage1",)),
+    "teachers": Stage("Stage 0: fine-tune the teachers.", ("stage1",), module="stage0"),
     "stage1": Stage(
         "Stage 1: score the corpus with every teacher and pre-train the student on the soft labels.", ("stage2",)
     ),

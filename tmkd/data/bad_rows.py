@@ -5,12 +5,9 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from tmkd.errors import DataError
-
-if TYPE_CHECKING:
-    from tmkd.data.records import Source
 
 log = logging.getLogger(__name__)
 SHOWN = 5  # rows of a kind that the log names
@@ -23,6 +20,16 @@ CONTRADICTION, LEAK = "contradictory labels", "in two splits"
 REPEATED, UNLABELLED = "came before", "unlabelled"
 EMPTY = "no rows"  # a source without any: one shard of many may be so, or may have been cut short on its way
 HARMLESS = (REPEATED, UNLABELLED, EMPTY)
+
+
+class Source(Protocol):
+    """Where rows are from: its name, and what they are counted in (line, row)."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def unit(self) -> str: ...
 
 
 class BadRow(Exception):

@@ -7,7 +7,7 @@ count from 1, and an exit is called by the layer after which it stands.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -17,9 +17,6 @@ from tmkd.errors import ModelError
 from tmkd.models.heads import GOLD, Heads
 from tmkd.models.layers import layer_stack
 from tmkd.models.partial_forward import parameters_up_to, rows_of, run_layers, states_of
-
-if TYPE_CHECKING:
-    from tmkd.models.classifier import PairClassifier
 
 EXIT = "exit"  # the kind of state that an exit's feature is
 
@@ -47,6 +44,18 @@ class Exits(nn.Module):
         return feature, self.heads[at](feature).squeeze(1)
 
 
+class WithExits(Protocol):
+    """The classifier that exits are part of."""
+
+    encoder: PreTrainedModel
+    exits: Exits
+    heads: Heads
+    classes: tuple[str, ...]
+
+    def h1(self, states: Tensor, mask: Tensor) -> Tensor:
+        """Return what heads read, ``[batch, width]``, of a layer's ``[batch, tokens, width]``."""
+
+
 def check_exits(encoder: PreTrainedModel, layers: Sequence[int]) -> None:
     """Raise ModelError for exits that an encoder cannot have."""
     depth = len(layer_stack(encoder))
@@ -57,7 +66,7 @@ def check_exits(encoder: PreTrainedModel, layers: Sequence[int]) -> None:
         )
 
 
-def exit_parameters(model: PairClassifier, layer: int | None = None) -> int:
+def exit_parameters(model: WithExits, layer: int | None = None) -> int:
     """Return how many parameters an exit needs, its encoder's layers included; all exits' own, where none is named."""
     exits = model.exits
     if layer is None:
@@ -67,7 +76,7 @@ def exit_parameters(model: PairClassifier, layer: int | None = None) -> int:
     return parameters_up_to(model.encoder, layer) + own
 
 
-def leave_at(model: PairClassifier, layer: int, inputs: Mapping[str, Tensor]) -> Tensor:
+def leave_at(model: WithExits, layer: int, inputs: Mapping[str, Tensor]) -> Tensor:
     """Return the probabilities ``[batch, classes]`` of one exit; the layers above it are not run."""
     if layer not in model.exits.layers:
         raise ModelError(f"There is no exit after layer {layer}: expected one of {list(model.exits.layers)}.")
@@ -76,7 +85,7 @@ def leave_at(model: PairClassifier, layer: int, inputs: Mapping[str, Tensor]) ->
 
 
 def leave_early(
-    model: PairClassifier, threshold: float, inputs: Mapping[str, Tensor], heads: Sequence[int]
+    model: WithExits, threshold: float, inputs: Mapping[str, Tensor], heads: Sequence[int]
 ) -> tuple[Tensor, Tensor]:
     """Let each row leave at the first exit whose top probability reaches the threshold, and the rest go on.
 

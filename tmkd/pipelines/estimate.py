@@ -66,8 +66,7 @@ def estimate(items: Mapping[str, Item], try_member: Callable[[Sequence[Work]], T
 def try_member(works: Sequence[Work]) -> Trial:
     """Try out, on this machine, the member that all the works are of; it is the only model in memory."""
     from tmkd.models.heads import GOLD
-    from tmkd.pipelines.stage1 import new_student
-    from tmkd.pipelines.teachers import new_classifier
+    from tmkd.pipelines.classifiers import new_classifier, new_student
 
     member = works[0].member
     context = member.context

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from tmkd.artifacts import Artifact
 from tmkd.config import Config, settings
 from tmkd.errors import ConfigError, ModelError
+from tmkd.pipelines.classifiers import predictions
 from tmkd.pipelines.context import RunContext
 from tmkd.pipelines.encoders import encoder_source
-from tmkd.pipelines.teachers import predictions
 
 if TYPE_CHECKING:
     import numpy as np

@@ -125,7 +125,7 @@ def _distil(context: RunContext, teacher: Artifact, seed: int, work: Path) -> di
     from tmkd.models.encoder import Encoder
     from tmkd.models.heads import AVERAGE
     from tmkd.models.language import LanguageModel
-    from tmkd.pipelines.stage1 import new_student  # which imports this module
+    from tmkd.pipelines.classifiers import new_student
 
     config = context.config
     torch.manual_seed(seed)

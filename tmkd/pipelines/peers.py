@@ -22,10 +22,10 @@ from tmkd.distributed import Processes, init
 from tmkd.errors import ConfigError
 from tmkd.metrics import main_metric
 from tmkd.pipelines.arms import Arm
+from tmkd.pipelines.classifiers import validator
 from tmkd.pipelines.context import tokenizer_digest
 from tmkd.pipelines.online import ensemble_name, members, online_spec, peer_name
 from tmkd.pipelines.student_spec import PreparedStudent, StudentSpec, prepare, student_spec, write_student
-from tmkd.pipelines.teachers import validator
 from tmkd.provenance import COMPUTED_ON, note_machines
 
 if TYPE_CHECKING:

@@ -16,17 +16,18 @@ from tmkd.artifacts import SCRATCH, Artifact
 from tmkd.config import Config, settings
 from tmkd.metrics import main_metric
 from tmkd.pipelines.arms import StudentObjective, arms
+from tmkd.pipelines.classifiers import new_student, write_classifier
 from tmkd.pipelines.context import CORPUS, RunContext
 from tmkd.pipelines.encoders import student_identity
 from tmkd.pipelines.language import distilled_encoder
 from tmkd.pipelines.online import members
 from tmkd.pipelines.scoring import soft_labels, soft_targets
 from tmkd.pipelines.specs import soft_spec, term_spec, weights_spec
-from tmkd.pipelines.teachers import best_teacher, new_classifier, write_classifier
+from tmkd.pipelines.teachers import best_teacher
 from tmkd.pipelines.terms import active_terms, state_terms
 
 if TYPE_CHECKING:
-    from tmkd.models.classifier import PairClassifier
+    pass
 
 
 def run(config: Config) -> list[Artifact]:
@@ -139,19 +140,3 @@ def starting_teacher(context: RunContext, trained: list[Artifact]) -> Artifact |
     if context.config.student.init == "encoder":
         return None
     return trained[best_teacher(trained, main_metric(context.config.data.ranking))]
-
-
-def new_student(context: RunContext, heads: list[str], start: Artifact | None = None) -> PairClassifier:
-    """Return a student with the layers that it keeps of its encoder, or of the teacher that it starts from, and fresh
-    heads, on the runtime's device."""
-    student = context.config.student
-    return new_classifier(
-        context,
-        student,
-        heads,
-        keep=student.layers,
-        pooling=student.pooling,
-        keep_which=student.keep,
-        token_types=student.token_types,
-        start=start,
-    )

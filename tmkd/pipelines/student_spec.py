@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 from tmkd.artifacts import MODEL, Artifact
 from tmkd.config import settings
 from tmkd.pipelines.arms import StudentObjective
+from tmkd.pipelines.classifiers import new_student, write_classifier
 from tmkd.pipelines.context import RunContext
 from tmkd.pipelines.encoders import student_identity
 from tmkd.pipelines.exits import exit_facts, exit_losses, exits_spec
 from tmkd.pipelines.objective import final_alpha, objective_spec, objective_terms
 from tmkd.pipelines.scoring import soft_targets
 from tmkd.pipelines.specs import term_spec
-from tmkd.pipelines.stage1 import new_student, pretrained_student, starting_teacher
-from tmkd.pipelines.teachers import write_classifier
+from tmkd.pipelines.stage1 import pretrained_student, starting_teacher
 from tmkd.pipelines.terms import active_terms, state_terms
 
 if TYPE_CHECKING:

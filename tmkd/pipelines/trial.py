@@ -7,9 +7,9 @@ import json
 
 from tmkd.config import StudentConfig, TeacherConfig, encoder_of, settings, teaching
 from tmkd.errors import ModelError
+from tmkd.pipelines.classifiers import new_classifier
 from tmkd.pipelines.context import RunContext
 from tmkd.pipelines.specs import encoder_spec, teacher_spec
-from tmkd.pipelines.teachers import new_classifier
 
 SHAPING = ("max_length", "dropout", "freeze_embeddings", "layers", "keep", "token_types", "pooling")
 passed: set[str] = set()  # in this process: arms and the jobs of a sweep share encoders
@@ -47,7 +47,7 @@ def _look(context: RunContext, member: TeacherConfig | StudentConfig) -> None:
 
 def _try(context: RunContext, member: TeacherConfig | StudentConfig) -> None:
     from tmkd.models.heads import GOLD
-    from tmkd.pipelines.stage1 import new_student  # which imports this module by way of the arms
+    from tmkd.pipelines.classifiers import new_student
     from tmkd.training.trial import try_out
 
     encoder, runtime = encoder_of(member, context.config), context.runtime
