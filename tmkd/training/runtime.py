@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from tmkd.distributed import Processes
 from tmkd.errors import ConfigError, TmkdError
 from tmkd.provenance import processor
 
+log = logging.getLogger(__name__)
 SCORE_BATCH = 128
 CPU_SCORE_BATCH = 32  # what a CPU computes of 128 pairs leaves its caches on the way: in fp32 a tenth slower
 
@@ -102,7 +104,14 @@ def resolve_runtime(
     score_batch = score_batch or (CPU_SCORE_BATCH if where.type == "cpu" else SCORE_BATCH)
     if where.type == "cpu":
         _keep_freed_memory()
-    bf16 = precision == "bf16" or (precision == "auto" and _fast_bf16(where))
+    fast = _fast_bf16(where)
+    bf16 = precision == "bf16" or (precision == "auto" and fast)
+    if bf16 and not fast:
+        log.warning(
+            "runtime.precision=bf16: this %s has no fast bf16 and emulates it, which takes several times as long as "
+            "float32; leave it at auto.",
+            "processor" if where.type == "cpu" else "GPU",
+        )
     return Runtime(
         where,
         bf16,
