@@ -110,7 +110,7 @@ def test_comparison_says_what_it_was_made_of_and_on_which_machine(whole):
     assert {(each["split"], each["cut"]["pairs"], each["at_most"]) for each in found["cut"]} == {
         ("train", 60, False), ("validation", 24, False), ("test", 32, False), ("corpus", 80, False),
     }  # fmt: skip
-    assert found["cut"][0]["rows"] == [row["arm"] for row in found["rows"]]  # all read alike
+    assert found["cut"][0]["rows"] == [row["arm"] for row in found["rows"]][1:]  # all read alike, but for chance
     (machine,) = found["computed_on"]["TMKD"]
     assert (machine["device"], machine["precision"], machine["threads"]) == ("cpu", "fp32", 1)
     assert machine.items() <= found["machine"].items()  # which timed them
