@@ -188,7 +188,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _remove(path: Path) -> str:
-    return f"remove the folder {path} and run the same command again to make it anew."
+    return f"remove the folder {path} and run the same command again to make it again."
 
 
 def open_artifact(path: Path) -> Artifact:

@@ -150,7 +150,7 @@ def test_holm_is_over_all_claims_and_columns() -> None:
         ("TKD", "KD", "WikiQA"), ("TKD", "KD", "RTE"), ("TKD", "all", "WikiQA"),
     ]  # fmt: skip
     assert [v.p_holm for v in verdicts] == pytest.approx([0.03, 0.08, 0.5])
-    # A column less is a comparison less: p-values are corrected anew.
+    # A column less is a comparison less: p-values are corrected again.
     assert [v.p_holm for v in judge(TABLE, [WIKIQA])] == pytest.approx([0.02, 0.5])
 
 

@@ -21,7 +21,7 @@ csv.field_size_limit(2**24)  # characters; Python's own 131,072 are fewer than s
 
 @dataclass(frozen=True)
 class Dialect:
-    """How the fields of a table are told apart.
+    """How the fields of a table are separated and quoted.
 
     Attributes:
         separator: a name in ``SEPARATORS``; None: as the file's name ends.

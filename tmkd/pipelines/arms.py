@@ -83,7 +83,7 @@ class Arm:
 
 
 def arms(context: RunContext) -> list[Arm]:
-    """Return the arms to compare, for each number of teachers; some may come to the same."""
+    """Return the arms to compare, for each number of teachers; several may be one run."""
     config = context.config
     counts: list[int | None] = [*config.comparison.teacher_counts] or [None]  # None: each arm's own
     check_arms(context)

@@ -107,7 +107,7 @@ def _set(changes: dict[str, Any], path: str = "") -> str:
 
 
 def _told(method: MethodConfig, settled: ResolvedArm) -> str:
-    """Return what an arm sets otherwise than the method, as it stands in the arm's name."""
+    """Return the settings in which an arm differs from the method, as they stand in the arm's name."""
     parts = []
     if settled.alpha != method.alpha:
         parts.append(f", α = {settled.alpha:g}")

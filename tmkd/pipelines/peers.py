@@ -57,7 +57,7 @@ def arm_rows(arm: Arm, made: Sequence[Sequence[Artifact]]) -> dict[str, list[lis
     """Return the rows of an arm by name: for each seed the students whose probabilities are averaged.
 
     Where students are trained together the arm's own row is the first one, fixed beforehand; then come those that are
-    built otherwise than it, and the ensemble of all that learnt from each other.
+    of another architecture, and the ensemble of all that learnt from each other.
 
     Args:
         made: for each seed what ``stage2.students`` returned.
@@ -154,7 +154,7 @@ def _train(
 def _meetings(
     runtime: Runtime, scratch: Path, learner: PeerLearner, online: OnlineConfig, ranks: Processes | None
 ) -> tuple[Runtime, Path, list[TrainerCallback]]:
-    """Return when copies are made anew; and what else several processes need: a folder each, checkpoints agreed on."""
+    """Return when copies are renewed, and what else several processes need: a folder each, checkpoints agreed on."""
     from tmkd.training.codistillation import Meet, keep_common, refresh
     from tmkd.training.peers import RefreshCopies
 

@@ -64,7 +64,7 @@ def corpus_spec(config: Config, raw: dict[str, Any]) -> dict[str, Any]:
 
 
 def _table_spec(section: DataConfig | CorpusConfig) -> dict[str, Any]:
-    """How the fields of a table are told apart, where it is not the usual way."""
+    """How the fields of a table are separated and quoted, where that is not the default."""
     spec = {"separator": section.separator} if section.separator and section.reader in ("files", "mined") else {}
     quoted = section.quoting == "csv" or section.reader not in ("files", "hub", "mined")
     return spec if quoted else spec | {"quoting": section.quoting}

@@ -106,7 +106,7 @@ def _names(settled: list[Arm], ready: list[Entry]) -> dict[str, str]:
 
 
 def student_entries(settled: list[Arm]) -> list[Entry]:
-    """Return a row for each arm, its students trained if they are not yet; arms that come to the same are one row.
+    """Return a row for each arm, its students trained if they are not yet; arms of one run share a row.
 
     Where students have exits, the rows of these stand below the arm's; where several are trained together, those of the
     others and of their ensemble.

@@ -180,7 +180,7 @@ class PeerLearner(nn.Module):
 
 
 class RefreshCopies(TrainerCallback):
-    """Make the copies anew before the first step and every so many steps after it."""
+    """Renew the copies before the first step and every few steps after it."""
 
     def __init__(self, refresh: Callable[[], None], every: int) -> None:
         self.refresh = refresh

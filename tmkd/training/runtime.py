@@ -134,7 +134,7 @@ def _fast_bf16(device: torch.device) -> bool:
 
 
 def _keep_freed_memory() -> None:
-    """Ask glibc to keep large freed blocks: the embedding's gradient is mapped and zeroed anew every step otherwise."""
+    """Ask glibc to keep large freed blocks: the embedding's gradient would be mapped and zeroed again in every step."""
     if sys.platform == "linux":
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
         if mallopt is not None:
