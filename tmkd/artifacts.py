@@ -80,6 +80,7 @@ class ArtifactStore:
         self, root: str | Path, machine: Callable[[], Mapping[str, Any]] = lambda: {"processor": processor()}
     ) -> None:
         self.root = Path(root)
+        self.named: set[str] = set()  # results that the log has named: many arms ask for one
         self._machine = machine
 
     def find(self, stage: str, spec: Mapping[str, Any]) -> Artifact | None:
@@ -105,12 +106,15 @@ class ArtifactStore:
                 found = self.find(stage, spec)
                 if found is None:
                     return self._make(name, stage, spec, make, what)
-        log.info("cached  %s: %s", what, name)
+        if name not in self.named:
+            log.info("cached  %s: %s", what, name)
+            self.named.add(name)
         return found
 
     def _make(
         self, name: str, stage: str, spec: Mapping[str, Any], make: Callable[[Path], Mapping[str, Any]], what: str
     ) -> Artifact:
+        self.named.add(name)
         work = self.root / ".building" / name
         resumed = work.exists()
         work.mkdir(parents=True, exist_ok=True)

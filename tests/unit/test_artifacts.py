@@ -191,3 +191,12 @@ def test_killed_maker_leaves_no_lock_and_no_result(tmp_path):
     store = ArtifactStore(tmp_path / "store")
     assert store.find("task", {}) is None
     store.build("task", {}, make_file(), "answer")
+
+
+def test_result_that_many_ask_for_is_named_once_in_the_log(tmp_path, caplog):
+    caplog.set_level("INFO", logger="tmkd.artifacts")
+    for store in (ArtifactStore(tmp_path), ArtifactStore(tmp_path)):
+        for _ in range(3):
+            store.build("task", {"a": 1}, lambda work: {}, "a task")
+    named = [record.getMessage().split()[0] for record in caplog.records if "a task" in record.getMessage()]
+    assert named == ["make", "made", "cached"]

@@ -46,6 +46,7 @@ class RunContext:
         if told not in self._varied:
             self._varied[told] = RunContext(check(vary(self.config, changes))) if changes else self
             self._varied[told].before_making = self.before_making
+            self._varied[told].store.named = self.store.named
         return self._varied[told]
 
     @functools.cached_property

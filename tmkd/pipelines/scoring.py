@@ -51,7 +51,7 @@ def soft_labels(context: RunContext, teacher: Artifact, split: str) -> Artifact:
                 scored = score_with_ray(context.config.runtime, folder, heads, tokens, work, bar.update)
         details: dict[str, Any] = {"pairs": len(tokens), "scored_in_the_last_run": scored}
         if split == "train" and context.is_main_process:  # whose details are published
-            details["accuracy"] = _known_by_heart(teacher, tokens, work)
+            details["accuracy"] = _memorised(teacher, tokens, work)
         return details
 
     what = f"soft labels of {teacher.manifest['what']} on {split}"
@@ -62,7 +62,7 @@ def soft_labels(context: RunContext, teacher: Artifact, split: str) -> Artifact:
     return context.store.build("soft_labels", spec, make, what)
 
 
-def _known_by_heart(teacher: Artifact, tokens: Dataset, folder: Path) -> float:
+def _memorised(teacher: Artifact, tokens: Dataset, folder: Path) -> float:
     """Say how much of what a teacher answers rightly it has only memorised: its soft labels there are the gold ones.
 
     Returns:
