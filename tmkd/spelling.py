@@ -36,7 +36,7 @@ def is_number(text: str) -> bool:
 
 
 class Names:
-    """Names to which a value belongs in whatever spelling; two of them that are one value are told apart exactly."""
+    """Names by which a value is found in any spelling; names that are spellings of one value are matched exactly."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self._exact = {name.strip(): name for name in names}

@@ -46,7 +46,7 @@ class RunContext:
         if told not in self._varied:
             self._varied[told] = RunContext(check(vary(self.config, changes))) if changes else self
             self._varied[told].before_making = self.before_making
-            self._varied[told].store.named = self.store.named
+            self._varied[told].store = self.store  # one machine, one folder, one log
         return self._varied[told]
 
     @functools.cached_property
