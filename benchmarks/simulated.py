@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tmkd.config import Config, resolve
+from tmkd.config import Config, check, resolve
 from tmkd.pipelines.context import RunContext
 
 CHUNK = 50_000
@@ -34,7 +34,6 @@ def checked(folder: Path, settings: Sequence[str]) -> Config:
     """Return the checked config of the command line's settings; paths lie under ``folder``."""
     from hydra import compose, initialize_config_dir
 
-    from tmkd.checks import check
     from tmkd.shipped import CONF
 
     paths = [f"paths.{name}={folder / name}" for name in ("artifacts", "reports", "runs")]

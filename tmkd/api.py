@@ -26,9 +26,8 @@ def compose(overrides: Sequence[str] = ()) -> Config:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    from tmkd.checks import check
     from tmkd.cli.launch import explain
-    from tmkd.config import resolve
+    from tmkd.config import check, resolve
     from tmkd.shipped import CONF
 
     try:

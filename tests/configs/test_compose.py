@@ -7,9 +7,8 @@ from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from tmkd.checks import check
 from tmkd.cli.launch import explain
-from tmkd.config import resolve
+from tmkd.config import check, resolve
 from tmkd.errors import ConfigError
 
 CONF = Path(__file__).parents[2] / "conf"

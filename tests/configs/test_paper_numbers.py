@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 
-from tmkd.checks import check
-from tmkd.config import resolve
+from tmkd.config import check, resolve
 
 CONF = Path(__file__).parents[2] / "conf"
 TABLES = sorted(

@@ -4,8 +4,7 @@ from pathlib import Path
 
 from hydra import compose, initialize_config_dir
 
-from tmkd.checks import check
-from tmkd.config import Config, resolve
+from tmkd.config import Config, check, resolve
 
 ROOT = Path(__file__).parents[2]
 

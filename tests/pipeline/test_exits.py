@@ -9,8 +9,7 @@ import pytest
 
 from tests.pipeline.running import ROOT, compose_at
 from tmkd.artifacts import ArtifactStore
-from tmkd.checks import check
-from tmkd.config import vary
+from tmkd.config import check, vary
 from tmkd.errors import ConfigError
 from tmkd.models.classifier import PairClassifier
 from tmkd.pipelines import exits, stage2, stage3

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 
-from tmkd.checks import check
-from tmkd.config import resolve
+from tmkd.config import check, resolve
 from tmkd.pipelines import stage1, stage2, stage3
 from tmkd.pipelines.estimate import estimate
 from tmkd.pipelines.planned import PlannedContext, walk

@@ -9,10 +9,9 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 
-from tmkd.checks import check
 from tmkd.cli.arguments import as_typed
 from tmkd.cli.launch import explain
-from tmkd.config import resolve, takes_text
+from tmkd.config import check, resolve, takes_text
 from tmkd.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]

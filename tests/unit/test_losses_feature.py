@@ -183,6 +183,8 @@ def test_projection_learns_with_the_student():
         ("uniform", (1, 6), [(1, 6)]),
         ("top", (3, 12), [(3, 12)]),
         ("top", (6, 6), [(6, 6)]),
+        ("middle", (3, 12), [(2, 6)]),
+        ("embeddings", (3, 12), [(0, 0)]),
     ],
 )
 def test_layers_are_paired_as_the_sources_pair_them(kind, layers, expected):
@@ -209,5 +211,5 @@ def test_a_student_of_one_layer_is_not_left_without_pairs(kind):
 
 
 def test_an_unknown_layer_map_is_rejected():
-    with pytest.raises(ValueError, match="last, skip, uniform, top, but found 'first'"):
+    with pytest.raises(ValueError, match="last, skip, uniform, top, middle, embeddings, but found 'first'"):
         layer_pairs("first", 3, 12)

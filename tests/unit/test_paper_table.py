@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from tmkd.artifacts import ArtifactStore
-from tmkd.checks.data import DATA_SETS as SETTABLE
 from tmkd.config import (
     ArmConfig,
     ClaimConfig,
@@ -31,7 +30,7 @@ from tmkd.pipelines.tables import COLUMN, add_column, check_columns, encoders, r
 from tmkd.report import text_tables
 from tmkd.report.claims import judge
 from tmkd.report.latex import escape, to_latex
-from tmkd.report.paper_table import DATA_SETS, Claim, PaperRow, PaperTable, in_order
+from tmkd.report.paper_table import Claim, PaperRow, PaperTable, in_order
 from tmkd.report.rows import CHANCE, Row
 from tmkd.report.standing import add_lift
 from tmkd.report.table_folder import claims_csv, results_csv, write_table
@@ -239,10 +238,6 @@ def test_rows_of_other_seeds_are_not_paired() -> None:
     column = replace(WIKIQA, rows={**WIKIQA.rows, **rows}, tests=[own])
     assert column.agreeing(own) is None  # no seed meets its like
     assert text_tables.claims(TABLE, judge(TABLE, [column])).body[0][6] == "–"
-
-
-def test_data_sets_that_settings_may_name_are_those_of_the_tables() -> None:
-    assert SETTABLE == DATA_SETS
 
 
 def test_column_reads_back_from_json() -> None:

@@ -12,8 +12,7 @@ from datasets import Dataset
 from hydra import compose, initialize_config_dir
 from rich.console import Console
 
-from tmkd.checks import check
-from tmkd.config import resolve
+from tmkd.config import check, resolve
 from tmkd.pipelines import calibration, plan
 from tmkd.pipelines.calibration import Trial, timed
 from tmkd.pipelines.estimate import estimate, try_member

@@ -16,11 +16,10 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from tmkd.checks import check
 from tmkd.cli import usage
 from tmkd.cli.arguments import as_typed
 from tmkd.cli.stages import STAGES
-from tmkd.config import resolve
+from tmkd.config import check, resolve
 from tmkd.errors import TmkdError
 from tmkd.shipped import CONF
 

@@ -1,6 +1,6 @@
 """``tmkd settings``: every setting with its meaning, its default and the value that a run starts from, as Markdown.
 
-Meanings are the comments in ``tmkd/config.py``, read from its source, so that they are written once.
+Meanings are the comments in ``tmkd/config/``, read from its source, so that they are written once.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tmkd.cli.usage import groups
 from tmkd.shipped import CONF
 
 HEAD = """\
-<!-- Printed by `tmkd settings`: change the comments in tmkd/config.py, then tmkd settings > docs/settings.md -->
+<!-- Printed by `tmkd settings`: change the comments in tmkd/config/, then tmkd settings > docs/settings.md -->
 # Settings
 
 Set any of these behind a command, as `NAME=VALUE`: `tmkd stage3 student.layers=5`. Quote what the shell would read:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from tmkd.choices import SEPARATORS
 from tmkd.data.bad_rows import FIELD_COUNT, QUOTING, BadRow
 from tmkd.data.records import Format, Lines, Located, Stream, checked_header
 from tmkd.errors import DataError
 
-SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 ENDINGS = {".tsv": "\t", ".csv": ","}
 QUOTE = "put text that holds separators, quotes or line ends in double quotes and double the quotes inside"
 UNQUOTED = "where quotes are part of the texts, set data.quoting=none (of a corpus, corpus.quoting)"

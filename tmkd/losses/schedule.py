@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 
-SCHEDULES = ("constant", "linear", "cosine", "step")
+from tmkd.choices import COURSES
+
+SCHEDULES = ("constant", *COURSES)
 
 
 def scheduled(start: float, end: float, kind: str, progress: float, warm_up: float = 0.0) -> float:

@@ -15,15 +15,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tmkd.choices import ALWAYS_MAPPED, POOLED, SELF_ATTENTION
 from tmkd.losses.all_gather import all_rows
 from tmkd.losses.attention import attention_kl, neighbouring_maps, relation_kl, score_mse
 from tmkd.losses.feature import Projection, cosine, hidden_mse, hint, patient
-from tmkd.losses.mapping import LAYER_MAPS, layer_pairs
+from tmkd.losses.mapping import layer_pairs
 from tmkd.losses.relation import angles, distances, flow, similarity
 
 State = tuple[str, int]
-MAPS = (*LAYER_MAPS, "middle", "embeddings")
-POOLED = "pooled"  # a kind: the vector a pair that the term's settings name, first, mean or last
 
 
 @dataclass(frozen=True)
@@ -40,13 +39,12 @@ class Transfer:
     """One way to learn from inner states.
 
     Attributes:
-        kind: of the states, as in ``tmkd.models.states``, or ``POOLED``: the same on both sides, whatever their heads
-            read.
+        kind: of the states, as in ``tmkd.models.states``: the same on both sides, whatever their heads read. Terms in
+            ``POOLED`` may be told to read another vector of a pair.
         layers: which student layer learns from which teacher layer, where the settings do not say.
         loss: of (student states, teacher states, mask) or, without ``masked``, of the states alone.
-        mapped: a learnt map stands between widths that differ; without it they may differ as they are, or the loss
-            itself objects.
-        always_mapped: it is there where widths agree, too.
+        mapped: a learnt map stands between widths that differ (of terms in ``ALWAYS_MAPPED``, between all); without it
+            they may differ as they are, or the loss itself objects.
         same_heads: attention must have the same number of heads on both sides.
         among: it compares the examples of a batch with each other, and so wants all of them from all processes.
         flows: it compares what happens from one layer of the map to the next, the embeddings being the first, and not
@@ -58,16 +56,15 @@ class Transfer:
     loss: Callable[..., Tensor]
     masked: bool = True
     mapped: bool = False
-    always_mapped: bool = False
     same_heads: bool = False
     among: bool = False
     flows: bool = False
 
 
 TRANSFERS = {
-    "hint": Transfer("hidden", "middle", hint, mapped=True, always_mapped=True),
+    "hint": Transfer("hidden", "middle", hint, mapped=True),
     "patient": Transfer(
-        POOLED, "skip", lambda s, t: patient(s.unsqueeze(1), t.unsqueeze(1)), masked=False, mapped=True
+        "first", "skip", lambda s, t: patient(s.unsqueeze(1), t.unsqueeze(1)), masked=False, mapped=True
     ),
     "embeddings": Transfer("hidden", "embeddings", hidden_mse, mapped=True),
     "hidden": Transfer("hidden", "uniform", hidden_mse, mapped=True),
@@ -77,25 +74,11 @@ TRANSFERS = {
     "queries": Transfer("queries", "top", relation_kl),
     "keys": Transfer("keys", "top", relation_kl),
     "values": Transfer("values", "top", relation_kl),
-    "distances": Transfer(POOLED, "top", distances, masked=False, among=True),
-    "angles": Transfer(POOLED, "top", angles, masked=False, among=True),
-    "similarity": Transfer(POOLED, "top", similarity, masked=False, among=True),
+    "distances": Transfer("first", "top", distances, masked=False, among=True),
+    "angles": Transfer("first", "top", angles, masked=False, among=True),
+    "similarity": Transfer("first", "top", similarity, masked=False, among=True),
     "fsp": Transfer("hidden", "uniform", flow, mapped=True, flows=True),
 }
-SELF_ATTENTION = "self_attention"  # learns from the student's own upper layers: no teacher
-NAMES = (*TRANSFERS, SELF_ATTENTION)
-
-
-def pairs_of_layers(layers: str, student: Shape, teacher: Shape) -> list[tuple[int, int]]:
-    """Return (student layer, teacher layer); ``middle`` and ``embeddings`` beside what ``layer_pairs`` knows.
-
-    ``middle`` is the guided and the hint layer of FitNets (Romero et al. 2015, section 2.2).
-    """
-    if layers == "embeddings":
-        return [(0, 0)]
-    if layers == "middle":
-        return [(-(-student.layers // 2), -(-teacher.layers // 2))]
-    return layer_pairs(layers, student.layers, teacher.layers)
 
 
 class StateLoss(nn.Module):
@@ -125,11 +108,11 @@ class StateLoss(nn.Module):
     ) -> None:
         super().__init__()
         self.transfer = TRANSFERS[name]
-        self.kind = pooling if self.transfer.kind == POOLED else self.transfer.kind
+        self.kind = pooling if name in POOLED else self.transfer.kind
         relations = self.transfer.loss is relation_kl
         self.extra = {"relation_heads": relation_heads} if relations and relation_heads else {}
         layers = layers or self.transfer.layers
-        self.pairs = [pairs_of_layers(layers, student, teacher) for teacher in teachers]
+        self.pairs = [layer_pairs(layers, student.layers, teacher.layers) for teacher in teachers]
         if self.transfer.flows:
             if layers == "embeddings":
                 raise ValueError(f"expected a map of layers other than embeddings for '{name}': nothing flows in them")
@@ -155,7 +138,7 @@ class StateLoss(nn.Module):
                 )
         self.maps = nn.ModuleList(
             nn.ModuleList(
-                Projection(student.width, teacher.width, self.transfer.always_mapped)
+                Projection(student.width, teacher.width, name in ALWAYS_MAPPED)
                 if self.transfer.mapped
                 else nn.Identity()
                 for _ in pairs

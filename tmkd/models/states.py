@@ -25,7 +25,6 @@ from transformers import PreTrainedModel
 from tmkd.errors import ModelError
 
 State = tuple[str, int]
-POOLED_KINDS = ("first", "mean", "last")  # one vector a pair, whatever the model's own heads read
 ROLES = {"queries": "query", "keys": "key", "values": "value"}
 ATTENTION_KINDS = ("scores", *ROLES)
 TOKEN_KINDS = ("hidden", *ATTENTION_KINDS)  # one for each token: of use only to models with the same tokenizer
@@ -74,7 +73,7 @@ def pooled(states: Tensor, mask: Tensor, pooling: str) -> Tensor:
 
     Args:
         mask: ``[batch, tokens]``, 1 where a token is real.
-        pooling: one of ``POOLED_KINDS``.
+        pooling: first, last or mean.
     """
     if pooling == "first":
         return states[:, 0]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tmkd.artifacts import Artifact
-from tmkd.checks.method import WITHOUT_TEACHER
+from tmkd.choices import WITHOUT_TEACHER
 from tmkd.config import ArmConfig, Config, encoder_of, teaching
 from tmkd.errors import ConfigError
 from tmkd.metrics import main_metric

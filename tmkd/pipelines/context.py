@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tmkd.artifacts import SCRATCH, Artifact, ArtifactStore
-from tmkd.checks import check
-from tmkd.config import Config, settings, vary
+from tmkd.config import Config, check, settings, vary
 from tmkd.data import readers
 from tmkd.data.schema import PART, SPLITS
 from tmkd.distributed import Processes, init

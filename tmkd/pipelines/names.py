@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tmkd.checks.method import WITHOUT_TEACHER
+from tmkd.choices import WITHOUT_TEACHER
 from tmkd.config import ArmConfig, Config, MethodConfig
 from tmkd.pipelines.online import FIRST, online_name
 

@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tmkd.artifacts import Artifact, ArtifactStore
-from tmkd.checks import check
-from tmkd.config import Config, vary
+from tmkd.config import Config, check, vary
 from tmkd.errors import TmkdError
 from tmkd.identity import key
 from tmkd.pipelines.arms import arms

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tmkd.artifacts import checksum
-from tmkd.checks.method import ALWAYS_MAPPED, POOLED
+from tmkd.choices import ALWAYS_MAPPED, POOLED
 from tmkd.config import (
     Config,
     CorpusConfig,

@@ -19,8 +19,16 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from tmkd.artifacts import Artifact
-from tmkd.checks.data import COLUMNS
-from tmkd.config import Config, EncoderConfig, Stage1Config, Stage2Config, encoder_of, settings, task_folder
+from tmkd.config import (
+    COLUMNS,
+    Config,
+    EncoderConfig,
+    Stage1Config,
+    Stage2Config,
+    encoder_of,
+    settings,
+    task_folder,
+)
 from tmkd.disk import writing_to
 from tmkd.errors import ConfigError, DataError
 from tmkd.metrics import main_metric

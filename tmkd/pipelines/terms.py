@@ -59,8 +59,9 @@ def state_terms(
         rows: the split that is learnt from: train or corpus.
         learnt: the student's tokens of it, or of as many as ``draw_pairs`` drew: states are asked for by place in it.
     """
+    from tmkd.choices import SELF_ATTENTION
     from tmkd.losses.combine import Term
-    from tmkd.losses.transfer import SELF_ATTENTION, SelfAttention
+    from tmkd.losses.transfer import SelfAttention
 
     student, shapes = _shape(model.encoder.config), [_teacher_shape(teacher) for teacher in teachers]
     terms: list[Term] = []
@@ -80,7 +81,8 @@ def state_terms(
 
 def check_terms(context: RunContext, arm: str, names: Sequence[str]) -> None:
     """Raise ConfigError, before any training, for terms that an arm's student and teachers cannot have together."""
-    from tmkd.losses.transfer import SELF_ATTENTION, SelfAttention
+    from tmkd.choices import SELF_ATTENTION
+    from tmkd.losses.transfer import SelfAttention
     from tmkd.models.states import ATTENTION_KINDS, TOKEN_KINDS, check_attention
 
     config = context.config

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tmkd.checks.method import WITHOUT_TEACHER
+from tmkd.choices import WITHOUT_TEACHER
 from tmkd.config import StudentConfig, TeacherConfig
 from tmkd.identity import key
 from tmkd.pipelines.context import RunContext

@@ -8,10 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from tmkd.choices import DATA_SETS
 from tmkd.report.task_column import Column
-
-DATA_SETS = ("DeepQA", "CommQA", "MNLI", "SNLI", "QNLI", "RTE")  # the paper's, in the order of its tables
-QPS, PARAMETERS = "QPS", "parameters"  # what else the paper has for a row: pairs a second, millions
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from tmkd.choices import PARAMETERS, QPS
 from tmkd.report import text_tables
 from tmkd.report.claims import Verdict, judge
 from tmkd.report.latex import to_latex
 from tmkd.report.page import to_html
-from tmkd.report.paper_table import PARAMETERS, QPS, PaperTable, in_order
+from tmkd.report.paper_table import PaperTable, in_order
 from tmkd.report.rows import CHANCE
 from tmkd.report.table_figure import draw_table
 from tmkd.report.task_column import Column

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tmkd.choices import PARAMETERS, QPS
 from tmkd.report.captions import claims_caption, cost_caption, results_caption
 from tmkd.report.claims import Verdict
-from tmkd.report.paper_table import PARAMETERS, QPS, PaperTable
+from tmkd.report.paper_table import PaperTable
 from tmkd.report.rows import CHANCE
 from tmkd.report.tables import MISSING, markdown_lines, number, p_text
 from tmkd.report.task_column import Column

@@ -1,0 +1,36 @@
+"""What a setting may be where the code below the settings knows the same names: each list stands here alone.
+
+Settings are checked before anything costs time, so nothing here loads torch. What only a check knows stands beside it,
+in ``tmkd.config``. Functions that are found by these names are in registries of their own: ``RESPONSE_LOSSES``,
+``TRANSFERS``, ``ONLINE_LOSSES``, ``READERS``.
+"""
+
+from __future__ import annotations
+
+# Data
+TASK_READERS = ("documentation", "files", "hub")
+CORPUS_READERS = (*TASK_READERS, "mined", "task")
+SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
+
+# Models
+POOLINGS = ("first", "last", "mean")  # which vector of a pair
+
+# Losses on logits, and what changes while a model trains
+LOSSES = ("mse", "kl", "ce")
+COURSES = ("linear", "cosine", "step")  # how a number goes from its start to its end
+ONLINE_LOSSES = ("mutual", "codistillation")  # between peers
+
+# Losses on inner states
+SELF_ATTENTION = "self_attention"
+TERMS = (
+    "hint", "patient", "embeddings", "hidden", "cosine", "scores", "attention", "queries", "keys", "values",
+    "distances", "angles", "similarity", "fsp", SELF_ATTENTION,
+)  # fmt: skip
+POOLED = ("patient", "distances", "angles", "similarity")  # terms that read one vector a pair
+ALWAYS_MAPPED = ("hint",)  # terms whose map between widths is learnt where these agree, too
+WITHOUT_TEACHER = (SELF_ATTENTION,)  # terms by which a student learns from itself
+LAYER_MAPS = ("last", "skip", "uniform", "top", "middle", "embeddings")
+
+# The paper's tables, in their order: data sets, and what else they have for a row (pairs a second, millions)
+DATA_SETS = ("DeepQA", "CommQA", "MNLI", "SNLI", "QNLI", "RTE")
+QPS, PARAMETERS = "QPS", "parameters"

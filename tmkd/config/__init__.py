@@ -1,0 +1,33 @@
+"""Every setting: one dataclass a section, one comment a field, and beside it what the setting may be.
+
+The comments are the page that ``tmkd settings`` prints (docs/settings.md), beside the default here and the value that
+the YAML files in ``conf/`` choose. A setting that depends on one of another section is checked in ``whole``. Symbols: α
+is ``method.alpha``, the N teachers are the first ``teachers.count`` entries of ``teachers.roster``.
+"""
+
+from tmkd.config.compose import resolve, takes_text, vary
+from tmkd.config.data import CorpusConfig, DataConfig
+from tmkd.config.families import ExitsConfig, LanguageConfig, OnlineConfig, TermConfig
+from tmkd.config.marks import APART, settings
+from tmkd.config.method import ArmConfig, MethodConfig
+from tmkd.config.models import EncoderConfig, StudentConfig, TeacherConfig, TeachersConfig
+from tmkd.config.run import (
+    COLUMNS,
+    ClaimConfig,
+    ComparisonConfig,
+    PathsConfig,
+    RayConfig,
+    RowConfig,
+    RuntimeConfig,
+    TableConfig,
+)
+from tmkd.config.stages import Stage1Config, Stage2Config, TrainerConfig
+from tmkd.config.whole import Config, check, encoder_of, task_folder, teaching
+
+__all__ = [
+    "APART", "COLUMNS", "ArmConfig", "ClaimConfig", "ComparisonConfig", "Config", "CorpusConfig",
+    "DataConfig", "EncoderConfig", "ExitsConfig", "LanguageConfig", "MethodConfig", "OnlineConfig", "PathsConfig",
+    "RayConfig", "RowConfig", "RuntimeConfig", "Stage1Config", "Stage2Config", "StudentConfig", "TableConfig",
+    "TeacherConfig", "TeachersConfig", "TermConfig", "TrainerConfig", "check", "encoder_of", "resolve", "settings",
+    "takes_text", "task_folder", "teaching", "vary",
+]  # fmt: skip

@@ -1,0 +1,96 @@
+"""From what Hydra composes to ``Config``, and from one config to another.
+
+YAML files in ``conf/`` override the defaults of the classes. Hydra knows these as ``schema`` once this module is
+imported.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import typing
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from tmkd.config.whole import Config
+from tmkd.errors import ConfigError
+from tmkd.shipped import EXAMPLES
+from tmkd.spelling import as_text, same
+
+# a file of the examples that come with the program, wherever that is installed: ${example:train.tsv}
+OmegaConf.register_new_resolver("example", lambda name: str(EXAMPLES / name), replace=True)
+OmegaConf.register_new_resolver("home", os.path.expanduser, replace=True)  # for paths that Hydra itself looks at
+STORE = ConfigStore.instance()
+STORE.store(name="schema", node=Config)
+# the names are the user's own: data.labels={no: wrong} needs no "+"
+OmegaConf.set_struct(STORE.repo["schema.yaml"].node.data.labels, False)
+
+
+def resolve(composed: DictConfig) -> Config:
+    """Turn what Hydra composed into dataclasses; whether they make sense is for ``check`` to say."""
+    config = OmegaConf.to_object(composed)
+    assert isinstance(config, Config)
+    config.data.labels = _named(config.data.labels)
+    _at_home(config)
+    return config
+
+
+def takes_text(key: str) -> bool:
+    """Whether the setting at ``key`` (``data.train``, ``teachers.roster.1.encoder.name``) is a text."""
+    kind: Any = Config
+    for step in key.split("."):
+        if dataclasses.is_dataclass(kind):
+            kind = typing.get_type_hints(kind).get(step)
+        else:  # a list or a dictionary of sections
+            kind = typing.get_args(kind)[-1] if typing.get_origin(kind) in (list, dict) else None
+        if type(None) in typing.get_args(kind):
+            kind = typing.get_args(kind)[0]
+    return kind is str
+
+
+def vary(config: Config, changes: dict[str, Any]) -> Config:
+    """Return the config with other settings in some of its sections: ``{"student": {"layers": 1}}``.
+
+    Raises:
+        ConfigError: a field that is not there, or a value of another kind.
+    """
+    # these sections alone: the whole config takes many times as long
+    sections = OmegaConf.create({name: getattr(config, name) for name in changes})
+    try:
+        varied: Any = OmegaConf.to_object(OmegaConf.merge(sections, changes))
+    except OmegaConfBaseException as error:
+        told = str(error).splitlines()[0]
+        raise ConfigError(f"method.arms, set: expected settings of tmkd/config.py, got {changes} ({told}).") from None
+    for section in varied.values():
+        _at_home(section)
+    return dataclasses.replace(config, **varied)
+
+
+def _named(labels: dict[Any, str]) -> dict[str, str]:
+    """Return labels by their names as text: YAML has numbers and truth values."""
+    named: dict[str, str] = {}
+    meant: dict[str, tuple[Any, str]] = {}
+    for label, known in labels.items():
+        name = as_text(label) or str(label)
+        other, before = meant.setdefault(same(name), (label, known))
+        if before != known:
+            raise ConfigError(
+                f"data.labels: expected one class for each label, but {other!r} and {label!r} are one label and mean "
+                f"'{before}' and '{known}'; leave one of them out."
+            )
+        named[name] = known
+    return named
+
+
+def _at_home(section: Any) -> None:
+    """Put the home folder for a ~ at the beginning of every text, which is a path."""
+    for known in dataclasses.fields(section):
+        value = getattr(section, known.name)
+        if isinstance(value, str) and value.startswith("~"):
+            setattr(section, known.name, os.path.expanduser(value))
+        for each in value if isinstance(value, list) else value.values() if isinstance(value, dict) else [value]:
+            if dataclasses.is_dataclass(each):
+                _at_home(each)

@@ -1,0 +1,119 @@
+"""The task and the corpus: where they come from and how they are read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+from omegaconf import MISSING
+
+from tmkd.choices import CORPUS_READERS, DATA_SETS, SEPARATORS, TASK_READERS
+from tmkd.config import validators
+from tmkd.spelling import Names
+
+
+@dataclass
+class DataConfig:
+    name: str = MISSING  # what tables call the task
+    reader: str = "documentation"  # documentation (of installed packages) | files | hub (data sets of `datasets`)
+    classes: list[str] = field(
+        default_factory=lambda: ["wrong", "right"]
+    )  # names of the classes; a label in the data is one of them, or its index
+    labels: dict[Any, str] = field(
+        default_factory=dict
+    )  # other names that the data has for labels, each with its class
+    ranking: bool = True  # a question has several passages to put in order: adds MAP, MRR and nDCG
+    train: Optional[str] = None  # training pairs; files: their path; hub: the name of the split
+    validation: Optional[str] = None  # likewise; null: validation_share of the training questions validate
+    test: Optional[str] = None  # likewise; hub: splits joined by + have equal weight in every metric (MNLI)
+    question: str = "question"  # name of the column with questions
+    passage: str = "passage"  # name of the column with passages
+    label: str = "label"  # name of the column with labels
+    question_id: str = "question_id"  # name of a column that may be missing: then equal texts are one question
+    validation_share: float = 0.1  # share of the training questions that validate, where validation is null
+    rankable_only: bool = False  # leave out questions that lack a right or a wrong passage: they cannot be ranked
+    on_bad_row: str = "raise"  # raise | skip (the log counts them and says where); applies to the corpus too
+    separator: Optional[str] = None  # files: comma | semicolon | tab | pipe; null: by the file's ending (.csv, .tsv)
+    quoting: str = "csv"  # files, hub: csv (double quotes enclose a text) | none (quotes are part of it)
+    # column of the paper's tables to compare with: DeepQA, MNLI, SNLI, QNLI, RTE
+    column: Optional[str] = None
+    stands_in: bool = True  # this is not that data set itself but a similar one
+    path: Optional[str] = None  # hub: name on the hub, or a folder that `datasets` saved
+    subset: Optional[str] = None  # hub: name of the configuration (glue: rte)
+    revision: Optional[str] = None  # hub: branch, tag or commit
+    packages: list[str] = field(default_factory=list)  # documentation: packages to read; python: its standard library
+    questions: list[int] = field(
+        default_factory=lambda: [600, 150, 400]
+    )  # documentation: number of train, validation and test questions
+    negatives: int = 3  # documentation: wrong passages for each question
+    passage_words: int = 32  # documentation: number of words after which passages are cut
+    seed: int = 1  # random seed: of splits and negatives (documentation), of a drawn validation split (others)
+
+
+@dataclass
+class CorpusConfig:
+    # documentation | files | hub | mined (your questions and passages, paired by BM25) | task (those of the training
+    # split, paired by BM25)
+    reader: str = "documentation"
+    path: Optional[str] = None  # files: a path or a glob; mined: the same, of questions; hub: as data.path
+    passages: Optional[str] = None  # mined: a path or a glob, of passages
+    pairs: Optional[int] = None  # use at most this many, drawn by content; null: all
+    question: str = "question"  # name of the column with questions
+    passage: str = "passage"  # name of the column with passages
+    question_id: str = "question_id"  # name of a column that may be missing
+    separator: Optional[str] = None  # files, mined: as data.separator
+    quoting: str = "csv"  # files, mined, hub: as data.quoting
+    subset: Optional[str] = None  # hub: as data.subset
+    revision: Optional[str] = None  # hub: as data.revision
+    split: str = "train"  # hub: the split to read
+    questions: int = 2000  # documentation: number of questions
+    candidates: int = 4  # documentation, mined, task: passages for each question, the best by BM25
+    random: int = 0  # documentation, mined, task: further passages for each question, drawn at random
+    seed: int = 1  # mined, task: random seed of these
+    # where the corpus has questions of the test split: refuse | allow
+    test_questions: str = "refuse"
+
+
+def check_data(data: DataConfig) -> None:
+    """How the task is read."""
+    validators.one_of("data.reader", data.reader, TASK_READERS)
+    validators.one_of("data.on_bad_row", data.on_bad_row, ("raise", "skip"))
+    validators.that(
+        0 < data.validation_share < 1, "data.validation_share", "more than 0 and less than 1", data.validation_share
+    )
+    _fields("data", data)
+    known = Names(data.classes)
+    mapped = all(known.find(name) is not None for name in data.labels.values())
+    validators.that(mapped, "data.labels", f"classes ({data.classes})", data.labels)
+    if data.column is not None:
+        validators.one_of("data.column", data.column, DATA_SETS)
+    validators.that(
+        not data.rankable_only or data.ranking, "data.rankable_only", "false where data.ranking is false", True
+    )
+    validators.that(
+        len(data.questions) == 3 and min(data.questions) > 0, "data.questions", "three numbers above 0", data.questions
+    )
+    different = len(data.classes) >= 2 and len(set(data.classes)) == len(data.classes)
+    validators.that(different, "data.classes", "at least two different names", data.classes)
+    two = not data.ranking or len(data.classes) == 2
+    validators.that(two, "data.classes", "two classes where data.ranking is true", data.classes)
+    validators.positive("data", data, ("negatives", "passage_words"))
+    validators.seed("data.seed", data.seed)
+
+
+def check_corpus(corpus: CorpusConfig) -> None:
+    """How the corpus is read."""
+    validators.one_of("corpus.reader", corpus.reader, CORPUS_READERS)
+    validators.one_of("corpus.test_questions", corpus.test_questions, ("refuse", "allow"))
+    _fields("corpus", corpus)
+    validators.that(corpus.pairs is None or corpus.pairs > 0, "corpus.pairs", "more than 0", corpus.pairs)
+    validators.positive("corpus", corpus, ("questions", "candidates"))
+    validators.that(corpus.random >= 0, "corpus.random", "0 or more", corpus.random)
+    validators.seed("corpus.seed", corpus.seed)
+
+
+def _fields(where: str, section: DataConfig | CorpusConfig) -> None:
+    """How the fields of a table are told apart."""
+    validators.one_of(f"{where}.quoting", section.quoting, ("csv", "none"))
+    if section.separator is not None:
+        validators.one_of(f"{where}.separator", section.separator, tuple(SEPARATORS))

@@ -1,0 +1,143 @@
+"""Encoders, and the teachers and students that are made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Optional
+
+from tmkd.choices import POOLINGS
+from tmkd.config import validators
+
+
+@dataclass
+class EncoderConfig:
+    # embedded (MiniLM, from its wheel) | hub (a hub name or a local folder) | tiny (random)
+    # | same (a teacher's or student's: the run's `encoder`) | bilstm (a student's: over the words of the data)
+    source: str = "embedded"
+    name: Optional[str] = None  # hub: name on the hub, or a folder made by save_pretrained
+    revision: Optional[str] = None  # hub: branch, tag or commit; the key of a result has the commit
+    trust_remote_code: bool = False  # hub: run the checkpoint's own code; set it only for code that you have read
+    max_length: int = 64  # tokens of a pair; longer pairs are cut, the longer text first
+    # the state that heads read: first (token, the paper) | last (token, decoders) | mean (of all tokens) | auto (first,
+    # of a decoder last, of a Bi-LSTM mean)
+    pooling: str = "auto"
+    layers: int = 3  # tiny, bilstm: number of layers
+    width: int = 32  # tiny: hidden width; bilstm: units of each direction
+    seed: int = 1  # tiny, bilstm: random seed of the weights
+    words: int = 15000  # bilstm: size of the vocabulary, the most frequent words of training split and corpus
+    vectors: Optional[str] = None  # bilstm: text file of word vectors (GloVe); null: random vectors
+    dimensions: int = 300  # bilstm: width of the word vectors
+
+
+@dataclass
+class TeacherConfig:
+    learning_rate: float = 5e-5  # peak learning rate, after the warm-up
+    batch_size: int = 32  # pairs a step, of all processes together
+    epochs: int = 3  # the best epoch by the validation metric is kept
+    dropout: Optional[float] = None  # of attention and hidden states; null: the encoder's own
+    freeze_embeddings: bool = False  # do not train the word embeddings
+    max_length: Optional[int] = None  # tokens of a pair; null: the encoder's
+    seed: int = 1  # random seed of the head, the order of the data and dropout
+    # inherits nothing from the run's encoder, unless its source is same
+    encoder: EncoderConfig = field(default_factory=lambda: EncoderConfig(source="same"))
+
+
+@dataclass
+class TeachersConfig:
+    count: int = 3  # N: the first N of the roster teach
+    roster: list[TeacherConfig] = field(
+        default_factory=list
+    )  # the teachers, numbered from 1 in tables (and from 0 in settings, as all lists)
+
+
+@dataclass
+class StudentConfig:
+    layers: Optional[int] = 3  # number of layers that it keeps of its encoder; null: all
+    token_types: bool = True  # false: without token type embeddings, as DistilBERT
+    keep: str = "bottom"  # which layers: bottom (the paper) | every (evenly spread from the first: 0, 4, 8 of 12)
+    init: str = "encoder"  # from whom: encoder (as it was pre-trained) | teacher (the best one, fine-tuned)
+    dropout: Optional[float] = 0.0  # null: the encoder's own
+    freeze_embeddings: bool = False  # do not train the word embeddings
+    pooling: Optional[str] = None  # as encoder.pooling; null: the encoder's
+    max_length: Optional[int] = None  # tokens of a pair; null: the encoder's
+    # inherits nothing from the run's encoder, unless its source is same
+    encoder: EncoderConfig = field(default_factory=lambda: EncoderConfig(source="same"))
+    seeds: list[int] = field(default_factory=lambda: [1, 2])  # every arm is trained once for each seed
+    exits: list[int] = field(default_factory=list)  # early exits: layers that get a classifier of their own
+    # adds a row in which a pair leaves at the first exit with this probability (0 to 1); null: no such row
+    exit_threshold: Optional[float] = None
+
+
+def check_encoder(where: str, encoder: EncoderConfig, more: tuple[str, ...] = ()) -> None:
+    """The run's encoder; a teacher's or a student's, which has ``more`` sources."""
+    validators.one_of(f"{where}.source", encoder.source, ("embedded", "hub", "tiny", *more))
+    validators.one_of(f"{where}.pooling", encoder.pooling, ("auto", *POOLINGS))
+    validators.that(
+        encoder.source != "hub" or bool(encoder.name), f"{where}.name", "a hub name or a folder", encoder.name
+    )
+    validators.length(where, encoder.max_length)
+    validators.positive(where, encoder, ("layers", "width", "words", "dimensions"))
+    even = encoder.source != "tiny" or encoder.width % 2 == 0  # it has two heads
+    validators.that(even, f"{where}.width", "an even number where source is tiny", encoder.width)
+    validators.seed(f"{where}.seed", encoder.seed)
+    unused = encoder.vectors is None or encoder.source in ("bilstm", "same")  # same: for arms that are a Bi-LSTM
+    validators.that(unused, f"{where}.vectors", "null where source is not bilstm", encoder.vectors)
+
+
+def check_teachers(teachers: TeachersConfig, compared: Sequence[int]) -> None:
+    """The roster, and how many of it teach.
+
+    Args:
+        compared: ``comparison.teacher_counts``.
+    """
+    roster = teachers.roster
+    number = f"a number from 1 to {len(roster)} (the teachers in teachers.roster)"
+    validators.that(1 <= teachers.count <= len(roster), "teachers.count", number, teachers.count)
+    for count in compared:
+        validators.that(1 <= count <= len(roster), "comparison.teacher_counts", number, count)
+    for index, teacher in enumerate(roster):
+        where = f"teachers.roster[{index}]"
+        validators.positive(where, teacher, ("learning_rate", "batch_size", "epochs"))
+        validators.seed(f"{where}.seed", teacher.seed)
+        validators.dropout(where, teacher.dropout)
+        validators.length(where, teacher.max_length)
+        check_encoder(f"{where}.encoder", teacher.encoder, ("same",))
+
+
+def check_student(student: StudentConfig, encoder: EncoderConfig, teachers: Sequence[EncoderConfig]) -> None:
+    """What a student is made of, and its exits.
+
+    Args:
+        encoder: its own, or the run's where it has none.
+        teachers: the encoders of those who teach, likewise.
+    """
+    validators.that(student.layers is None or student.layers >= 1, "student.layers", "at least 1", student.layers)
+    typed = student.token_types or student.encoder.source != "bilstm"
+    validators.that(typed, "student.token_types", "true where student.encoder.source is bilstm", False)
+    validators.one_of("student.keep", student.keep, ("bottom", "every"))
+    validators.one_of("student.init", student.init, ("encoder", "teacher"))
+    same = student.init == "encoder" or all(teacher == encoder for teacher in teachers)
+    validators.that(same, "student.init", "encoder, where teachers have others", student.init)
+    validators.that(bool(student.seeds), "student.seeds", "at least one seed", student.seeds)
+    validators.that(len(set(student.seeds)) == len(student.seeds), "student.seeds", "different seeds", student.seeds)
+    for seed in student.seeds:
+        validators.seed("student.seeds", seed)
+    validators.dropout("student", student.dropout)
+    if student.pooling is not None:
+        validators.one_of("student.pooling", student.pooling, ("auto", *POOLINGS))
+    validators.length("student", student.max_length)
+    check_encoder("student.encoder", student.encoder, ("same", "bilstm"))
+    _exits(student, encoder)
+
+
+def _exits(student: StudentConfig, encoder: EncoderConfig) -> None:
+    exits, threshold = student.exits, student.exit_threshold
+    rising = exits == sorted(set(exits)) and min(exits, default=1) >= 1
+    below = student.layers is None or max(exits, default=0) < student.layers
+    validators.that(rising and below, "student.exits", "layers below the student's last, in rising order", exits)
+    able = not exits or encoder.source != "bilstm"
+    validators.that(able, "student.exits", "[] where student.encoder is a Bi-LSTM", exits)
+    if threshold is not None:
+        validators.share("student.exit_threshold", threshold)
+        validators.that(bool(exits), "student.exit_threshold", "null without student.exits", threshold)

@@ -1,0 +1,107 @@
+"""All settings of a run together, and what several sections must agree on."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from tmkd.config import validators
+from tmkd.config.data import CorpusConfig, DataConfig, check_corpus, check_data
+from tmkd.config.families import LanguageConfig, check_language
+from tmkd.config.method import MethodConfig, check_method, check_weights
+from tmkd.config.models import (
+    EncoderConfig,
+    StudentConfig,
+    TeacherConfig,
+    TeachersConfig,
+    check_encoder,
+    check_student,
+    check_teachers,
+)
+from tmkd.config.run import (
+    COLUMNS,
+    ComparisonConfig,
+    PathsConfig,
+    RuntimeConfig,
+    TableConfig,
+    check_comparison,
+    check_paths,
+    check_runtime,
+    check_table,
+)
+from tmkd.config.stages import Stage1Config, Stage2Config, TrainerConfig, check_stage1, check_stage2, check_trainer
+
+
+@dataclass
+class Config:
+    # of the experiment: its report goes to the folder paths.reports/NAME
+    name: str = "default"
+    data: DataConfig = field(default_factory=DataConfig)
+    corpus: CorpusConfig = field(default_factory=CorpusConfig)
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    teachers: TeachersConfig = field(default_factory=TeachersConfig)
+    student: StudentConfig = field(default_factory=StudentConfig)
+    stage1: Stage1Config = field(default_factory=Stage1Config)
+    language: LanguageConfig = field(default_factory=LanguageConfig)
+    stage2: Stage2Config = field(default_factory=Stage2Config)
+    method: MethodConfig = field(default_factory=MethodConfig)
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
+    comparison: ComparisonConfig = field(default_factory=ComparisonConfig)
+    table: TableConfig = field(default_factory=TableConfig)
+    paths: PathsConfig = field(default_factory=PathsConfig)
+
+
+def check(config: Config) -> Config:
+    """Return the config itself, or raise ConfigError for the first setting that makes no sense.
+
+    It is one sentence: the setting, what was expected, what came. Nothing has cost time by then.
+    """
+    counts = config.comparison.teacher_counts
+    _folders(config)
+    check_data(config.data)
+    check_corpus(config.corpus)
+    check_encoder("encoder", config.encoder)
+    check_teachers(config.teachers, counts)
+    check_comparison(config.comparison, config.table)
+    encoders = [encoder_of(teacher, config) for teacher in teaching(config)]
+    check_student(config.student, encoder_of(config.student, config), encoders)
+    check_stage1(config.stage1)
+    if config.stage1.kind == "language":
+        check_language(config.language, config.student)
+    check_stage2(config.stage2)
+    if "fixed" in (config.method.teacher_weights, config.stage1.teacher_weights):
+        check_weights(config.method.weights, len(encoders), counts or [config.teachers.count])
+    check_method(config.method, fewest=min([config.teachers.count, *counts]))
+    check_table(config.table, config.method.arms)
+    check_trainer(config.trainer)
+    check_runtime(config.runtime)
+    check_paths(config.paths)
+    return config
+
+
+def _folders(config: Config) -> None:
+    """Names of which folders are made: the experiment's and, where there is a table, the task's."""
+    plain = bool(config.name) and not set(config.name) & set("/\\") and not config.name.startswith(".")
+    validators.that(plain, "name", "a plain folder name", config.name)
+    validators.folder("name", config.name)
+    if config.table.rows:
+        task = task_folder(config)
+        expected = "a name that a folder can have where there is a table"
+        validators.that(task not in ("", COLUMNS), "data.name", expected, repr(config.data.name))
+        validators.folder("data.name", task)
+
+
+def teaching(config: Config) -> list[TeacherConfig]:
+    """Return the teachers of the roster that teach in the run, or at any of the counts that it compares."""
+    return config.teachers.roster[: max([config.teachers.count, *config.comparison.teacher_counts])]
+
+
+def task_folder(config: Config) -> str:
+    """Return the task's name as one of a folder; empty where it has neither a letter nor a digit."""
+    return re.sub(r"[^\w-]+", "-", config.data.name).strip("-")
+
+
+def encoder_of(member: TeacherConfig | StudentConfig, config: Config) -> EncoderConfig:
+    """Return a teacher's or the student's own encoder, or the run's where it has none."""
+    return config.encoder if member.encoder.source == "same" else member.encoder
