@@ -89,7 +89,7 @@ def setting(owner: str, settings: Settings, key: str) -> str:
     """Return a setting that the reader cannot do without, or raise ConfigError."""
     if not settings[key]:
         raise ConfigError(
-            f"{owner}.{key} is empty but the {settings['reader']} reader needs it; set it as tmkd/config.py says."
+            f"{owner}.{key} is empty but the {settings['reader']} reader needs it; set it as docs/settings.md says."
         )
     return str(settings[key])
 
