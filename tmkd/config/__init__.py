@@ -8,7 +8,7 @@ is ``method.alpha``, the N teachers are the first ``teachers.count`` entries of 
 from tmkd.config.compose import resolve, takes_text, vary
 from tmkd.config.data import CorpusConfig, DataConfig
 from tmkd.config.families import ExitsConfig, LanguageConfig, OnlineConfig, TermConfig
-from tmkd.config.marks import APART, settings
+from tmkd.config.marks import APART, OUTSIDE, settings
 from tmkd.config.method import ArmConfig, MethodConfig
 from tmkd.config.models import EncoderConfig, StudentConfig, TeacherConfig, TeachersConfig
 from tmkd.config.run import (
@@ -25,7 +25,7 @@ from tmkd.config.stages import Stage1Config, Stage2Config, TrainerConfig
 from tmkd.config.whole import Config, check, encoder_of, task_folder, teaching
 
 __all__ = [
-    "APART", "COLUMNS", "ArmConfig", "ClaimConfig", "ComparisonConfig", "Config", "CorpusConfig",
+    "APART", "COLUMNS", "OUTSIDE", "ArmConfig", "ClaimConfig", "ComparisonConfig", "Config", "CorpusConfig",
     "DataConfig", "EncoderConfig", "ExitsConfig", "LanguageConfig", "MethodConfig", "OnlineConfig", "PathsConfig",
     "RayConfig", "RowConfig", "RuntimeConfig", "Stage1Config", "Stage2Config", "StudentConfig", "TableConfig",
     "TeacherConfig", "TeachersConfig", "TermConfig", "TrainerConfig", "check", "encoder_of", "resolve", "settings",

@@ -9,12 +9,13 @@ from omegaconf import MISSING
 
 from tmkd.choices import CORPUS_READERS, DATA_SETS, SEPARATORS, TASK_READERS
 from tmkd.config import validators
+from tmkd.config.marks import OUTSIDE
 from tmkd.spelling import Names
 
 
 @dataclass
 class DataConfig:
-    name: str = MISSING  # what tables call the task
+    name: str = field(default=MISSING, metadata=OUTSIDE)  # what tables call the task
     reader: str = "documentation"  # documentation (of installed packages) | files | hub (data sets of `datasets`)
     classes: list[str] = field(
         default_factory=lambda: ["wrong", "right"]
@@ -36,8 +37,8 @@ class DataConfig:
     separator: Optional[str] = None  # files: comma | semicolon | tab | pipe; null: by the file's ending (.csv, .tsv)
     quoting: str = "csv"  # files, hub: csv (double quotes enclose a text) | none (quotes are part of it)
     # column of the paper's tables to compare with: DeepQA, MNLI, SNLI, QNLI, RTE
-    column: Optional[str] = None
-    stands_in: bool = True  # this is not that data set itself but a similar one
+    column: Optional[str] = field(default=None, metadata=OUTSIDE)
+    stands_in: bool = field(default=True, metadata=OUTSIDE)  # this is not that data set itself but a similar one
     path: Optional[str] = None  # hub: name on the hub, or a folder that `datasets` saved
     subset: Optional[str] = None  # hub: name of the configuration (glue: rte)
     revision: Optional[str] = None  # hub: branch, tag or commit
@@ -71,7 +72,7 @@ class CorpusConfig:
     random: int = 0  # documentation, mined, task: further passages for each question, drawn at random
     seed: int = 1  # mined, task: random seed of these
     # where the corpus has questions of the test split: refuse | allow
-    test_questions: str = "refuse"
+    test_questions: str = field(default="refuse", metadata=OUTSIDE)
 
 
 def check_data(data: DataConfig) -> None:

@@ -6,6 +6,9 @@ import dataclasses
 from typing import Any
 
 APART = {"apart": True}  # a field that ``settings`` leaves out
+# A field, or all of a section, that shapes no trained result: no key of data, teachers or students holds it, and
+# changing it trains nothing again. What a comparison shows is in the key of the comparison alone.
+OUTSIDE = {"outside": True}
 
 
 def settings(section: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Optional
 
 from tmkd.choices import POOLINGS
 from tmkd.config import validators
+from tmkd.config.marks import OUTSIDE
 
 
 @dataclass
@@ -66,7 +67,7 @@ class StudentConfig:
     seeds: list[int] = field(default_factory=lambda: [1, 2])  # every arm is trained once for each seed
     exits: list[int] = field(default_factory=list)  # early exits: layers that get a classifier of their own
     # adds a row in which a pair leaves at the first exit with this probability (0 to 1); null: no such row
-    exit_threshold: Optional[float] = None
+    exit_threshold: Optional[float] = field(default=None, metadata=OUTSIDE)
 
 
 def check_encoder(where: str, encoder: EncoderConfig, more: tuple[str, ...] = ()) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from tmkd.config import validators
 from tmkd.config.data import CorpusConfig, DataConfig, check_corpus, check_data
 from tmkd.config.families import LanguageConfig, check_language
+from tmkd.config.marks import OUTSIDE
 from tmkd.config.method import MethodConfig, check_method, check_weights
 from tmkd.config.models import (
     EncoderConfig,
@@ -35,7 +36,7 @@ from tmkd.config.stages import Stage1Config, Stage2Config, TrainerConfig, check_
 @dataclass
 class Config:
     # of the experiment: its report goes to the folder paths.reports/NAME
-    name: str = "default"
+    name: str = field(default="default", metadata=OUTSIDE)
     data: DataConfig = field(default_factory=DataConfig)
     corpus: CorpusConfig = field(default_factory=CorpusConfig)
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
@@ -46,10 +47,10 @@ class Config:
     stage2: Stage2Config = field(default_factory=Stage2Config)
     method: MethodConfig = field(default_factory=MethodConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
-    runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
-    comparison: ComparisonConfig = field(default_factory=ComparisonConfig)
-    table: TableConfig = field(default_factory=TableConfig)
-    paths: PathsConfig = field(default_factory=PathsConfig)
+    runtime: RuntimeConfig = field(default_factory=RuntimeConfig, metadata=OUTSIDE)
+    comparison: ComparisonConfig = field(default_factory=ComparisonConfig, metadata=OUTSIDE)
+    table: TableConfig = field(default_factory=TableConfig, metadata=OUTSIDE)
+    paths: PathsConfig = field(default_factory=PathsConfig, metadata=OUTSIDE)
 
 
 def check(config: Config) -> Config:
