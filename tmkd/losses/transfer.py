@@ -20,8 +20,8 @@ from tmkd.losses.attention import attention_kl, neighbouring_maps, relation_kl, 
 from tmkd.losses.feature import Projection, cosine, hidden_mse, hint, patient
 from tmkd.losses.mapping import LAYER_MAPS, layer_pairs
 from tmkd.losses.relation import angles, distances, flow, similarity
+from tmkd.states import State
 
-State = tuple[str, int]
 MAPS = (*LAYER_MAPS, "middle", "embeddings")
 POOLED = "pooled"  # a kind: the vector a pair that the term's settings name, first, mean or last
 
@@ -40,7 +40,7 @@ class Transfer:
     """One way to learn from inner states.
 
     Attributes:
-        kind: of the states, as in ``tmkd.models.states``, or ``POOLED``: the same on both sides, whatever their heads
+        kind: of the states, as in ``tmkd.states``, or ``POOLED``: the same on both sides, whatever their heads
             read.
         layers: which student layer learns from which teacher layer, where the settings do not say.
         loss: of (student states, teacher states, mask) or, without ``masked``, of the states alone.

@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from tmkd.losses.combine import Amount, Term
     from tmkd.losses.transfer import Shape
     from tmkd.models.classifier import PairClassifier
-    from tmkd.models.states import State
-    from tmkd.training.teacher_states import PairStates
+    from tmkd.states import PairStates, State
 
 log = logging.getLogger(__name__)
 

@@ -12,14 +12,12 @@ import torch
 from datasets import Dataset
 from tqdm import tqdm
 
-from tmkd.data.batching import Collator, lengths_of, token_axes
+from tmkd.data.batching import Collator, lengths_of
 from tmkd.models.classifier import PairClassifier
 from tmkd.models.positions import positions_of
-from tmkd.models.states import State
+from tmkd.states import PairStates, State, token_axes
 from tmkd.training.predict import model_inputs, rows_of, to_device
 from tmkd.training.runtime import Runtime
-
-PairStates = dict[State, np.ndarray]
 
 
 @torch.inference_mode()
