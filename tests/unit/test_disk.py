@@ -4,8 +4,8 @@ import hashlib
 
 import pytest
 
-from tmkd.disk import reading_from, sha256, written_whole
 from tmkd.errors import DamagedArtifact, DataError
+from tmkd.store.disk import reading_from, sha256, written_whole
 
 
 @pytest.mark.parametrize("durable", [False, True])

@@ -15,8 +15,8 @@ from torch.utils.data import Dataset as TorchDataset
 from torch.utils.data import Sampler
 from transformers import PreTrainedTokenizerBase
 
-from tmkd.memmap import letting_go
 from tmkd.states import PairStates, token_axes
+from tmkd.store.memmap import letting_go
 
 MULTIPLE = 8  # padded lengths are multiples of it: matrix products like them
 ROWS = 10_000  # whose lengths are read together

@@ -17,8 +17,8 @@ from tmkd.data.labelled import make_task
 from tmkd.data.rows import Columns, read_corpus
 from tmkd.data.schema import SPLITS, Corpus, Reader, Settings, Task
 from tmkd.data.separated import Dialect
-from tmkd.disk import reading_from, sha256
 from tmkd.errors import ConfigError, DataError
+from tmkd.store.disk import reading_from, sha256
 
 log = logging.getLogger(__name__)
 PROGRESS_AFTER = 5  # seconds; what is read sooner needs no progress bar

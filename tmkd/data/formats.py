@@ -17,8 +17,8 @@ from typing import Any
 from tmkd.data.bad_rows import JSON, UTF8, BadRow
 from tmkd.data.records import Format, Lines, Located, Record, Source, Stream, checked_header
 from tmkd.data.separated import ENDINGS, Dialect, separated
-from tmkd.disk import reading_from
 from tmkd.errors import DataError
+from tmkd.store.disk import reading_from
 
 POLL = 1000  # records between two looks at how far the file is read
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # and UTF-32 begins like one of them, or with zeros

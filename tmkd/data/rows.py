@@ -21,10 +21,10 @@ from tmkd.data.bad_rows import EMPTY, REPEATED, BadRow, BadRows
 from tmkd.data.fields import name_of, text
 from tmkd.data.records import Record, Source
 from tmkd.data.schema import CORPUS_COLUMNS, Corpus, pair_id
-from tmkd.disk import written_whole
 from tmkd.errors import DataError
-from tmkd.memmap import letting_go
-from tmkd.shards import as_numbers, ids_of
+from tmkd.store.disk import written_whole
+from tmkd.store.memmap import letting_go
+from tmkd.store.shards import as_numbers, ids_of
 
 BATCH = 10_000  # rows that are in memory at once
 SHARES = 64  # of all numbers, one of which is in memory at once; a power of 2

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tmkd.disk import reading_from, sha256
 from tmkd.errors import DataError
+from tmkd.store.disk import reading_from, sha256
 
 
 def read_vectors(path: str | Path, words: Collection[str], dimensions: int) -> dict[str, np.ndarray]:

@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from tmkd.artifacts import Artifact
 from tmkd.checks.data import COLUMNS
 from tmkd.config import Config, EncoderConfig, Stage1Config, Stage2Config, encoder_of, settings, task_folder
-from tmkd.disk import writing_to
 from tmkd.errors import ConfigError, DataError
-from tmkd.metrics import main_metric
+from tmkd.evaluation.metrics import main_metric
 from tmkd.report.paper_table import Claim, PaperRow, PaperTable
 from tmkd.report.rows import CHANCE, Row
 from tmkd.report.task_column import Column, claim_tests
+from tmkd.store.artifacts import Artifact
+from tmkd.store.disk import writing_to
 
 if TYPE_CHECKING:
     import numpy as np

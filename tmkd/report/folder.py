@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tmkd.disk import written_whole
-from tmkd.metrics import main_metric
+from tmkd.evaluation.metrics import main_metric
 from tmkd.report.data_notes import data_notes
 from tmkd.report.figures import accuracy_against_speed, metric_against_teacher_count
 from tmkd.report.page import to_html
 from tmkd.report.rows import BASELINE, CHANCE, Row
 from tmkd.report.tables import to_csv, to_json, to_markdown
+from tmkd.store.disk import written_whole
 
 
 def write_report(

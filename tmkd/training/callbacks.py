@@ -12,8 +12,8 @@ from safetensors.torch import load_model, save_model
 from tqdm import tqdm
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from tmkd.disk import written_whole
 from tmkd.distributed import Processes
+from tmkd.store.disk import written_whole
 
 LOOK_EVERY = 5  # steps
 WHOLE = "whole"  # a checkpoint without this file was cut off while it was written

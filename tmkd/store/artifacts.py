@@ -23,10 +23,10 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from tmkd.disk import reading_from, sha256, writing_to, written_whole
 from tmkd.errors import DamagedArtifact
-from tmkd.identity import VERSIONS, key
-from tmkd.provenance import COMPUTED_ON, noted_machines, processor, provenance
+from tmkd.store.disk import reading_from, sha256, writing_to, written_whole
+from tmkd.store.identity import VERSIONS, key
+from tmkd.store.provenance import COMPUTED_ON, noted_machines, processor, provenance
 
 log = logging.getLogger(__name__)
 SCRATCH = "scratch"
@@ -96,7 +96,7 @@ class ArtifactStore:
         Args:
             make: fills the folder it is given (which may hold what an earlier, killed run left) and returns details
                 for the manifest, JSON-able. Where others than this process compute, it notes their machines in the
-                folder's scratch (``tmkd.provenance.note_machines``).
+                folder's scratch (``tmkd.store.provenance.note_machines``).
             what: the result in a few words, for the log.
         """
         name = f"{stage}-{key(stage, spec)}"

@@ -18,8 +18,8 @@ from datasets import Dataset
 from safetensors import safe_open
 
 from tmkd.errors import DamagedArtifact
-from tmkd.shards import unpack, write_parts
 from tmkd.states import PairStates, State, token_axes
+from tmkd.store.shards import unpack, write_parts
 
 
 def write_states(
@@ -29,7 +29,7 @@ def write_states(
     shard_size: int,
     done: Callable[[int], None],
 ) -> int:
-    """Read the states of ``tokens`` part by part; arguments and result as for ``soft_labels.write_soft_labels``."""
+    """Read the states of ``tokens`` part by part; arguments and result as for ``write_soft_labels``."""
 
     def make(part: Dataset) -> dict[str, np.ndarray]:
         pairs = states_of(part)

@@ -12,9 +12,9 @@ import numpy as np
 from datasets import Dataset
 from safetensors.numpy import save_file
 
-from tmkd.disk import written_whole
 from tmkd.distributed import Processes
-from tmkd.memmap import letting_go
+from tmkd.store.disk import written_whole
+from tmkd.store.memmap import letting_go
 
 ID_BYTES = 16
 BATCH = 10_000  # rows whose ids are Python objects at once

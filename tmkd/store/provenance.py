@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from tmkd.disk import written_whole
+from tmkd.store.disk import written_whole
 
 COMPUTED_ON = "computed_on"  # of a manifest: the machines; and the file that holds them until it is published
 PACKAGES = ("tmkd", "torch", "transformers", "datasets", "numpy", "scikit-learn", "bm25s")
