@@ -77,7 +77,7 @@ def machine() -> dict[str, Any]:
     import psutil
     import torch
 
-    from tmkd.provenance import provenance, versions
+    from tmkd.store.provenance import provenance, versions
 
     return {
         "cpu": _processor(),

@@ -32,7 +32,7 @@ def write_labels(folder: Path, copies: bool) -> None:
     import numpy as np
 
     from benchmarks import material
-    from tmkd.soft_labels import write_soft_labels
+    from tmkd.store.soft_labels import write_soft_labels
 
     tokens = material.tokens(folder)
     for number in range(8):
@@ -51,7 +51,7 @@ def run(contender: str, case: dict[str, Any], folder: Path) -> dict[str, Any]:
     from benchmarks.contenders import with_tmkd
     from tmkd.data.batching import PairDataset
     from tmkd.losses.combine import gold_term, soft_term
-    from tmkd.soft_labels import read_soft_labels
+    from tmkd.store.soft_labels import read_soft_labels
 
     teachers = COUNTS[contender]
     model = material.student(case | {"teachers": teachers}, "heads", 1)

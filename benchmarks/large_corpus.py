@@ -34,12 +34,12 @@ def run(contender: str, case: dict[str, Any], folder: Path) -> dict[str, Any]:
     import shutil
 
     from benchmarks import simulated
-    from tmkd.artifacts import MODEL
     from tmkd.models.classifier import PairClassifier
     from tmkd.pipelines import stage1
     from tmkd.pipelines.context import CORPUS
     from tmkd.pipelines.scoring import soft_labels
     from tmkd.pipelines.teachers import teachers
+    from tmkd.store.artifacts import MODEL
 
     here, corpus = folder / f"run-{contender}", folder / f"{contender}.jsonl"
     shutil.rmtree(here, ignore_errors=True)

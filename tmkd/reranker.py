@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from datasets import Dataset
 
-from tmkd.artifacts import MODEL, open_artifact
 from tmkd.data.batching import encode_pairs
-from tmkd.ensemble import average_probabilities
 from tmkd.errors import DataError, ModelError
+from tmkd.evaluation.ensemble import average_probabilities
 from tmkd.models.classifier import PairClassifier
+from tmkd.store.artifacts import MODEL, open_artifact
 from tmkd.training.predict import predict
 from tmkd.training.runtime import Runtime, resolve_runtime
 

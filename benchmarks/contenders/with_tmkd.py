@@ -11,7 +11,7 @@ from benchmarks import material
 from tmkd.data.batching import Collator, PairDataset
 from tmkd.losses.combine import gold_term, soft_term
 from tmkd.models.classifier import PairClassifier
-from tmkd.soft_labels import read_soft_labels, write_soft_labels
+from tmkd.store.soft_labels import read_soft_labels, write_soft_labels
 from tmkd.training.fit import train
 from tmkd.training.learner import Learner
 from tmkd.training.predict import predict

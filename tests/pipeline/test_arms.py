@@ -6,7 +6,6 @@ import torch
 from scipy.special import softmax
 
 from tests.pipeline.running import ROOT, compose_at
-from tmkd.artifacts import MODEL
 from tmkd.errors import ConfigError
 from tmkd.models.classifier import PairClassifier
 from tmkd.models.encoder import load_encoder
@@ -14,7 +13,8 @@ from tmkd.pipelines import stage0, stage3
 from tmkd.pipelines.arms import check_arms
 from tmkd.pipelines.context import RunContext
 from tmkd.pipelines.scoring import soft_labels
-from tmkd.soft_labels import read_soft_labels
+from tmkd.store.artifacts import MODEL
+from tmkd.store.soft_labels import read_soft_labels
 from tmkd.training.predict import predict
 
 EXPERIMENTS = [path.relative_to(ROOT / "conf/experiment") for path in (ROOT / "conf/experiment").glob("**/*.yaml")]

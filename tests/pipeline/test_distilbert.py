@@ -9,7 +9,6 @@ import torch
 from transformers import BertConfig, BertForMaskedLM, BertModel
 
 from tests.pipeline.running import ROOT, compose_at
-from tmkd.artifacts import ArtifactStore, open_artifact
 from tmkd.errors import ConfigError
 from tmkd.models.bilstm import word_tokenizer
 from tmkd.models.classifier import PairClassifier
@@ -20,6 +19,7 @@ from tmkd.pipelines.arms import arms
 from tmkd.pipelines.context import CORPUS, RunContext
 from tmkd.pipelines.encoders import encoder_source
 from tmkd.pipelines.language import _text, distilled_encoder, language_teacher
+from tmkd.store.artifacts import ArtifactStore, open_artifact
 
 SMALL = [
     "experiment=distilbert", "data=smoke", "corpus=smoke", "encoder=tiny", "teachers=smoke", "teachers.count=1",

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from tests.pipeline.running import ROOT, compose_at
-from tmkd.artifacts import ArtifactStore
 from tmkd.config import check, vary
 from tmkd.errors import ConfigError
 from tmkd.models.classifier import PairClassifier
 from tmkd.pipelines import exits, stage2, stage3
 from tmkd.pipelines.context import RunContext
+from tmkd.store.artifacts import ArtifactStore
 from tmkd.training.predict import predict
 
 SMALL = [

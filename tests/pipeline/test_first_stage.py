@@ -9,10 +9,9 @@ import pytest
 import torch
 
 from tests.pipeline.running import compose_at
-from tmkd.artifacts import open_artifact
-from tmkd.ensemble import average_probabilities
 from tmkd.errors import ConfigError
-from tmkd.metrics import evaluate
+from tmkd.evaluation.ensemble import average_probabilities
+from tmkd.evaluation.metrics import evaluate
 from tmkd.models.classifier import PairClassifier
 from tmkd.models.encoder import load_encoder
 from tmkd.pipelines import stage1, stage2, stage3
@@ -20,6 +19,7 @@ from tmkd.pipelines.classifiers import predictions
 from tmkd.pipelines.context import RunContext
 from tmkd.pipelines.planned import PlannedContext, walk
 from tmkd.reranker import Reranker
+from tmkd.store.artifacts import open_artifact
 
 SMALL = [
     "experiment=smoke", "student.seeds=[1]", "teachers.count=2", "runtime.threads=1", "runtime.precision=fp32",

@@ -18,10 +18,10 @@ from safetensors.numpy import load_file
 import tmkd.pipelines.student_spec
 import tmkd.training.fit
 from tests.pipeline.running import ROOT, compose_at
-from tmkd.artifacts import MODEL
 from tmkd.errors import ConfigError
 from tmkd.pipelines import stage2, stage3
 from tmkd.pipelines.classifiers import predictions
+from tmkd.store.artifacts import MODEL
 from tmkd.training import callbacks
 
 pytestmark = pytest.mark.slow  # a minute and more

@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 from datasets import load_from_disk
 
-from tmkd.artifacts import open_artifact
-from tmkd.metrics import evaluate
+from tmkd.evaluation.metrics import evaluate
 from tmkd.reranker import Reranker
-from tmkd.soft_labels import read_soft_labels
+from tmkd.store.artifacts import open_artifact
+from tmkd.store.soft_labels import read_soft_labels
 
 ROOT = Path(__file__).parents[2]
 STAGES = ("teachers", "stage1", "stage2", "stage3")

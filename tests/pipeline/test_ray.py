@@ -14,7 +14,7 @@ import torch
 from tmkd.data.batching import tokenise
 from tmkd.models.classifier import PairClassifier
 from tmkd.models.encoder import load_encoder
-from tmkd.soft_labels import read_soft_labels, write_soft_labels
+from tmkd.store.soft_labels import read_soft_labels, write_soft_labels
 from tmkd.training.predict import predict
 from tmkd.training.runtime import Runtime
 

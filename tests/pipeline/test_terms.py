@@ -11,9 +11,8 @@ from datasets import load_from_disk
 from transformers import GPT2Config, GPT2Model
 
 from tests.pipeline.running import ROOT, compose_at
-from tmkd.artifacts import open_artifact
-from tmkd.ensemble import average_probabilities
 from tmkd.errors import ConfigError
+from tmkd.evaluation.ensemble import average_probabilities
 from tmkd.models.classifier import PairClassifier
 from tmkd.models.tiny import letter_tokenizer
 from tmkd.pipelines import stage1, stage2
@@ -24,6 +23,7 @@ from tmkd.pipelines.specs import term_spec
 from tmkd.pipelines.teachers import teachers
 from tmkd.pipelines.terms import state_terms
 from tmkd.reranker import Reranker
+from tmkd.store.artifacts import open_artifact
 from tmkd.training.teacher_states import read_states
 
 SMALL = [

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from tmkd.artifacts import Artifact
 from tmkd.config import (
     ArmConfig,
     ComparisonConfig,
@@ -27,6 +26,7 @@ from tmkd.pipelines.context import RunContext
 from tmkd.pipelines.objective import objective_spec
 from tmkd.pipelines.teachers import check_roster
 from tmkd.pipelines.trial import try_encoders
+from tmkd.store.artifacts import Artifact
 
 TEACHERS = [Artifact(Path(f"teacher-{number}"), {"key": str(number)}) for number in range(3)]
 

@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from tmkd.artifacts import ArtifactStore, verify
-from tmkd.disk import sha256
 from tmkd.errors import ConfigError, DamagedArtifact, TmkdError
-from tmkd.identity import VERSIONS, key
+from tmkd.store.artifacts import ArtifactStore, verify
+from tmkd.store.disk import sha256
+from tmkd.store.identity import VERSIONS, key
 
 
 def make_file(text="42"):
@@ -86,7 +86,7 @@ def test_file_is_read_once_however_often_it_is_found_and_again_where_it_was_chan
     # or a training would read gigabytes of tokens each time that it asks for them
     ArtifactStore(tmp_path).build("task", {}, make_file(), "answer")
     read = []
-    monkeypatch.setattr("tmkd.artifacts.sha256", lambda path: read.append(path) or sha256(path))
+    monkeypatch.setattr("tmkd.store.artifacts.sha256", lambda path: read.append(path) or sha256(path))
     found = [ArtifactStore(tmp_path).build("task", {}, never, "answer") for _ in range(3)]
     (file,) = {artifact.file("answer.txt") for artifact in found}
     assert read == [file]
@@ -139,7 +139,7 @@ def test_what_a_disk_answers_is_one_sentence(tmp_path, error, said):
 def test_killed_on_the_point_of_publishing_is_published_and_not_made_again(tmp_path, monkeypatch):
     store = ArtifactStore(tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr("tmkd.artifacts.shutil.rmtree", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr("tmkd.store.artifacts.shutil.rmtree", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             store.build("task", {}, make_file(), "answer")
     assert store.build("task", {}, never, "answer").file("answer.txt").read_text() == "42"
@@ -158,7 +158,7 @@ def test_older_version_is_left_alone_and_is_not_damaged(tmp_path, monkeypatch):
 SLOW_MAKER = """
 import sys, time
 from pathlib import Path
-from tmkd.artifacts import ArtifactStore
+from tmkd.store.artifacts import ArtifactStore
 def make(work):
     with open(sys.argv[2], "a") as log: log.write("made\\n")
     (work / "part").write_text("x"); time.sleep(float(sys.argv[3])); return {}
@@ -194,7 +194,7 @@ def test_killed_maker_leaves_no_lock_and_no_result(tmp_path):
 
 
 def test_result_that_many_ask_for_is_named_once_in_the_log(tmp_path, caplog):
-    caplog.set_level("INFO", logger="tmkd.artifacts")
+    caplog.set_level("INFO", logger="tmkd.store.artifacts")
     for store in (ArtifactStore(tmp_path), ArtifactStore(tmp_path)):
         for _ in range(3):
             store.build("task", {"a": 1}, lambda work: {}, "a task")

@@ -5,8 +5,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from tmkd.chance import chance, lift, majority_class
-from tmkd.metrics import evaluate
+from tmkd.evaluation.chance import chance, lift, majority_class
+from tmkd.evaluation.metrics import evaluate
 
 QUESTIONS = np.repeat(np.arange(5), [4, 6, 3, 2, 5])
 # The third question has no wrong passage, the last no right one.

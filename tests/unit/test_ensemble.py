@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from tmkd.ensemble import average_probabilities, fidelity, teaching_logits
 from tmkd.errors import DataError
+from tmkd.evaluation.ensemble import average_probabilities, fidelity, teaching_logits
 
 
 def test_mean_is_of_probabilities_and_not_of_logits() -> None:

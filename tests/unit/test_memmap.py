@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from datasets import Dataset, config, load_from_disk
 
-from tmkd import memmap
-from tmkd.memmap import TOGETHER, RowsOnDisk, letting_go, save_rows
+from tmkd.store import memmap
+from tmkd.store.memmap import TOGETHER, RowsOnDisk, letting_go, save_rows
 
 linux = pytest.mark.skipif(not memmap.MAPS.exists(), reason="only Linux says what is mapped")
 TEXTS = [f"{number} " * 8000 for number in range(1000, 2000)]  # 48 MB

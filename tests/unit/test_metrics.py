@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tmkd.errors import DataError
-from tmkd.metrics import evaluate, main_metric, per_question
+from tmkd.evaluation.metrics import evaluate, main_metric, per_question
 
 
 def binary(scores: list[float]) -> np.ndarray:

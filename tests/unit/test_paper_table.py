@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tmkd.artifacts import ArtifactStore
 from tmkd.config import (
     ArmConfig,
     ClaimConfig,
@@ -35,6 +34,7 @@ from tmkd.report.rows import CHANCE, Row
 from tmkd.report.standing import add_lift
 from tmkd.report.table_folder import claims_csv, results_csv, write_table
 from tmkd.report.task_column import ClaimTest, Column, claim_tests
+from tmkd.store.artifacts import ArtifactStore
 
 TABLE = PaperTable(
     "One stage or two",

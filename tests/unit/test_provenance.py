@@ -8,15 +8,15 @@ import pytest
 import torch
 
 from tests.pipeline.running import compose_at
-from tmkd.artifacts import ArtifactStore
 from tmkd.config import RayConfig, RuntimeConfig
 from tmkd.data.batching import tokenise
 from tmkd.errors import ConfigError
-from tmkd.identity import key
 from tmkd.pipelines import ray_scoring
 from tmkd.pipelines.context import RunContext
 from tmkd.pipelines.speed import machine
-from tmkd.provenance import note_machines, processor
+from tmkd.store.artifacts import ArtifactStore
+from tmkd.store.identity import key
+from tmkd.store.provenance import note_machines, processor
 from tmkd.training.runtime import Runtime, resolve_runtime
 
 HERE, THERE = ({"processor": name, "device": "cpu", "precision": "fp32", "threads": 1} for name in ("here", "there"))

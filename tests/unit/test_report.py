@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from tmkd.artifacts import ArtifactStore
 from tmkd.config import Config, PathsConfig
 from tmkd.pipelines import stage3
 from tmkd.report.figures import accuracy_against_speed
@@ -20,6 +19,7 @@ from tmkd.report.folder import write_report
 from tmkd.report.rows import BASELINE, CHANCE, Row, chance_row, json_safe, make_row, per_question_by_seed
 from tmkd.report.standing import add_fidelity, add_lift, add_versus
 from tmkd.report.tables import markdown_lines, print_table, to_csv, to_json, to_markdown
+from tmkd.store.artifacts import ArtifactStore
 
 LABELS = np.array([1, 0] * 6)
 QUESTIONS = np.repeat(np.arange(6), 2)

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from datasets import Dataset
 
-from tmkd.artifacts import MODEL, Artifact, ArtifactStore
 from tmkd.data.batching import tokenise
-from tmkd.ensemble import average_probabilities
 from tmkd.errors import DamagedArtifact, DataError, ModelError
+from tmkd.evaluation.ensemble import average_probabilities
 from tmkd.models.classifier import PairClassifier
 from tmkd.models.encoder import Encoder
 from tmkd.reranker import Reranker
+from tmkd.store.artifacts import MODEL, Artifact, ArtifactStore
 from tmkd.training.predict import predict
 from tmkd.training.runtime import Runtime
 

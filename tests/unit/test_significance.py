@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tmkd.errors import DataError
-from tmkd.significance import RESAMPLES, crossed_bootstrap, holm
+from tmkd.evaluation.significance import RESAMPLES, crossed_bootstrap, holm
 
 
 def noisy(
@@ -22,7 +22,7 @@ def noisy(
 
 def rejected(monkeypatch: pytest.MonkeyPatch, seeds: int, drawn: tuple[float, float, float], paired: bool) -> float:
     """Return how often a null hypothesis that is true is rejected at 0.05, in 500 simulations of 60 questions."""
-    monkeypatch.setattr("tmkd.significance.RESAMPLES", 999)
+    monkeypatch.setattr("tmkd.evaluation.significance.RESAMPLES", 999)
     rng = np.random.default_rng(7)
     found = []
     for _ in range(500):

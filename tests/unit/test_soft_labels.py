@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from datasets import Dataset
 
-import tmkd.soft_labels
+import tmkd.store.soft_labels
 from tmkd.errors import DamagedArtifact
-from tmkd.shards import as_numbers, pack
-from tmkd.soft_labels import SoftLabels, read_soft_labels, write_soft_labels
+from tmkd.store.shards import as_numbers, pack
+from tmkd.store.soft_labels import SoftLabels, read_soft_labels, write_soft_labels
 
 IDS = [f"{number:016x}" for number in range(25)]
 TOKENS = Dataset.from_dict({"id": IDS})
@@ -59,8 +59,8 @@ def test_another_shard_size_after_a_kill_leaves_no_gap(tmp_path):
 def test_parts_are_read_once_where_ids_come_in_their_order(tmp_path, monkeypatch):
     write_soft_labels(tmp_path, TOKENS, score, shard_size=4, done=lambda count: None)
     read = []
-    original = tmkd.soft_labels.load_file
-    monkeypatch.setattr(tmkd.soft_labels, "load_file", lambda path: read.append(path.name) or original(path))
+    original = tmkd.store.soft_labels.load_file
+    monkeypatch.setattr(tmkd.store.soft_labels, "load_file", lambda path: read.append(path.name) or original(path))
     labels = SoftLabels(tmp_path)
     gaps = [IDS[:3], IDS[3:9], IDS[14:17:2], [], IDS[20:]]
     assert [labels.read(pack(ids))[:, 0].tolist() for ids in gaps] == [[int(name, 16) for name in ids] for ids in gaps]
@@ -76,7 +76,7 @@ def test_ids_in_any_order_and_twice_find_their_labels_again_and_again(tmp_path):
 
 
 def test_many_ids_are_joined_in_batches(tmp_path, monkeypatch):
-    monkeypatch.setattr(tmkd.soft_labels, "BATCH", 7)
+    monkeypatch.setattr(tmkd.store.soft_labels, "BATCH", 7)
     write_soft_labels(tmp_path, TOKENS, score, shard_size=10, done=lambda count: None)
     for ids in (IDS, IDS[::-1], []):
         assert read_soft_labels(tmp_path, ids).tolist() == [[int(name, 16), -1.0] for name in ids]

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 from tmkd.config import Config, EncoderConfig, StudentConfig, TeacherConfig
-from tmkd.disk import sha256
-from tmkd.identity import VERSIONS, key
 from tmkd.models.encoder import load_encoder
 from tmkd.pipelines.specs import corpus_spec, encoder_spec, soft_spec, student_spec, task_spec, teacher_spec
+from tmkd.store.disk import sha256
+from tmkd.store.identity import VERSIONS, key
 
 RAW = {"python": "3.11"}
 
@@ -101,7 +101,7 @@ def test_local_checkpoint_is_read_once_and_again_where_it_was_changed(tmp_path, 
     # every key of a student asks for it: gigabytes, dozens of times
     (tmp_path / "model.safetensors").write_text("a")
     read = []
-    monkeypatch.setattr("tmkd.artifacts.sha256", lambda path: read.append(path) or sha256(path))
+    monkeypatch.setattr("tmkd.store.artifacts.sha256", lambda path: read.append(path) or sha256(path))
     encoder = EncoderConfig(source="hub", name=str(tmp_path))
     first, *others = (encoder_spec(encoder) for _ in range(3))
     assert len(read) == 1

@@ -9,7 +9,7 @@ from tmkd.data.batching import Collator, LengthBuckets, PairDataset, tokenise
 from tmkd.errors import DamagedArtifact
 from tmkd.models.classifier import PairClassifier
 from tmkd.models.encoder import load_encoder
-from tmkd.state_store import StoredStates, bytes_needed, write_states
+from tmkd.store.teacher_states import StoredStates, bytes_needed, write_states
 from tmkd.training.teacher_states import WindowedStates, read_states
 
 WANTED = [("hidden", 1), ("first", 2), ("mean", 1), ("last", 2), ("scores", 2), ("queries", 2), ("values", 1)]

@@ -15,10 +15,10 @@ from torch.utils.data import Dataset as TorchDataset
 from torch.utils.data import Sampler
 from transformers import PreTrainedTokenizerBase
 
-from tmkd.memmap import letting_go
+from tmkd.states import PairStates, token_axes
+from tmkd.store.memmap import letting_go
 
 MULTIPLE = 8  # padded lengths are multiples of it: matrix products like them
-State = tuple[str, int]  # kind and layer, as in tmkd.models.states
 ROWS = 10_000  # whose lengths are read together
 IN_BATCH = ("input_ids", "token_type_ids", "label")  # columns: each more is another page to be mapped a pair
 MEGABATCH = 50  # batches sorted by length together; the larger, the less padding and the less shuffling
@@ -83,7 +83,7 @@ class StateSource(Protocol):
     def plan(self, order: Sequence[int]) -> None:
         """Be told the order of the coming epoch."""
 
-    def get(self, index: int) -> list[dict[State, np.ndarray]]:
+    def get(self, index: int) -> list[PairStates]:
         """Return the states of one pair, one dictionary a teacher, without padding."""
 
 
@@ -219,13 +219,6 @@ class LengthBuckets(Sampler[int]):
         for turn in turns:
             yield from order[turn * size : (turn + 1) * size].tolist()
         yield from short.tolist()
-
-
-def token_axes(kind: str) -> tuple[int, ...]:
-    """Return which axes of a pair's states are as long as the pair."""
-    if kind in ("queries", "keys", "values"):
-        return (1,)
-    return {"hidden": (0,), "scores": (1, 2)}.get(kind, ())  # else one vector a pair
 
 
 def _pad_state(rows: Sequence[np.ndarray], kind: str, width: int) -> Tensor:

@@ -9,7 +9,7 @@ from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 
 from tmkd.data.batching import lengths_of
-from tmkd.memmap import letting_go
+from tmkd.store.memmap import letting_go
 
 BATCH = 10_000  # rows that are in memory at once
 

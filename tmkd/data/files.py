@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import glob
-import hashlib
 import logging
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,6 +18,7 @@ from tmkd.data.rows import Columns, read_corpus
 from tmkd.data.schema import SPLITS, Corpus, Reader, Settings, Task
 from tmkd.data.separated import Dialect
 from tmkd.errors import ConfigError, DataError
+from tmkd.store.disk import reading_from, sha256
 
 log = logging.getLogger(__name__)
 PROGRESS_AFTER = 5  # seconds; what is read sooner needs no progress bar
@@ -58,12 +58,9 @@ def _beside(file: Path, pattern: str) -> bool:
 
 
 def file_hash(path: str | Path) -> str:
-    """Return the SHA-256 of a file's bytes."""
-    try:
-        with Path(path).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise DataError(f"{path}: the file cannot be read ({error.strerror}); check the path.") from None
+    """Return the SHA-256 of a file's bytes (DataError)."""
+    with reading_from(path, DataError, "check the path"):
+        return sha256(path)
 
 
 def file_identity(path: str | Path) -> str:

@@ -18,6 +18,7 @@ from tmkd.data.bad_rows import JSON, UTF8, BadRow
 from tmkd.data.records import Format, Lines, Located, Record, Source, Stream, checked_header
 from tmkd.data.separated import ENDINGS, Dialect, separated
 from tmkd.errors import DataError
+from tmkd.store.disk import reading_from
 
 POLL = 1000  # records between two looks at how far the file is read
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # and UTF-32 begins like one of them, or with zeros
@@ -74,26 +75,25 @@ def _records(
     path: Path, packed: bool, read: Format, columns: tuple[Sequence[str], Sequence[str]], advance: Callable[[int], Any]
 ) -> Iterator[Located]:
     done = 0
-    try:
-        with path.open("rb") as raw:
-            stream: Stream = gzip.GzipFile(fileobj=raw) if packed else raw
-            if read is not _parquet and stream.peek(2)[:2] in UTF16:
-                raise DataError(f"{path}, line 1: expected UTF-8 but found UTF-16; save the file as UTF-8.")
-            for count, located in enumerate(read(stream, path, *columns), start=1):
-                yield located
-                if count % POLL == 0 and raw.tell() > done:
-                    advance(raw.tell() - done)
-                    done = raw.tell()
-        advance(path.stat().st_size - done)
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise DataError(f"{path}: expected a gzip file but it is broken ({error}); compress it again.") from None
-    except IsADirectoryError:
-        raise DataError(
-            f"{path}: expected a file but found a folder; name a file in it (of a corpus, maybe a pattern such as "
-            f"'{path}/part-*.jsonl.gz')."
-        ) from None
-    except OSError as error:
-        raise DataError(f"{path}: the file cannot be read ({error.strerror or error}); check the path.") from None
+    with reading_from(path, DataError, "check the path"):
+        try:
+            with path.open("rb") as raw:
+                stream: Stream = gzip.GzipFile(fileobj=raw) if packed else raw
+                if read is not _parquet and stream.peek(2)[:2] in UTF16:
+                    raise DataError(f"{path}, line 1: expected UTF-8 but found UTF-16; save the file as UTF-8.")
+                for count, located in enumerate(read(stream, path, *columns), start=1):
+                    yield located
+                    if count % POLL == 0 and raw.tell() > done:
+                        advance(raw.tell() - done)
+                        done = raw.tell()
+            advance(path.stat().st_size - done)
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise DataError(f"{path}: expected a gzip file but it is broken ({error}); compress it again.") from None
+        except IsADirectoryError:
+            raise DataError(
+                f"{path}: expected a file but found a folder; name a file in it (of a corpus, maybe a pattern such as "
+                f"'{path}/part-*.jsonl.gz')."
+            ) from None
 
 
 def _jsonl(stream: Stream, path: Path, need: Sequence[str], maybe: Sequence[str]) -> Iterator[Located]:

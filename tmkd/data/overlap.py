@@ -16,8 +16,8 @@ from datasets import Dataset
 
 from tmkd.data.schema import pair_id
 from tmkd.data.splits import id_numbers
-from tmkd.memmap import letting_go
-from tmkd.shards import as_numbers, pack
+from tmkd.store.memmap import letting_go
+from tmkd.store.shards import as_numbers, pack
 
 BATCH = 10_000  # rows that are in memory at once
 TRAIN = "train"  # whose text a corpus may hold: it is learnt from anyway

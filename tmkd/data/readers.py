@@ -21,7 +21,7 @@ from tmkd.data.mined import MINED, draw, mine, no_task
 from tmkd.data.schema import Corpus, Reader, Settings, Task
 from tmkd.data.splits import draw_pairs, rankable
 from tmkd.errors import ConfigError
-from tmkd.memmap import letting_go
+from tmkd.store.memmap import letting_go
 
 BATCH = 1000  # rows that are in memory at once
 

@@ -5,7 +5,6 @@ Rows go to Arrow in batches, on disk where a folder is given, so that a corpus n
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -23,8 +22,9 @@ from tmkd.data.fields import name_of, text
 from tmkd.data.records import Record, Source
 from tmkd.data.schema import CORPUS_COLUMNS, Corpus, pair_id
 from tmkd.errors import DataError
-from tmkd.memmap import letting_go
-from tmkd.shards import as_numbers, ids_of
+from tmkd.store.disk import written_whole
+from tmkd.store.memmap import letting_go
+from tmkd.store.shards import as_numbers, ids_of
 
 BATCH = 10_000  # rows that are in memory at once
 SHARES = 64  # of all numbers, one of which is in memory at once; a power of 2
@@ -120,16 +120,21 @@ def to_arrow(batches: Iterable[list[dict[str, Any]]], schema: pa.Schema, file: P
 
 def without(rows: Dataset, left_out: np.ndarray, file: Path | None) -> Dataset:
     """Return the rows that are not ``left_out`` [rows]; they take the place of all in ``file``, or are in memory."""
+    if file is None:
+        sink = pa.BufferOutputStream()
+        _write_others(sink, rows, left_out)
+        return Dataset.from_buffer(sink.getvalue())
+    with written_whole(file) as temporary:
+        _write_others(pa.OSFile(str(temporary), "wb"), rows, left_out)
+    return Dataset.from_file(str(file))
+
+
+def _write_others(sink: pa.NativeFile, rows: Dataset, left_out: np.ndarray) -> None:
     start = 0
-    sink = pa.BufferOutputStream() if file is None else pa.OSFile(f"{file}.writing", "wb")
     with sink, pa.ipc.new_stream(sink, rows.data.schema) as writer:
         for batch in rows.with_format("arrow").iter(BATCH):
             writer.write_table(batch.filter(pa.array(~left_out[start : start + len(batch)])))
             start += len(batch)
-    if file is None:
-        return Dataset.from_buffer(sink.getvalue())
-    os.replace(f"{file}.writing", file)
-    return Dataset.from_file(str(file))
 
 
 def repeats(numbers: Iterable[np.ndarray], folder: Path | None) -> np.ndarray:

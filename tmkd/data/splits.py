@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 from datasets import Dataset
 
-from tmkd.shards import as_numbers, ids_of
+from tmkd.store.shards import as_numbers, ids_of
 
 log = logging.getLogger(__name__)
 BATCH = 10_000  # rows that are in memory at once

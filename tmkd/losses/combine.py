@@ -27,7 +27,7 @@ class Term(nn.Module):
         weight: constant, or a function of progress.
         loss: a function, or a module where something of its own is learnt (a map between widths).
         states: which of the student's states the loss reads from ``output.states``, as (kind, layer); see
-            ``tmkd.models.states``.
+            ``tmkd.states``.
     """
 
     def __init__(

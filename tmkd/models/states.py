@@ -1,14 +1,6 @@
 """What goes on inside an encoder, for losses that look there: hidden states, attention scores and what makes them.
 
-A state is named (kind, layer). Layers count from 1; layer 0 is what the embeddings give out. Kinds:
-
-    first   [batch, width]                         the first token's hidden state
-    mean    [batch, width]                         the mean of the real tokens' hidden states
-    last    [batch, width]                         the last real token's hidden state
-    hidden  [batch, tokens, width]
-    scores  [batch, heads, tokens, tokens]         q kᵀ / √d before mask and softmax (queries, then keys)
-    queries, keys, values   [batch, heads, tokens, head width]
-    exit    [batch, width]                         the feature of the student's exit after that layer
+They are named as ``tmkd.states`` says.
 """
 
 from __future__ import annotations
@@ -23,8 +15,8 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from tmkd.errors import ModelError
+from tmkd.states import State
 
-State = tuple[str, int]
 ROLES = {"queries": "query", "keys": "key", "values": "value"}
 ATTENTION_KINDS = ("scores", *ROLES)
 TOKEN_KINDS = ("hidden", *ATTENTION_KINDS)  # one for each token: of use only to models with the same tokenizer

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
 
 from tmkd.errors import DataError
+from tmkd.store.disk import reading_from, sha256
 
 
 def read_vectors(path: str | Path, words: Collection[str], dimensions: int) -> dict[str, np.ndarray]:
@@ -46,36 +47,29 @@ def check_vectors(path: str | Path, dimensions: int) -> None:
 @functools.cache  # gigabytes, and every student asks for it
 def vectors_digest(path: str) -> str:
     """Return the SHA-256 of a file of vectors (DataError)."""
-    try:
-        with Path(path).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise _unreadable(path, error) from None
+    with _reading(path):
+        return sha256(path)
 
 
 def _lines(path: Path, dimensions: int) -> Iterator[tuple[str, str]]:
     number = 0
     try:
-        with path.open(encoding="utf-8", newline="\n") as file:
+        with _reading(path), path.open(encoding="utf-8", newline="\n") as file:
             for number, line in enumerate(file, start=1):
                 text = line.rstrip("\r\n ")
                 # Only the first line's word surely has no space; without this, wider vectors would pass as long words.
                 if number == 1 and text.count(" ") != dimensions:
                     raise _unexpected(f"{path}, line 1", dimensions, f"{text.count(' ')} numbers")
                 yield f"{path}, line {number}", text
-    except OSError as error:
-        raise _unreadable(path, error) from None
     except UnicodeDecodeError:
         raise DataError(f"{path}, after line {number}: expected UTF-8; save the file as UTF-8.") from None
     if not number:
         raise DataError(f"{path}: expected a word and {dimensions} numbers in each line, but the file is empty.")
 
 
-def _unreadable(path: str | Path, error: OSError) -> DataError:
-    return DataError(
-        f"encoder.vectors: {path} cannot be read ({error.strerror}); give a text file of word vectors, or null for "
-        "random ones."
-    )
+def _reading(path: str | Path) -> AbstractContextManager[None]:
+    remedy = "give a text file of word vectors, or null for random ones"
+    return reading_from(path, DataError, remedy, setting="encoder.vectors")
 
 
 def _unexpected(where: str, dimensions: int, found: str) -> DataError:

@@ -11,11 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tmkd.artifacts import Artifact
 from tmkd.choices import WITHOUT_TEACHER
 from tmkd.config import ArmConfig, Config, encoder_of, teaching
 from tmkd.errors import ConfigError
-from tmkd.metrics import main_metric
+from tmkd.evaluation.metrics import main_metric
 from tmkd.pipelines.context import RunContext
 from tmkd.pipelines.exits import check_student_exits, exits_spec
 from tmkd.pipelines.language import check_language
@@ -27,6 +26,7 @@ from tmkd.pipelines.teachers import best_teacher, check_roster, teachers, untrai
 from tmkd.pipelines.terms import active_terms, check_terms
 from tmkd.pipelines.trial import try_encoders
 from tmkd.report.rows import BASELINE
+from tmkd.store.artifacts import Artifact
 
 SEEDS_APART = 1000  # between the seeds of an m-o-m's students: more than the seeds of a run
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tmkd.artifacts import MODEL, Artifact
 from tmkd.config import StudentConfig, TeacherConfig, encoder_of
 from tmkd.pipelines.context import RunContext, parts_of
 from tmkd.pipelines.encoders import encoder_source
+from tmkd.store.artifacts import MODEL, Artifact
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,8 +88,8 @@ def validator(context: RunContext, model: PairClassifier) -> Callable[[Any], dic
 
 def validation_metrics(context: RunContext, logits: np.ndarray) -> dict[str, float]:
     """Judge the predicting heads' logits ``[heads, pairs, classes]`` on the validation split."""
-    from tmkd.ensemble import average_probabilities
-    from tmkd.metrics import evaluate
+    from tmkd.evaluation.ensemble import average_probabilities
+    from tmkd.evaluation.metrics import evaluate
 
     rows = context.rows("validation")
     ranking = context.config.data.ranking

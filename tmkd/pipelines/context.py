@@ -9,15 +9,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tmkd.artifacts import SCRATCH, Artifact, ArtifactStore
 from tmkd.config import Config, check, settings, vary
 from tmkd.data import readers
 from tmkd.data.schema import PART, SPLITS
 from tmkd.distributed import Processes, init
-from tmkd.identity import key
 from tmkd.pipelines.cuts import warn_of_cuts
 from tmkd.pipelines.specs import corpus_spec, task_spec
-from tmkd.provenance import note_machines
+from tmkd.store.artifacts import SCRATCH, Artifact, ArtifactStore
+from tmkd.store.identity import key
+from tmkd.store.provenance import note_machines
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -150,7 +150,7 @@ class RunContext:
         def make(work: Path) -> dict[str, Any]:
             from tmkd.data.batching import lengths_of, tokenise
             from tmkd.data.cutting import count_cut
-            from tmkd.memmap import letting_go, save_rows
+            from tmkd.store.memmap import letting_go, save_rows
 
             rows = self.rows(split)
             tokens = tokenise(rows, tokenizer, max_length, cache=work / SCRATCH)
@@ -170,7 +170,7 @@ class RunContext:
         return spec if "token_type_ids" in tokenizer.model_input_names else spec | {"token_types": False}
 
     def _make_task(self, work: Path) -> dict[str, Any]:
-        from tmkd.memmap import save_rows
+        from tmkd.store.memmap import save_rows
 
         task = readers.read_task(*self._sections, cache=work / SCRATCH)
         for split in SPLITS:
@@ -183,7 +183,7 @@ class RunContext:
         }
 
     def _make_corpus(self, work: Path) -> dict[str, Any]:
-        from tmkd.memmap import save_rows
+        from tmkd.store.memmap import save_rows
 
         corpus = readers.read_corpus(*self._sections, cache=work / SCRATCH)
         save_rows(corpus.rows, work / CORPUS)

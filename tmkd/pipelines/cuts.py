@@ -11,7 +11,7 @@ from tmkd.config import Config, StudentConfig, TeacherConfig, encoder_of, teachi
 from tmkd.report.data_notes import cut_text
 
 if TYPE_CHECKING:
-    from tmkd.artifacts import Artifact
+    from tmkd.store.artifacts import Artifact
 
 log = logging.getLogger(__name__)
 MANY = 0.05  # share of a split above which the log warns

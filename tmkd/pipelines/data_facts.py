@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tmkd.artifacts import MODEL, Artifact
 from tmkd.data.schema import SPLITS
 from tmkd.pipelines.context import CORPUS, RunContext
 from tmkd.pipelines.cuts import cut_of
 from tmkd.pipelines.overlap import corpora, corpus_overlap
-from tmkd.provenance import COMPUTED_ON
+from tmkd.store.artifacts import MODEL, Artifact
+from tmkd.store.provenance import COMPUTED_ON
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tmkd.artifacts import Artifact
 from tmkd.config import EncoderConfig, StudentConfig, TeacherConfig, encoder_of
-from tmkd.identity import key
 from tmkd.models.hub import commit_of, folder_of
 from tmkd.pipelines.context import CORPUS, RunContext
 from tmkd.pipelines.specs import encoder_spec, student_spec
+from tmkd.store.artifacts import Artifact
+from tmkd.store.identity import key
 
 ENCODER = "encoder"
 TEACHERS_ENCODER = "model/encoder"  # where a teacher's artifact holds it

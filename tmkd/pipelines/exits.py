@@ -9,12 +9,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tmkd.artifacts import Artifact
 from tmkd.config import Config, settings
 from tmkd.errors import ConfigError, ModelError
 from tmkd.pipelines.classifiers import predictions
 from tmkd.pipelines.context import RunContext
 from tmkd.pipelines.encoders import encoder_source
+from tmkd.store.artifacts import Artifact
 
 if TYPE_CHECKING:
     import numpy as np
@@ -103,7 +103,7 @@ def parameters(classifier: Artifact, predictor: Predictor) -> int:
 
 def probabilities(classifier: Artifact, split: str, predictor: Predictor) -> np.ndarray:
     """Return the predictor's probabilities ``[pairs, classes]`` on validation or test."""
-    from tmkd.ensemble import average_probabilities
+    from tmkd.evaluation.ensemble import average_probabilities
 
     if predictor.threshold is None:
         return average_probabilities(predictions(classifier, split, predictor.exit))

@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tmkd.artifacts import MODEL, SCRATCH, Artifact
 from tmkd.config import encoder_of, settings
 from tmkd.errors import ConfigError
 from tmkd.pipelines.context import CORPUS, RunContext
 from tmkd.pipelines.encoders import encoder_source, student_identity
 from tmkd.pipelines.specs import encoder_spec
 from tmkd.pipelines.terms import active_terms
+from tmkd.store.artifacts import MODEL, SCRATCH, Artifact
 
 if TYPE_CHECKING:
     from datasets import Dataset

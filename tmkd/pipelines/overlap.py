@@ -6,12 +6,12 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from tmkd.artifacts import Artifact
 from tmkd.data.fields import shown
 from tmkd.data.schema import SPLITS
 from tmkd.errors import DataError
 from tmkd.pipelines.context import CORPUS, RunContext
 from tmkd.report.data_notes import overlap_text
+from tmkd.store.artifacts import Artifact
 
 log = logging.getLogger(__name__)
 SHOWN_AFTER = 3  # seconds: a small corpus is through before there is a bar to look at

@@ -16,17 +16,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tmkd.artifacts import SCRATCH, Artifact
 from tmkd.config import OnlineConfig, settings
 from tmkd.distributed import Processes, init
 from tmkd.errors import ConfigError
-from tmkd.metrics import main_metric
+from tmkd.evaluation.metrics import main_metric
 from tmkd.pipelines.arms import Arm
 from tmkd.pipelines.classifiers import validator
 from tmkd.pipelines.context import tokenizer_digest
 from tmkd.pipelines.online import ensemble_name, members, online_spec, peer_name
 from tmkd.pipelines.student_spec import PreparedStudent, StudentSpec, prepare, student_spec, write_student
-from tmkd.provenance import COMPUTED_ON, note_machines
+from tmkd.store.artifacts import SCRATCH, Artifact
+from tmkd.store.provenance import COMPUTED_ON, note_machines
 
 if TYPE_CHECKING:
     from transformers import TrainerCallback

@@ -6,10 +6,10 @@ import logging
 import shutil
 
 from tmkd.config import Config
-from tmkd.identity import VERSIONS
 from tmkd.pipelines.estimate import estimate, try_member
 from tmkd.pipelines.planned import PlannedContext, walk
 from tmkd.report.plan_table import duration, print_plan
+from tmkd.store.identity import VERSIONS
 
 log = logging.getLogger(__name__)
 

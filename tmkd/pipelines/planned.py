@@ -15,15 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tmkd.artifacts import Artifact, ArtifactStore
 from tmkd.config import Config, check, vary
 from tmkd.errors import TmkdError
-from tmkd.identity import key
 from tmkd.pipelines.arms import arms
 from tmkd.pipelines.context import CORPUS, RunContext
 from tmkd.pipelines.scoring import soft_labels
 from tmkd.pipelines.speed import speed
 from tmkd.pipelines.stage3 import student_entries, teacher_entries
+from tmkd.store.artifacts import Artifact, ArtifactStore
+from tmkd.store.identity import key
 
 READ = ("task", "corpus", "overlap", "tokens", "encoder")  # made for real
 LEARNS_FROM = {"teacher": "train", "stage1": CORPUS, "stage2": "train"}  # the split

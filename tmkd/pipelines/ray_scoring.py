@@ -26,10 +26,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow.fs import FileSelector, FileSystem, FSSpecHandler, LocalFileSystem, PyFileSystem
 
-from tmkd.artifacts import SCRATCH
 from tmkd.config import RuntimeConfig, settings
 from tmkd.errors import ConfigError, TmkdError
-from tmkd.provenance import COMPUTED_ON, note_machines
+from tmkd.store.artifacts import SCRATCH
+from tmkd.store.provenance import COMPUTED_ON, note_machines
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -69,7 +69,7 @@ class Scorer:
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, list[int]]:
         from datasets import Dataset
 
-        from tmkd.ensemble import teaching_logits
+        from tmkd.evaluation.ensemble import teaching_logits
         from tmkd.training.predict import predict
 
         pairs = []
@@ -100,7 +100,7 @@ def score_with_ray(
     """
     from safetensors.numpy import load_file
 
-    from tmkd.soft_labels import write_soft_labels
+    from tmkd.store.soft_labels import write_soft_labels
 
     assert runtime.ray is not None
     filesystem, root = open_storage(runtime.ray.storage or str(work / SCRATCH))
@@ -242,7 +242,7 @@ def _names(filesystem: FileSystem, folder: str) -> set[str]:
 
 
 def _ids(part: Dataset) -> np.ndarray:
-    from tmkd.shards import pack
+    from tmkd.store.shards import pack
 
     return pack(part["id"][:])
 

@@ -6,9 +6,9 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tmkd.artifacts import MODEL, Artifact
 from tmkd.pipelines.context import RunContext
 from tmkd.pipelines.specs import teaching_spec
+from tmkd.store.artifacts import MODEL, Artifact
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,10 +25,10 @@ def soft_labels(context: RunContext, teacher: Artifact, split: str) -> Artifact:
     def make(work: Path) -> dict[str, Any]:
         from tqdm import tqdm
 
-        from tmkd.ensemble import teaching_logits
+        from tmkd.evaluation.ensemble import teaching_logits
         from tmkd.models.classifier import PairClassifier
         from tmkd.pipelines.ray_scoring import score_with_ray
-        from tmkd.soft_labels import write_soft_labels
+        from tmkd.store.soft_labels import write_soft_labels
         from tmkd.training.predict import predict
 
         model = PairClassifier.load(teacher.folder(MODEL), attention=context.runtime.attention)
@@ -68,9 +68,9 @@ def _memorised(teacher: Artifact, tokens: Dataset, folder: Path) -> float:
     Returns:
         The share of the training pairs whose gold label has the teacher's highest logit.
     """
-    from tmkd.memmap import letting_go
-    from tmkd.shards import pack
-    from tmkd.soft_labels import SoftLabels
+    from tmkd.store.memmap import letting_go
+    from tmkd.store.shards import pack
+    from tmkd.store.soft_labels import SoftLabels
 
     labels, right = SoftLabels(folder), 0
     with letting_go(tokens):
@@ -102,9 +102,9 @@ def soft_targets(
     """
     import numpy as np
 
-    from tmkd.memmap import RowsOnDisk, letting_go
-    from tmkd.shards import pack
-    from tmkd.soft_labels import SoftLabels
+    from tmkd.store.memmap import RowsOnDisk, letting_go
+    from tmkd.store.shards import pack
+    from tmkd.store.soft_labels import SoftLabels
 
     alike = weights == "mean" or len(teachers) == 1
     stores = [SoftLabels(soft_labels(context, teacher, split).folder()) for teacher in teachers]

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tmkd.artifacts import checksum
 from tmkd.choices import ALWAYS_MAPPED, POOLED
 from tmkd.config import (
     Config,
@@ -24,6 +23,7 @@ from tmkd.config import (
 from tmkd.models.embedded import WEIGHTS_SHA256
 from tmkd.models.hub import commit_of, folder_of, shaping_files
 from tmkd.models.vectors import vectors_digest
+from tmkd.store.artifacts import checksum
 
 # What each reader looks at; the paths of files are not part of an identity, their content is.
 COLUMNS = ("question", "passage", "question_id")

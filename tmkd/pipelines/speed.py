@@ -7,9 +7,9 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from tmkd.artifacts import MODEL, Artifact
 from tmkd.pipelines.context import RunContext
 from tmkd.pipelines.exits import DEEPEST, Predictor, answer
+from tmkd.store.artifacts import MODEL, Artifact
 
 TIMED_PAIRS = 1024
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from tmkd.artifacts import Artifact
 from tmkd.config import Config
 from tmkd.pipelines.arms import check_arms
 from tmkd.pipelines.context import RunContext
 from tmkd.pipelines.overlap import check_overlaps
 from tmkd.pipelines.teachers import teachers, untrained
+from tmkd.store.artifacts import Artifact
 
 
 def run(config: Config) -> list[Artifact]:

@@ -12,9 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tmkd.artifacts import SCRATCH, Artifact
 from tmkd.config import Config, settings
-from tmkd.metrics import main_metric
+from tmkd.evaluation.metrics import main_metric
 from tmkd.pipelines.arms import StudentObjective, arms
 from tmkd.pipelines.classifiers import new_student, write_classifier
 from tmkd.pipelines.context import CORPUS, RunContext
@@ -25,6 +24,7 @@ from tmkd.pipelines.scoring import soft_labels, soft_targets
 from tmkd.pipelines.specs import soft_spec, term_spec, weights_spec
 from tmkd.pipelines.teachers import best_teacher
 from tmkd.pipelines.terms import active_terms, state_terms
+from tmkd.store.artifacts import SCRATCH, Artifact
 
 if TYPE_CHECKING:
     pass
@@ -102,8 +102,8 @@ def _train(
     from tmkd.data.batching import PairDataset
     from tmkd.data.splits import draw_pairs
     from tmkd.losses.combine import soft_term
-    from tmkd.memmap import letting_go
     from tmkd.models.heads import AVERAGE
+    from tmkd.store.memmap import letting_go
     from tmkd.training.fit import fit
 
     config, runtime = context.config, context.runtime

@@ -10,15 +10,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tmkd.artifacts import SCRATCH, Artifact
 from tmkd.config import Config, settings
-from tmkd.metrics import main_metric
+from tmkd.evaluation.metrics import main_metric
 from tmkd.pipelines.arms import Arm, StudentObjective, arms
 from tmkd.pipelines.classifiers import validator
 from tmkd.pipelines.context import RunContext
 from tmkd.pipelines.peers import peers
 from tmkd.pipelines.stage1 import pretrained_student
 from tmkd.pipelines.student_spec import StudentSpec, prepare, student_spec, write_student
+from tmkd.store.artifacts import SCRATCH, Artifact
 
 
 def run(config: Config) -> list[Artifact]:

@@ -15,11 +15,9 @@ from typing import Any
 
 from filelock import FileLock
 
-from tmkd.artifacts import Artifact
 from tmkd.config import Config, settings
-from tmkd.disk import writing_to
 from tmkd.errors import ConfigError
-from tmkd.metrics import main_metric
+from tmkd.evaluation.metrics import main_metric
 from tmkd.pipelines.arms import Arm, arms, baseline
 from tmkd.pipelines.context import RunContext, parts_of
 from tmkd.pipelines.data_facts import data_facts
@@ -32,6 +30,8 @@ from tmkd.pipelines.tables import COLUMN, add_column, check_columns, column_spec
 from tmkd.pipelines.teachers import best_teacher, teachers
 from tmkd.report.rows import Row
 from tmkd.report.tables import print_table
+from tmkd.store.artifacts import Artifact
+from tmkd.store.disk import writing_to
 
 
 @dataclass(frozen=True)

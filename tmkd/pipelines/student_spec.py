@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tmkd.artifacts import MODEL, Artifact
 from tmkd.config import settings
 from tmkd.pipelines.arms import StudentObjective
 from tmkd.pipelines.classifiers import new_student, write_classifier
@@ -18,6 +17,7 @@ from tmkd.pipelines.scoring import soft_targets
 from tmkd.pipelines.specs import term_spec
 from tmkd.pipelines.stage1 import pretrained_student, starting_teacher
 from tmkd.pipelines.terms import active_terms, state_terms
+from tmkd.store.artifacts import MODEL, Artifact
 
 if TYPE_CHECKING:
     from tmkd.data.batching import PairDataset

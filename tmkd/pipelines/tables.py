@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from tmkd.artifacts import Artifact
 from tmkd.config import (
     COLUMNS,
     Config,
@@ -29,12 +28,13 @@ from tmkd.config import (
     settings,
     task_folder,
 )
-from tmkd.disk import writing_to
 from tmkd.errors import ConfigError, DataError
-from tmkd.metrics import main_metric
+from tmkd.evaluation.metrics import main_metric
 from tmkd.report.paper_table import Claim, PaperRow, PaperTable
 from tmkd.report.rows import CHANCE, Row
 from tmkd.report.task_column import Column, claim_tests
+from tmkd.store.artifacts import Artifact
+from tmkd.store.disk import writing_to
 
 if TYPE_CHECKING:
     import numpy as np

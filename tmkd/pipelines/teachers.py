@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tmkd.artifacts import SCRATCH, Artifact
 from tmkd.config import Config, TeacherConfig, settings, teaching
 from tmkd.errors import ConfigError
-from tmkd.metrics import main_metric
+from tmkd.evaluation.metrics import main_metric
 from tmkd.pipelines.classifiers import new_classifier, validator, write_classifier
 from tmkd.pipelines.context import RunContext
 from tmkd.pipelines.specs import teacher_spec
+from tmkd.store.artifacts import SCRATCH, Artifact
 
 if TYPE_CHECKING:
     pass

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tmkd.artifacts import MODEL, SCRATCH, Artifact
 from tmkd.config import StudentConfig, TeacherConfig, TermConfig, encoder_of
 from tmkd.errors import ConfigError, ModelError
 from tmkd.losses.schedule import scheduled
 from tmkd.pipelines.context import RunContext, tokenizer_digest
 from tmkd.pipelines.encoders import encoder_source
-from tmkd.provenance import note_machines
+from tmkd.store.artifacts import MODEL, SCRATCH, Artifact
+from tmkd.store.provenance import note_machines
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from tmkd.losses.combine import Amount, Term
     from tmkd.losses.transfer import Shape
     from tmkd.models.classifier import PairClassifier
-    from tmkd.models.states import State
-    from tmkd.training.teacher_states import PairStates
+    from tmkd.states import PairStates, State
 
 log = logging.getLogger(__name__)
 
@@ -178,7 +177,7 @@ def _teacher_shape(teacher: Artifact) -> Shape:
 def _source(
     context: RunContext, teachers: Sequence[Artifact], wanted: list[set[State]], rows: str, learnt: Dataset
 ) -> Any:
-    from tmkd.state_store import StoredStates
+    from tmkd.store.teacher_states import StoredStates
     from tmkd.training.teacher_states import WindowedStates
 
     if context.runtime.store_states:
@@ -224,7 +223,7 @@ def _stored(context: RunContext, teacher: Artifact, states: set[State], rows: st
         import numpy as np
         from tqdm import tqdm
 
-        from tmkd.state_store import bytes_needed, write_states
+        from tmkd.store.teacher_states import bytes_needed, write_states
         from tmkd.training.teacher_states import read_states
 
         note_machines(work / SCRATCH, [context.machine()])  # parts outlive a kill

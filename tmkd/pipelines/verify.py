@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tmkd.artifacts import Artifact, verify
 from tmkd.config import Config
 from tmkd.errors import DamagedArtifact
+from tmkd.store.artifacts import Artifact, verify
 
 
 def run(config: Config) -> list[Artifact]:

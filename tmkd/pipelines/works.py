@@ -12,12 +12,12 @@ from typing import Any
 
 from tmkd.choices import WITHOUT_TEACHER
 from tmkd.config import StudentConfig, TeacherConfig
-from tmkd.identity import key
 from tmkd.pipelines.context import RunContext
 from tmkd.pipelines.online import members
 from tmkd.pipelines.planned import LEARNS_FROM, Item
 from tmkd.pipelines.specs import teacher_spec
 from tmkd.pipelines.speed import TIMED_PAIRS
+from tmkd.store.identity import key
 
 FLOAT = 4  # bytes
 ID = 16  # bytes that name a pair among soft labels

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tmkd.evaluation.significance import holm
 from tmkd.report.paper_table import PaperTable
 from tmkd.report.task_column import ClaimTest, Column
-from tmkd.significance import holm
 
 LEVEL = 0.05
 HOLDS, REVERSED, UNDECIDED, SAME = "holds", "reversed", "not decided", "one run"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from tmkd.evaluation.significance import RESAMPLES
 from tmkd.report.rows import METRIC_NAMES, Row
-from tmkd.significance import RESAMPLES
 
 
 def chance_note(row: Row, metrics: Iterable[str]) -> str:

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from tmkd.chance import chance, majority_class
-from tmkd.metrics import evaluate, per_question
+from tmkd.evaluation.chance import chance, majority_class
+from tmkd.evaluation.metrics import evaluate, per_question
 
 BASELINE = "KD (1-o-1)"
 CHANCE = "chance"  # the row of answers that know nothing
@@ -31,7 +31,7 @@ class Row:
         seeds: one per run; none for chance.
         metrics: for each metric ``values`` (one per seed), their ``mean``, and ``std``: sample standard deviation
             (n - 1 in the denominator), None for one seed. ``agreement`` and ``divergence`` are those of
-            ``tmkd.ensemble.fidelity``, once ``add_fidelity`` has been called.
+            ``tmkd.evaluation.ensemble.fidelity``, once ``add_fidelity`` has been called.
         pairs_per_second: scored at inference.
         parameters: used at inference; those of all members for an ensemble.
         artifacts: what the row was computed from.
@@ -103,10 +103,10 @@ def make_row(
     Args:
         probabilities_by_seed: one [pairs, classes] per seed.
         labels, question_ids: [pairs].
-        parts: [pairs], as for ``tmkd.metrics.evaluate``.
+        parts: [pairs], as for ``tmkd.evaluation.metrics.evaluate``.
 
     Raises:
-        DataError: as ``tmkd.metrics.evaluate``.
+        DataError: as ``tmkd.evaluation.metrics.evaluate``.
         ValueError: not one array per seed.
     """
     runs = [
@@ -130,7 +130,7 @@ def chance_row(
 
     Args:
         classes: their names; ``settings`` has the one that is the training split's majority.
-        labels, question_ids, training_labels, ranking, parts: as for ``tmkd.chance.chance``.
+        labels, question_ids, training_labels, ranking, parts: as for ``tmkd.evaluation.chance.chance``.
     """
     found = chance(labels, question_ids, training_labels, len(classes), ranking, parts)
     metrics = {name: over_seeds([value]) for name, value in found.items()}

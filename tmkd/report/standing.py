@@ -7,10 +7,10 @@ from dataclasses import asdict
 
 import numpy as np
 
-from tmkd.chance import lift
-from tmkd.ensemble import fidelity
+from tmkd.evaluation.chance import lift
+from tmkd.evaluation.ensemble import fidelity
+from tmkd.evaluation.significance import crossed_bootstrap, holm
 from tmkd.report.rows import BASELINE, CHANCE, FIDELITY_NAMES, Row, json_safe, over_seeds
-from tmkd.significance import crossed_bootstrap, holm
 
 
 def add_fidelity(rows: Sequence[Row], probabilities: Mapping[str, Sequence[np.ndarray]]) -> None:
@@ -51,7 +51,7 @@ def add_versus(
         The rows themselves.
 
     Raises:
-        DataError: as ``tmkd.significance.crossed_bootstrap``.
+        DataError: as ``tmkd.evaluation.significance.crossed_bootstrap``.
     """
     base = next((row for row in rows if row.arm == baseline), None)
     if base is None:

@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tmkd.metrics import main_metric
+from tmkd.evaluation.metrics import main_metric
 from tmkd.report.notes import chance_note, resampling_note, vectors_note
 from tmkd.report.rows import BASELINE, CHANCE, FIDELITY_NAMES, METRIC_NAMES, Row, json_safe
 

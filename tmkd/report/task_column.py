@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from tmkd.evaluation.significance import crossed_bootstrap
 from tmkd.report.rows import CHANCE, Row, json_safe
-from tmkd.significance import crossed_bootstrap
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from pathlib import Path
@@ -14,6 +13,7 @@ from tqdm import tqdm
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from tmkd.distributed import Processes
+from tmkd.store.disk import written_whole
 
 LOOK_EVERY = 5  # steps
 WHOLE = "whole"  # a checkpoint without this file was cut off while it was written
@@ -76,9 +76,8 @@ class KeepBest(TrainerCallback):
         best = values.index(max(values))
         if best == len(values) - 1 and state.is_world_process_zero:
             # A file an epoch: a run that goes on from before a kill must never find the weights of after it.
-            path = self._path(best)
-            save_model(self.model, str(path.with_suffix(".writing")))
-            os.replace(path.with_suffix(".writing"), path)
+            with written_whole(self._path(best)) as path:
+                save_model(self.model, str(path))
         if self.patience and len(values) - 1 - best >= self.patience:
             control.should_training_stop = True
 

@@ -17,7 +17,7 @@ from tmkd.losses.language import UNMASKED
 from tmkd.models.language import LanguageModel
 from tmkd.models.positions import positions_of
 from tmkd.training.learner import inputs_of
-from tmkd.training.predict import to_device
+from tmkd.training.predict import longest_first
 from tmkd.training.runtime import Runtime
 
 
@@ -64,19 +64,17 @@ class MaskAnew(TrainerCallback):
 @torch.inference_mode()
 def masked_accuracy(model: LanguageModel, pairs: MaskedPairs, runtime: Runtime) -> dict[str, Any]:
     """Return ``accuracy`` and ``loss`` (mean cross-entropy in nats) over the masked tokens, ``masked`` of them."""
-    was_training = model.training
-    model.eval()
     collate = MaskedCollator(model.tokenizer.pad_token_id, positions_of(model.encoder))
-    order = np.argsort(-pairs.lengths, kind="stable")
+
+    def batch_of(chosen: np.ndarray) -> dict[str, Tensor]:
+        return collate([pairs[int(place)] for place in chosen])
+
     right, loss, masked = 0, 0.0, 0
-    for start in range(0, len(order), runtime.score_batch):
-        rows = [pairs[int(index)] for index in order[start : start + runtime.score_batch]]
-        batch = to_device(collate(rows), runtime.device)
+    for _, batch in longest_first(model, pairs.lengths, batch_of, runtime):
         wanted = batch["masked"][batch["masked"] != UNMASKED]
         with runtime.scoring():
             logits = model(**inputs_of(batch), masked=batch["masked"]).logits.float()
         right += int((logits.argmax(-1) == wanted).sum())
         loss += float(F.cross_entropy(logits, wanted, reduction="sum"))
         masked += len(wanted)
-    model.train(was_training)
     return {"accuracy": right / max(1, masked), "loss": loss / max(1, masked), "masked": masked}

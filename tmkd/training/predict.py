@@ -1,14 +1,14 @@
-"""Scoring pairs with one model: forward passes only, the longest batches first."""
+"""Reading pairs with one model: forward passes only, the longest batches first."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
 from datasets import Dataset
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from tmkd.data.batching import Collator, lengths_of
@@ -36,27 +36,50 @@ def predict(
         TrainingDiverged: not all of them are finite.
     """
     answer = answer or (lambda **batch: model(**batch).logits)
-    was_training = model.training
-    model.eval()
-    lengths = lengths_of(tokens)
-    order = np.argsort(-lengths, kind="stable")
-    collate = Collator(model.tokenizer.pad_token_id, positions_of(model.encoder))
     logits = np.empty((0, len(model.heads.names), len(model.classes)), dtype=np.float32)
-    inputs = model_inputs(tokens)
-    for start in range(0, len(order), runtime.score_batch):
-        chosen = order[start : start + runtime.score_batch]
-        batch = to_device(collate(rows_of(inputs, chosen)), runtime.device)
+    for chosen, batch in longest_first(model, lengths_of(tokens), batches_of(model, tokens), runtime, bar):
         with runtime.scoring():
             scored = answer(**batch).float().cpu().numpy()
         if not np.isfinite(scored).all():  # metrics and soft labels would be made of it without a word
             raise TrainingDiverged(f"The classifier's scores are not finite (NaN or infinite numbers); {REMEDY}.")
-        if not start:
+        if not len(logits):
             logits = np.empty((len(tokens), *scored.shape[1:]), dtype=np.float32)
         logits[chosen] = scored
+    return logits
+
+
+def longest_first(
+    model: nn.Module,
+    lengths: np.ndarray,
+    batch_of: Callable[[np.ndarray], dict[str, Tensor]],
+    runtime: Runtime,
+    bar: tqdm | None = None,
+) -> Iterator[tuple[np.ndarray, dict[str, Tensor]]]:
+    """Yield places of pairs and the batch of them, on the device; the model is not training meanwhile.
+
+    Pairs of similar length share a batch, and a device that has no memory for the longest says so at once.
+
+    Args:
+        lengths: of all pairs.
+        batch_of: of places to the batch of the pairs there.
+        bar: is moved on by the number of pairs.
+    """
+    was_training = model.training
+    model.eval()
+    order = np.argsort(-lengths, kind="stable")
+    for start in range(0, len(order), runtime.score_batch):
+        chosen = order[start : start + runtime.score_batch]
+        yield chosen, to_device(batch_of(chosen), runtime.device)
         if bar is not None:
             bar.update(len(chosen))
     model.train(was_training)
-    return logits
+
+
+def batches_of(model: PairClassifier, tokens: Dataset) -> Callable[[np.ndarray], dict[str, Tensor]]:
+    """Return what puts pairs, known by their places, into a batch as the model reads it."""
+    collate = Collator(model.tokenizer.pad_token_id, positions_of(model.encoder))
+    inputs = model_inputs(tokens)
+    return lambda chosen: collate(rows_of(inputs, chosen))
 
 
 def predict_together(

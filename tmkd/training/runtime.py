@@ -14,7 +14,7 @@ import torch
 
 from tmkd.distributed import Processes
 from tmkd.errors import ConfigError, TmkdError
-from tmkd.provenance import processor
+from tmkd.store.provenance import processor
 
 log = logging.getLogger(__name__)
 SCORE_BATCH = 128

@@ -12,14 +12,11 @@ import torch
 from datasets import Dataset
 from tqdm import tqdm
 
-from tmkd.data.batching import Collator, lengths_of, token_axes
+from tmkd.data.batching import lengths_of
 from tmkd.models.classifier import PairClassifier
-from tmkd.models.positions import positions_of
-from tmkd.models.states import State
-from tmkd.training.predict import model_inputs, rows_of, to_device
+from tmkd.states import PairStates, State, token_axes
+from tmkd.training.predict import batches_of, longest_first
 from tmkd.training.runtime import Runtime
-
-PairStates = dict[State, np.ndarray]
 
 
 @torch.inference_mode()
@@ -30,15 +27,9 @@ def read_states(
 
     ``bar`` is moved on by the number of pairs.
     """
-    model.eval()
     lengths = lengths_of(tokens)
-    order = np.argsort(-lengths, kind="stable")
-    collate = Collator(model.tokenizer.pad_token_id, positions_of(model.encoder))
-    inputs = model_inputs(tokens)
-    found: list[PairStates] = [{} for _ in order]
-    for start in range(0, len(order), runtime.score_batch):
-        chosen = order[start : start + runtime.score_batch]
-        batch = to_device(collate(rows_of(inputs, chosen)), runtime.device)
+    found: list[PairStates] = [{} for _ in lengths]
+    for chosen, batch in longest_first(model, lengths, batches_of(model, tokens), runtime, bar):
         with runtime.scoring():
             states = model(**batch, states=wanted).states
         for state, tensor in states.items():
@@ -47,8 +38,6 @@ def read_states(
                 axes = token_axes(state[0])
                 cut = tuple(slice(lengths[at]) if axis in axes else slice(None) for axis in range(values.ndim - 1))
                 found[at][state] = values[(row, *cut)].copy()  # or every row would hold on to its whole batch
-        if bar is not None:
-            bar.update(len(chosen))
     return found
 
 

@@ -23,10 +23,10 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from tmkd.disk import sha256, writing_to
 from tmkd.errors import DamagedArtifact
-from tmkd.identity import VERSIONS, key
-from tmkd.provenance import COMPUTED_ON, noted_machines, processor, provenance
+from tmkd.store.disk import reading_from, sha256, writing_to, written_whole
+from tmkd.store.identity import VERSIONS, key
+from tmkd.store.provenance import COMPUTED_ON, noted_machines, processor, provenance
 
 log = logging.getLogger(__name__)
 SCRATCH = "scratch"
@@ -96,7 +96,7 @@ class ArtifactStore:
         Args:
             make: fills the folder it is given (which may hold what an earlier, killed run left) and returns details
                 for the manifest, JSON-able. Where others than this process compute, it notes their machines in the
-                folder's scratch (``tmkd.provenance.note_machines``).
+                folder's scratch (``tmkd.store.provenance.note_machines``).
             what: the result in a few words, for the log.
         """
         name = f"{stage}-{key(stage, spec)}"
@@ -124,7 +124,7 @@ class ArtifactStore:
             started = time.monotonic()
             details = dict(make(work))
             files = {
-                str(path.relative_to(work)): {"size": path.stat().st_size, "sha256": sha256(path)}
+                str(path.relative_to(work)): {"size": path.stat().st_size, "sha256": checksum(path)}
                 for path in sorted(work.rglob("*"))
                 if path.is_file() and path.relative_to(work).parts[0] != SCRATCH
             }
@@ -142,8 +142,8 @@ class ArtifactStore:
                 **provenance(),
             }
             (work / SCRATCH).mkdir(exist_ok=True)
-            _write(work / SCRATCH / MANIFEST, json.dumps(manifest, indent=1))
-            os.rename(work / SCRATCH / MANIFEST, work / MANIFEST)
+            with written_whole(work / MANIFEST, by_way_of=work / SCRATCH / MANIFEST, durable=True) as file:
+                file.write_text(json.dumps(manifest, indent=1))
         shutil.rmtree(work / SCRATCH, ignore_errors=True)
         os.rename(work, self.root / name)
         made = open_artifact(self.root / name)
@@ -172,23 +172,14 @@ def checksum(path: Path) -> str:
 
     DamagedArtifact if it cannot be read.
     """
-    try:
+    with reading_from(path):
         seen = path.stat()
-    except OSError as error:
-        raise DamagedArtifact(f"{path} cannot be read ({error.strerror}).") from None
-    return _checksum(path, seen.st_size, seen.st_mtime_ns)
+        return _checksum(path, seen.st_size, seen.st_mtime_ns)
 
 
 @functools.cache
 def _checksum(path: Path, size: int, time_ns: int) -> str:
     return sha256(path)
-
-
-def _write(path: Path, text: str) -> None:
-    with path.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _remove(path: Path) -> str:

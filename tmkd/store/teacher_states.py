@@ -18,12 +18,8 @@ from datasets import Dataset
 from safetensors import safe_open
 
 from tmkd.errors import DamagedArtifact
-from tmkd.shards import unpack, write_parts
-
-State = tuple[str, int]
-PairStates = dict[State, np.ndarray]
-# rows that a pair has, as a power of its number of tokens
-POWERS = {"first": 0, "mean": 0, "last": 0, "hidden": 1, "queries": 1, "keys": 1, "values": 1, "scores": 2}
+from tmkd.states import PairStates, State, token_axes
+from tmkd.store.shards import unpack, write_parts
 
 
 def write_states(
@@ -33,7 +29,7 @@ def write_states(
     shard_size: int,
     done: Callable[[int], None],
 ) -> int:
-    """Read the states of ``tokens`` part by part; arguments and result as for ``soft_labels.write_soft_labels``."""
+    """Read the states of ``tokens`` part by part; arguments and result as for ``write_soft_labels``."""
 
     def make(part: Dataset) -> dict[str, np.ndarray]:
         pairs = states_of(part)
@@ -50,7 +46,7 @@ def bytes_needed(lengths: np.ndarray, wanted: Collection[State], width: int, hea
     """Return how many bytes the states of pairs of these lengths take, in half precision."""
     tokens, squares = int(lengths.sum()), int((lengths.astype(np.int64) ** 2).sum())
     each = [len(lengths) * width, tokens * width, squares * heads]
-    return 2 * sum(each[POWERS[kind]] for kind, _ in wanted)
+    return 2 * sum(each[_power(kind)] for kind, _ in wanted)
 
 
 class StoredStates:
@@ -104,20 +100,25 @@ class _Folder:
         length = int(self.lengths[number][row])
         found = {}
         for kind, layer in self.wanted:
-            power = POWERS[kind]
+            power = _power(kind)
             end = int(self.ends[number][power][row])
             flat = self.parts[number].get_slice(f"{kind}.{layer}")[end - length**power : end]
             found[kind, layer] = _whole(kind, flat, length)
         return found
 
 
+def _power(kind: str) -> int:
+    """Return how many rows a pair has, as a power of its number of tokens."""
+    return len(token_axes(kind))
+
+
 def _flat(kind: str, states: np.ndarray) -> np.ndarray:
     """One pair's states with what is as long as the pair in front."""
     if kind == "hidden":
         return states
-    if POWERS[kind] == 0:
+    if _power(kind) == 0:
         return states[None]
-    if POWERS[kind] == 1:
+    if _power(kind) == 1:
         return states.transpose(1, 0, 2)
     return states.transpose(1, 2, 0).reshape(-1, states.shape[0])
 
@@ -126,8 +127,8 @@ def _whole(kind: str, flat: np.ndarray, length: int) -> np.ndarray:
     """The inverse of ``_flat``."""
     if kind == "hidden":
         return flat
-    if POWERS[kind] == 0:
+    if _power(kind) == 0:
         return flat[0]
-    if POWERS[kind] == 1:
+    if _power(kind) == 1:
         return flat.transpose(1, 0, 2)
     return flat.reshape(length, length, -1).transpose(2, 0, 1)

@@ -18,7 +18,7 @@ from safetensors.numpy import load_file
 
 from tmkd.distributed import Processes
 from tmkd.errors import DamagedArtifact
-from tmkd.shards import BATCH, as_numbers, pack, unpack, write_parts
+from tmkd.store.shards import BATCH, as_numbers, pack, unpack, write_parts
 
 
 def write_soft_labels(

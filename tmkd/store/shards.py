@@ -5,7 +5,6 @@ A part is renamed into place when it is whole: a kill costs the part under way a
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -14,7 +13,8 @@ from datasets import Dataset
 from safetensors.numpy import save_file
 
 from tmkd.distributed import Processes
-from tmkd.memmap import letting_go
+from tmkd.store.disk import written_whole
+from tmkd.store.memmap import letting_go
 
 ID_BYTES = 16
 BATCH = 10_000  # rows whose ids are Python objects at once
@@ -54,11 +54,10 @@ def write_parts(
                 done(len(rows))
                 continue
             part = tokens.select(rows)
-            temporary = path.with_suffix(".writing")
             arrays = {"ids": np.concatenate(list(ids_of(part))), **make(part)}
             # safetensors writes memory as it lies, whatever order of axes the array gives it
-            save_file({name: np.ascontiguousarray(values) for name, values in arrays.items()}, temporary)
-            os.replace(temporary, path)
+            with written_whole(path) as temporary:
+                save_file({name: np.ascontiguousarray(values) for name, values in arrays.items()}, temporary)
             made += len(rows)
     return made
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import platform
 import subprocess
 from collections.abc import Iterable, Mapping
@@ -12,6 +11,8 @@ from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+from tmkd.store.disk import written_whole
 
 COMPUTED_ON = "computed_on"  # of a manifest: the machines; and the file that holds them until it is published
 PACKAGES = ("tmkd", "torch", "transformers", "datasets", "numpy", "scikit-learn", "bm25s")
@@ -60,8 +61,8 @@ def note_machines(scratch: Path, machines: Iterable[Mapping[str, Any]]) -> None:
     if known != before:
         file = scratch / f"{COMPUTED_ON}.json"
         scratch.mkdir(parents=True, exist_ok=True)
-        file.with_suffix(".writing").write_text(json.dumps(known))
-        os.replace(file.with_suffix(".writing"), file)
+        with written_whole(file) as temporary:
+            temporary.write_text(json.dumps(known))
 
 
 def noted_machines(scratch: Path) -> list[dict[str, Any]] | None:

@@ -15,7 +15,7 @@ def chance(
     ranking: bool,
     parts: Sequence[str] | np.ndarray | None = None,
 ) -> dict[str, float]:
-    """Return the metrics of ``tmkd.metrics.evaluate`` for answers that do not look at the pairs.
+    """Return the metrics of ``tmkd.evaluation.metrics.evaluate`` for answers that do not look at the pairs.
 
     Accuracy is that of one class for all pairs, the most frequent of the training split (the test split's own could not
     be known); auc is 1/2; map, mrr and ndcg are expected values, where every order of a question's passages is as

@@ -1,0 +1,55 @@
+"""Files that appear whole or not at all, and what is said of one that cannot be read."""
+
+import hashlib
+
+import pytest
+
+from tmkd.errors import DamagedArtifact, DataError
+from tmkd.store.disk import reading_from, sha256, written_whole
+
+
+@pytest.mark.parametrize("durable", [False, True])
+def test_a_file_appears_whole_in_place_of_the_one_before(tmp_path, durable):
+    path = tmp_path / "figure.png"
+    path.write_text("old")
+    with written_whole(path, durable=durable) as temporary:
+        assert temporary.suffix == ".png"  # what draws a figure goes by it
+        temporary.write_text("new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("name", [None, "elsewhere"])
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, name):
+    path = tmp_path / "table.md"
+    path.write_text("old")
+
+    def fails(temporary):
+        temporary.write_text("half")
+        raise KeyError
+
+    with pytest.raises(KeyError), written_whole(path, tmp_path / name if name else None) as temporary:
+        fails(temporary)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_checksum_is_that_of_the_bytes(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"\x00\r\n\xff")
+    assert sha256(path) == sha256(str(path)) == hashlib.sha256(b"\x00\r\n\xff").hexdigest()
+
+
+def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path):
+    path = tmp_path / "gone"
+    with (
+        pytest.raises(DamagedArtifact, match=r"^\S+gone cannot be read \(No such file or directory\)\.$"),
+        reading_from(path),
+    ):
+        sha256(path)
+    with (
+        pytest.raises(DataError, match=r"^data\.test: \S+gone cannot be read \(.*\); check the path\.$"),
+        reading_from(path, DataError, "check the path", setting="data.test"),
+    ):
+        sha256(path)

@@ -1,0 +1,1 @@
+"""Results on disk: how they are called, written whole, found again and read."""

@@ -1,0 +1,83 @@
+"""What a disk may answer, as sentences; a file's checksum; and files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from safetensors import SafetensorError
+
+from tmkd.errors import ConfigError, DamagedArtifact, TmkdError
+
+ALMOST_FULL = 1 << 20  # bytes
+
+
+@contextmanager
+def writing_to(root: Path, setting: str = "paths.artifacts") -> Iterator[None]:
+    """Turn what a disk may answer into a sentence: no permission, no space left."""
+    try:
+        yield
+    except PermissionError as error:
+        raise ConfigError(f"No permission to write {error.filename or root}; choose another {setting}.") from None
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise _full(root) from None
+        if error.errno in (errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG):
+            raise ConfigError(f"Cannot write under {root} ({error.strerror}); choose another {setting}.") from None
+        raise
+    except (RuntimeError, SafetensorError) as error:  # torch and safetensors wrap what the disk said in their own
+        if "No space left" in str(error) or shutil.disk_usage(root).free < ALMOST_FULL:
+            raise _full(root) from None
+        raise
+
+
+def _full(root: Path) -> TmkdError:
+    return TmkdError(f"No space left under {root}; free some and run again: what was done is kept.")
+
+
+@contextmanager
+def reading_from(
+    path: str | Path, raises: type[TmkdError] = DamagedArtifact, remedy: str = "", setting: str = ""
+) -> Iterator[None]:
+    """Turn an OSError into one sentence: the file cannot be read, why, and what to do.
+
+    Args:
+        raises: DamagedArtifact for what was published, else the error of whoever reads.
+        remedy: what to do.
+        setting: where the path comes from.
+    """
+    try:
+        yield
+    except OSError as error:
+        where, then = (f"{setting}: " if setting else ""), (f"; {remedy}" if remedy else "")
+        raise raises(f"{where}{path} cannot be read ({error.strerror or error}){then}.") from None
+
+
+def sha256(path: str | Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hexadecimal (OSError; ``reading_from`` makes a sentence of it)."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def written_whole(path: Path, by_way_of: Path | None = None, durable: bool = False) -> Iterator[Path]:
+    """Give a name to write to; what lies there is renamed to ``path`` at the end, or removed where writing failed.
+
+    Args:
+        by_way_of: the name, on the same disk; else it is beside ``path`` and has the same suffix.
+        durable: the content is on the disk before the name is, so that a power cut leaves all or nothing.
+    """
+    temporary = by_way_of or path.with_name(f"{path.stem}.writing{path.suffix}")
+    try:
+        yield temporary
+        if durable:
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
