@@ -34,12 +34,13 @@ BENCHMARK = Benchmark(
 
 def run(contender: str, case: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Score the corpus; return ``seconds`` and the checksum of what was published."""
-    from benchmarks import simulated
-    from tmkd.artifacts import MODEL
-    from tmkd.models.classifier import PairClassifier
     from tmkd.pipelines.context import CORPUS
     from tmkd.pipelines.scoring import soft_labels
     from tmkd.pipelines.teachers import teachers
+
+    from benchmarks import simulated
+    from tmkd.artifacts import MODEL
+    from tmkd.models.classifier import PairClassifier
 
     context = simulated.context(folder, folder / "corpus.jsonl")
     teacher = teachers(context)[0]

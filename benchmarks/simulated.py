@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tmkd.pipelines.context import RunContext
 
 from tmkd.config import Config, resolve
-from tmkd.pipelines.context import RunContext
 
 CHUNK = 50_000
 WORDS = np.array(list("abcdefghijklmnopqrstuvwxyz"))  # a token each, to the smoke experiment's tokeniser

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 from scipy.special import softmax
+from tmkd.pipelines.context import RunContext
+from tmkd.pipelines.scoring import soft_labels
 
 from tests.pipeline.running import ROOT, compose_at
 from tmkd.artifacts import MODEL
@@ -12,8 +14,6 @@ from tmkd.models.classifier import PairClassifier
 from tmkd.models.encoder import load_encoder
 from tmkd.pipelines import stage0, stage3
 from tmkd.pipelines.arms import check_arms
-from tmkd.pipelines.context import RunContext
-from tmkd.pipelines.scoring import soft_labels
 from tmkd.soft_labels import read_soft_labels
 from tmkd.training.predict import predict
 

@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from tmkd.pipelines.context import RunContext
 
 from tests.pipeline.running import ROOT, compose_at
 from tmkd.artifacts import ArtifactStore
@@ -14,7 +15,6 @@ from tmkd.config import vary
 from tmkd.errors import ConfigError
 from tmkd.models.classifier import PairClassifier
 from tmkd.pipelines import exits, stage2, stage3
-from tmkd.pipelines.context import RunContext
 from tmkd.training.predict import predict
 
 SMALL = [

@@ -7,6 +7,9 @@ import json
 import numpy as np
 import pytest
 import torch
+from tmkd.pipelines.classifiers import predictions
+from tmkd.pipelines.context import RunContext
+from tmkd.pipelines.planned import PlannedContext, walk
 
 from tests.pipeline.running import compose_at
 from tmkd.artifacts import open_artifact
@@ -16,9 +19,6 @@ from tmkd.metrics import evaluate
 from tmkd.models.classifier import PairClassifier
 from tmkd.models.encoder import load_encoder
 from tmkd.pipelines import stage1, stage2, stage3
-from tmkd.pipelines.classifiers import predictions
-from tmkd.pipelines.context import RunContext
-from tmkd.pipelines.planned import PlannedContext, walk
 from tmkd.reranker import Reranker
 
 SMALL = [

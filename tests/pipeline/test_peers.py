@@ -12,16 +12,16 @@ import time
 import numpy as np
 import psutil
 import pytest
+import tmkd.pipelines.student_spec
 import torch
 from safetensors.numpy import load_file
+from tmkd.pipelines.classifiers import predictions
 
-import tmkd.pipelines.student_spec
 import tmkd.training.fit
 from tests.pipeline.running import ROOT, compose_at
 from tmkd.artifacts import MODEL
 from tmkd.errors import ConfigError
 from tmkd.pipelines import stage2, stage3
-from tmkd.pipelines.classifiers import predictions
 from tmkd.training import callbacks
 
 pytestmark = pytest.mark.slow  # a minute and more

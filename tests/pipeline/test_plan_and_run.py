@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
+from tmkd.pipelines.planned import PlannedContext, walk
 
 from tmkd.checks import check
 from tmkd.config import resolve
 from tmkd.pipelines import stage1, stage2, stage3
 from tmkd.pipelines.estimate import estimate
-from tmkd.pipelines.planned import PlannedContext, walk
 
 ROOT = Path(__file__).parents[2]
 READ = ("task", "corpus", "overlap", "tokens", "encoder", "comparison")

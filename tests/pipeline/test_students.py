@@ -7,6 +7,9 @@ import json
 import numpy as np
 import pytest
 import torch
+from tmkd.pipelines.classifiers import new_student
+from tmkd.pipelines.context import CORPUS, RunContext
+from tmkd.pipelines.encoders import encoder_source, student_identity
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import BertConfig, BertModel, GPT2Config, GPT2Model, GPT2Tokenizer
 
@@ -19,9 +22,6 @@ from tmkd.models.classifier import PairClassifier
 from tmkd.models.encoder import load_encoder
 from tmkd.models.tiny import letter_tokenizer
 from tmkd.pipelines import stage2, stage3, teachers
-from tmkd.pipelines.classifiers import new_student
-from tmkd.pipelines.context import CORPUS, RunContext
-from tmkd.pipelines.encoders import encoder_source, student_identity
 from tmkd.training.predict import predict
 
 SMALL = [

@@ -4,6 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tmkd.pipelines.context import RunContext
+from tmkd.pipelines.objective import objective_spec
+from tmkd.pipelines.teachers import check_roster
+from tmkd.pipelines.trial import try_encoders
 
 from tmkd.artifacts import Artifact
 from tmkd.config import (
@@ -23,10 +27,6 @@ from tmkd.config import (
 from tmkd.errors import ConfigError, ModelError
 from tmkd.pipelines import stage2, stage3
 from tmkd.pipelines.arms import SEEDS_APART, baseline, check_arms, make_arm
-from tmkd.pipelines.context import RunContext
-from tmkd.pipelines.objective import objective_spec
-from tmkd.pipelines.teachers import check_roster
-from tmkd.pipelines.trial import try_encoders
 
 TEACHERS = [Artifact(Path(f"teacher-{number}"), {"key": str(number)}) for number in range(3)]
 

@@ -7,6 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from datasets import Dataset
+from tmkd.pipelines.context import RunContext
+from tmkd.pipelines.cuts import cut_of, length_settings
 from transformers import GPT2Tokenizer
 
 from tests.pipeline.running import compose_at
@@ -16,8 +18,6 @@ from tmkd.data.batching import tokenise
 from tmkd.data.cutting import count_cut
 from tmkd.models.encoder import load_encoder
 from tmkd.pipelines import cuts
-from tmkd.pipelines.context import RunContext
-from tmkd.pipelines.cuts import cut_of, length_settings
 
 ROWS = Dataset.from_dict(
     {

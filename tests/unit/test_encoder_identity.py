@@ -3,15 +3,15 @@
 import shutil
 
 import pytest
+from tmkd.pipelines.context import RunContext
+from tmkd.pipelines.encoders import encoder_source
+from tmkd.pipelines.specs import encoder_spec
 
 from tmkd.config import Config, EncoderConfig, StudentConfig
 from tmkd.errors import ModelError
 from tmkd.models import hub
 from tmkd.models.embedded import WEIGHTS_SHA256
 from tmkd.models.encoder import load_encoder
-from tmkd.pipelines.context import RunContext
-from tmkd.pipelines.encoders import encoder_source
-from tmkd.pipelines.specs import encoder_spec
 
 FIRST, SECOND = "1" * 40, "2" * 40
 NAME = "people/encoder"

@@ -4,6 +4,9 @@ import logging
 
 import pytest
 from datasets import Dataset
+from tmkd.pipelines.context import RunContext
+from tmkd.pipelines.overlap import check_overlaps, corpus_overlap
+from tmkd.pipelines.planned import PlannedContext, walk
 
 from tests.pipeline.running import compose_at
 from tmkd.data import overlap as counting
@@ -11,9 +14,6 @@ from tmkd.data.overlap import overlap
 from tmkd.data.schema import pair_id
 from tmkd.errors import ConfigError, DataError
 from tmkd.pipelines import stage0, stage1
-from tmkd.pipelines.context import RunContext
-from tmkd.pipelines.overlap import check_overlaps, corpus_overlap
-from tmkd.pipelines.planned import PlannedContext, walk
 
 TEST, VALIDATION = "Why does the heart beat faster when we run?", "What makes the tides rise and fall?"  # of data/smoke
 TRAIN = "How long does the Earth take to go around the Sun?"

@@ -11,14 +11,14 @@ import pytest
 from datasets import Dataset
 from hydra import compose, initialize_config_dir
 from rich.console import Console
+from tmkd.pipelines.planned import NotMadeYet, PlannedContext, PlanningStore, walk
+from tmkd.pipelines.teachers import best_teacher
 
 from tmkd.checks import check
 from tmkd.config import resolve
 from tmkd.pipelines import calibration, plan
 from tmkd.pipelines.calibration import Trial, timed
 from tmkd.pipelines.estimate import estimate, try_member
-from tmkd.pipelines.planned import NotMadeYet, PlannedContext, PlanningStore, walk
-from tmkd.pipelines.teachers import best_teacher
 from tmkd.report.plan_table import PlanRow, duration, print_plan
 
 ROOT = Path(__file__).parents[2]

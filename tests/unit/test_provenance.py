@@ -6,6 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from tmkd.pipelines.context import RunContext
+from tmkd.pipelines.speed import machine
 
 from tests.pipeline.running import compose_at
 from tmkd.artifacts import ArtifactStore
@@ -14,8 +16,6 @@ from tmkd.data.batching import tokenise
 from tmkd.errors import ConfigError
 from tmkd.identity import key
 from tmkd.pipelines import ray_scoring
-from tmkd.pipelines.context import RunContext
-from tmkd.pipelines.speed import machine
 from tmkd.provenance import note_machines, processor
 from tmkd.training.runtime import Runtime, resolve_runtime
 

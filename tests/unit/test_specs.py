@@ -4,12 +4,12 @@ import os
 from dataclasses import replace
 
 import pytest
+from tmkd.pipelines.specs import corpus_spec, encoder_spec, soft_spec, student_spec, task_spec, teacher_spec
 
 from tmkd.config import Config, EncoderConfig, StudentConfig, TeacherConfig
 from tmkd.disk import sha256
 from tmkd.identity import VERSIONS, key
 from tmkd.models.encoder import load_encoder
-from tmkd.pipelines.specs import corpus_spec, encoder_spec, soft_spec, student_spec, task_spec, teacher_spec
 
 RAW = {"python": "3.11"}
 

@@ -6,7 +6,7 @@ import functools
 from typing import Any
 
 from tmkd.checks.method import WITHOUT_TEACHER
-from tmkd.config import ArmConfig, Config, teaching
+from tmkd.config import ArmConfig, teaching
 from tmkd.errors import ConfigError
 from tmkd.experiment.check_student import check_language, check_student_exits, check_terms
 from tmkd.experiment.experiment import Experiment

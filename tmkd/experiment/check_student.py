@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tmkd.checks.method import POOLED
 from tmkd.config import StudentConfig, TeacherConfig, encoder_of
 from tmkd.errors import ConfigError, ModelError
 from tmkd.experiment.experiment import Experiment

@@ -29,7 +29,9 @@ class Experiment:
     def __init__(self, config: Config, of: Experiment | None = None) -> None:
         self.config = config
         # Now, since all processes must join: later on, one might hold the lock of a result that another waits for.
-        self.context = of.context if of else RunContext(config.paths.artifacts, config.runtime, _processes(config))
+        self.context: RunContext = (
+            of.context if of else RunContext(config.paths.artifacts, config.runtime, _processes(config))
+        )
         self._of = of
         self._varied: dict[str, Experiment] = {}
         for length, names in length_settings(config).items():

@@ -15,7 +15,7 @@ FIRST = ": peer 1"
 
 
 def members(experiment: Experiment) -> list[Experiment]:
-    """Return the experiment of each student that an arm trains together, in order; its own where it trains one alone."""
+    """Return the experiment of each student that an arm trains together, in order; its own where there is one."""
     if experiment.config.method.online.kind == "none":
         return [experiment]
     return [experiment.varied({"student": changes}) for changes in _changes(experiment.config.method.online)]

@@ -190,5 +190,5 @@ def _peers(arm: Arm, seed: int) -> list[TrainedPeer]:
     """Return an arm's students of one seed, in the order of its peers."""
     [objective] = arm.objectives
     each = tuple(fine_tuned(arm, own, objective, seed, arm.name) for own in members(arm.experiment))
-    together = Peers(Online(arm.experiment.config.method.online), each, seed, arm.name)
-    return [TrainedPeer(student, together, number) for number, student in enumerate(each, start=1)]
+    together = Peers(Online(arm.experiment.config.method.online), seed, each, arm.name)
+    return [TrainedPeer(together, number, student) for number, student in enumerate(each, start=1)]

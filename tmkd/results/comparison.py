@@ -102,7 +102,9 @@ class Comparison(Result):
             answers = entry.predictor
             made = [[member.build(context) for member in members] for members in entry.members]
             each = members_of[entry.arm] = [member for members in made for member in members]
-            scores = [np.mean([probabilities(member, "test", answers) for member in members], axis=0) for members in made]
+            scores = [
+                np.mean([probabilities(member, "test", answers) for member in members], axis=0) for members in made
+            ]
             # members run one after the other
             seconds = sum(1 / _speed(context, member, answers) for member in entry.members[0])
             row = make_row(

@@ -12,7 +12,7 @@ from tmkd.config import CorpusConfig, DataConfig, settings
 from tmkd.data import readers
 from tmkd.data.schema import SPLITS
 from tmkd.results.context import RunContext
-from tmkd.results.node import Result, merged, outside, unless
+from tmkd.results.node import Result, outside, unless
 from tmkd.results.rows import CORPUS, Rows
 from tmkd.results.task import Task, counted, task_settings
 

@@ -170,7 +170,7 @@ class CorpusText:
     def read(
         self, context: RunContext, tokenizer: PreTrainedTokenizerBase, share: float, seed: int
     ) -> tuple[MaskedPairs, MaskedPairs | None]:
-        """Return a share of the text to learn from, and that of the passages that are held out (None: there are none)."""
+        """Return a share of the text to learn from, and the text that is held out (None: there is none)."""
         from tmkd.data.masking import MaskedPairs
         from tmkd.data.splits import draw_pairs, held_out
 

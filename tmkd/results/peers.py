@@ -64,8 +64,8 @@ class Peers(Result):
     kind: ClassVar[str] = "peers"
 
     online: Online
-    peers: tuple[Student, ...] = spelled_out()
     seed: int
+    peers: tuple[Student, ...] = spelled_out()
     called: str = outside(default="peers")
 
     @property
@@ -143,9 +143,9 @@ class TrainedPeer(Classifier):
     kind: ClassVar[str] = "stage2"
     alone: ClassVar[bool] = True
 
-    student: Student = merged()
     peers: Peers
     peer: int
+    student: Student = merged()
 
     @property
     def what(self) -> str:

@@ -20,7 +20,19 @@ NAMES = ("name", "column", "stands_in")
 BUILT = ("packages", "questions", "negatives", "passage_words")  # of the documentation task
 TABLE = ("question", "passage", "label", "question_id", "labels", "validation_share", "on_bad_row")
 UNREAD: dict[str, tuple[str, ...]] = {
-    "documentation": (*NAMES, *TABLE, "separator", "quoting", "packages", "train", "validation", "test", "path", "subset", "revision"),
+    "documentation": (
+        *NAMES,
+        *TABLE,
+        "separator",
+        "quoting",
+        "packages",
+        "train",
+        "validation",
+        "test",
+        "path",
+        "subset",
+        "revision",
+    ),
     "files": (*NAMES, *BUILT, "train", "validation", "test", "path", "subset", "revision"),
     "hub": (*NAMES, *BUILT, "path", "subset", "revision", "separator"),
 }
