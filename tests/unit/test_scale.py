@@ -7,12 +7,12 @@ import sys
 import pytest
 from hydra import compose, initialize_config_dir
 from pyarrow.fs import LocalFileSystem
-from tmkd.pipelines.ray_scoring import open_storage
 
 from tmkd.checks import check
 from tmkd.cli.launch import PLUGINS, launch, missing_plugin
 from tmkd.config import RayConfig, RuntimeConfig, resolve, settings
 from tmkd.errors import ConfigError
+from tmkd.results.ray_scoring import open_storage
 from tmkd.shipped import CONF
 
 
