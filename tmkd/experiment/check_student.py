@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tmkd.checks.method import POOLED
 from tmkd.config import StudentConfig, TeacherConfig, encoder_of
 from tmkd.errors import ConfigError, ModelError
 from tmkd.experiment.experiment import Experiment
@@ -83,7 +84,7 @@ def check_terms(experiment: Experiment, arm: str, names: Sequence[str]) -> None:
                 raise ConfigError(
                     f"method.terms.{name}, for the arm {arm}: '{term.loss}' compares token with token, so expected "
                     f"teacher {number} to have the student's tokenizer and max_length ({student.tokens[1]}), but they "
-                    "differ; choose a term that reads one vector a pair ({', '.join(POOLED)}) or another teacher."
+                    f"differ; choose a term that reads one vector a pair ({', '.join(POOLED)}) or another teacher."
                 )
 
 
