@@ -28,6 +28,8 @@ from tmkd.results.work import Member, Work
 if TYPE_CHECKING:
     from tmkd.models.classifier import PairClassifier
 
+LEARNT = ("teachers", "targets", "objective", "loss", "temperature", "weights", "terms")  # saved with the model
+
 
 @dataclass(frozen=True)
 class SoftLoss:
@@ -103,6 +105,7 @@ class Stage1Student(Classifier):
 
         torch.manual_seed(self.seed)
         model, rows = self.untrained(context), self.corpus.rows()
+        model.objective = {name: self.spec[name] for name in LEARNT if name in self.spec}
         tokens = rows.read_by(context, model)
         tokens = draw_pairs(tokens, max(1, round(len(tokens) * self.share)))
         losses, states = state_terms(context, self.terms, model, self.teachers, self.weights, rows, tokens)

@@ -16,7 +16,7 @@ from tmkd.metrics import main_metric
 from tmkd.results.architecture import Architecture
 from tmkd.results.classifier import Classifier, learning, validator, write_classifier
 from tmkd.results.context import RunContext
-from tmkd.results.node import Result, merged, outside, unless
+from tmkd.results.node import Result, identity, merged, outside, unless
 from tmkd.results.objective import Objective
 from tmkd.results.soft_labels import SoftLabels, soft_targets
 from tmkd.results.stage1 import student_member
@@ -133,6 +133,7 @@ class Student(Classifier):
             targets, weights = soft_targets(context, own.teachers, rows, average, tokens, own.weights)
         more, states = state_terms(context, self.terms, model, own.teachers, own.weights, rows, tokens)
         model.predicting = own.predicting
+        model.objective = own.identity() | ({"terms": identity(self.terms)} if self.terms else {})
         terms = [*own.terms(), *more, *self._exit_losses(model.predicting)]
         return PreparedStudent(model, PairDataset(tokens, targets, weights, states), terms)
 
