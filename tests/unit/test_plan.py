@@ -200,6 +200,19 @@ def test_what_is_there_asks_for_nothing_that_it_was_made_from(planned, tmp_path)
     estimate(experiment.context, again, lambda *_: pytest.fail("there is nothing to calibrate for"))
 
 
+def test_what_a_stage_of_its_own_would_make_again_is_planned(planned, tmp_path):
+    """Stage 1 asks for its students and their soft labels, whether or not those of stage 2 are there."""
+    experiment, results = planned("method=tmkd")
+    for result in results:
+        publish(experiment, result, validation={"map": 0.5})
+    gone = {result for result in results if result.kind == "stage1" or result.what.endswith("on corpus")}
+    assert len(gone) == 3  # a student, and a set of soft labels from each teacher
+    for result in gone:
+        shutil.rmtree(tmp_path / "artifacts" / result.name)
+    again = plan.planned(experiment)
+    assert {result for result in again if result.find(experiment.context) is None} == gone
+
+
 def test_run_prints_a_line_a_stage_in_the_order_of_the_run(planned, monkeypatch, capsys):
     monkeypatch.setattr(plan, "try_member", tried)
     experiment, _ = planned("method=tmkd")

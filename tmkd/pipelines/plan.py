@@ -11,7 +11,7 @@ from tmkd.experiment.check import check_arms
 from tmkd.experiment.entries import student_entries, teacher_entries
 from tmkd.experiment.experiment import Experiment
 from tmkd.experiment.overlap import check_overlaps
-from tmkd.experiment.students import corpus_labels
+from tmkd.experiment.students import corpus_labels, stage1_students
 from tmkd.identity import VERSIONS
 from tmkd.pipelines.estimate import estimate, try_member
 from tmkd.report.plan_table import duration, print_plan
@@ -56,7 +56,7 @@ def planned(experiment: Experiment) -> list[Result]:
     arms = resolve_arms(experiment, Experiment.best_so_far)
     entries = [*student_entries(arms), *teacher_entries(experiment, Experiment.best_so_far)]
     roots: list[Result] = [teacher for arm in arms for teacher in arm.teachers]
-    roots += [labels for arm in arms for labels in corpus_labels(arm)]
+    roots += [result for arm in arms for result in (*corpus_labels(arm), *stage1_students(arm))]
     roots += [member for entry in entries for members in entry.members for member in members]
     roots += [
         Speed.measured(experiment.context, member, entry.predictor) for entry in entries for member in entry.members[0]
