@@ -34,11 +34,12 @@ BENCHMARK = Benchmark(
 
 def run(contender: str, case: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Score the corpus; return ``seconds`` and the checksum of what was published."""
-    from benchmarks import simulated
-    from tmkd.models.classifier import PairClassifier
     from tmkd.pipelines.context import CORPUS
     from tmkd.pipelines.scoring import soft_labels
     from tmkd.pipelines.teachers import teachers
+
+    from benchmarks import simulated
+    from tmkd.models.classifier import PairClassifier
     from tmkd.store.artifacts import MODEL
 
     context = simulated.context(folder, folder / "corpus.jsonl")

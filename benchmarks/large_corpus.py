@@ -33,12 +33,13 @@ def run(contender: str, case: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Take a corpus through stage 1; return the seconds, and the peak memory so far, of each phase."""
     import shutil
 
-    from benchmarks import simulated
-    from tmkd.models.classifier import PairClassifier
-    from tmkd.pipelines import stage1
     from tmkd.pipelines.context import CORPUS
     from tmkd.pipelines.scoring import soft_labels
     from tmkd.pipelines.teachers import teachers
+
+    from benchmarks import simulated
+    from tmkd.models.classifier import PairClassifier
+    from tmkd.pipelines import stage1
     from tmkd.store.artifacts import MODEL
 
     here, corpus = folder / f"run-{contender}", folder / f"{contender}.jsonl"

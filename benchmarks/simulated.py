@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-from tmkd.config import Config, check, resolve
 from tmkd.pipelines.context import RunContext
+
+from tmkd.config import Config, resolve
 
 CHUNK = 50_000
 WORDS = np.array(list("abcdefghijklmnopqrstuvwxyz"))  # a token each, to the smoke experiment's tokeniser
@@ -34,6 +34,7 @@ def checked(folder: Path, settings: Sequence[str]) -> Config:
     """Return the checked config of the command line's settings; paths lie under ``folder``."""
     from hydra import compose, initialize_config_dir
 
+    from tmkd.config import check
     from tmkd.shipped import CONF
 
     paths = [f"paths.{name}={folder / name}" for name in ("artifacts", "reports", "runs")]

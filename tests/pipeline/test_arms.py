@@ -1,5 +1,8 @@
 """Arms with settings of their own: each is judged by its own, and never by another's."""
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -7,12 +10,14 @@ from scipy.special import softmax
 
 from tests.pipeline.running import ROOT, compose_at
 from tmkd.errors import ConfigError
+from tmkd.experiment.check import check_arms
+from tmkd.experiment.experiment import Experiment
 from tmkd.models.classifier import PairClassifier
 from tmkd.models.encoder import load_encoder
 from tmkd.pipelines import stage0, stage3
-from tmkd.pipelines.arms import check_arms
-from tmkd.pipelines.context import RunContext
-from tmkd.pipelines.scoring import soft_labels
+from tmkd.results.classifier import Classifier
+from tmkd.results.node import outside
+from tmkd.results.soft_labels import SoftLabels
 from tmkd.store.artifacts import MODEL
 from tmkd.store.soft_labels import read_soft_labels
 from tmkd.training.predict import predict
@@ -25,19 +30,19 @@ JOINED = sorted({str(path.with_suffix("")) for path in EXPERIMENTS} - set(ALONE)
 @pytest.mark.parametrize("experiment", JOINED)
 def test_experiment_joined_with_smoke_has_no_arm_that_its_models_are_too_small_for(tmp_path, monkeypatch, experiment):
     monkeypatch.chdir(ROOT)  # conf/data/smoke.yaml names its files from there
-    check_arms(RunContext(compose_at(tmp_path, f"experiment=[smoke,{experiment}]")))
+    check_arms(Experiment(compose_at(tmp_path, f"experiment=[smoke,{experiment}]")))
 
 
 def test_an_arms_own_settings_do_not_rule_out_the_other_arms_of_its_experiment(tmp_path):
-    context = RunContext(compose_at(tmp_path, "experiment=families"))
-    mixes = {context.varied(arm.set).config.method.mix for arm in context.config.method.arms.values()}
+    experiment = Experiment(compose_at(tmp_path, "experiment=families"))
+    mixes = {experiment.varied(arm.set).config.method.mix for arm in experiment.config.method.arms.values()}
     assert mixes == {"heads", "blend", "weigh"}
-    check_arms(context)
+    check_arms(experiment)
 
 
 def test_the_families_leave_out_no_way_of_training_together(tmp_path):
     config = compose_at(tmp_path, "experiment=families")
-    kinds = {RunContext(config).varied(arm.set).config.method.online.kind for arm in config.method.arms.values()}
+    kinds = {Experiment(config).varied(arm.set).config.method.online.kind for arm in config.method.arms.values()}
     assert kinds == {"none", "mutual", "codistillation", "together"}
 
 
@@ -45,7 +50,7 @@ def test_a_head_a_teacher_beside_one_head_for_all_is_named(tmp_path):
     with pytest.raises(
         ConfigError, match=r"method.mix: expected heads, where method.arms.mkd.targets is heads, got blend"
     ):
-        check_arms(RunContext(compose_at(tmp_path, "method=mkd", "method.mix=blend")))
+        check_arms(Experiment(compose_at(tmp_path, "method=mkd", "method.mix=blend")))
 
 
 @pytest.mark.parametrize(
@@ -73,15 +78,37 @@ def test_baseline_that_is_no_row_is_told_before_anything_is_trained(tmp_path):
 
 
 def test_teachers_of_arms_without_a_stage_1_ask_for_no_corpus(tmp_path):
-    check_arms(RunContext(compose_at(tmp_path, "experiment=smoke", "method=kd", "corpus=files", "corpus.path=nowhere")))
+    check_arms(Experiment(compose_at(tmp_path, "experiment=smoke", "method=kd", "corpus=files", "corpus.path=nowhere")))
 
 
 def test_teachers_that_are_there_are_found_without_looking_at_encoders(tmp_path, monkeypatch):
     # which takes seconds, as torch must be loaded
-    monkeypatch.setattr(stage0, "untrained", lambda *_: False)
-    monkeypatch.setattr(stage0, "teachers", lambda _: ["found"])
+    config = compose_at(tmp_path, "experiment=smoke", "method=kd", "+terms=rkd")
+    experiment = Experiment(config)
+    for teacher in experiment.teachers():
+        experiment.context.store.build(teacher.kind, teacher.spec, lambda _: {}, teacher.what)
     monkeypatch.delattr("tmkd.models.encoder.inspect_encoder")
-    assert stage0.run(compose_at(tmp_path, "experiment=smoke", "method=kd", "+terms=rkd")) == ["found"]
+    monkeypatch.setattr(stage0, "check_arms", lambda _: pytest.fail("arms were checked, and with them their encoders"))
+    assert [found.name for found in stage0.run(config)] == [teacher.name for teacher in experiment.teachers()]
+
+
+@dataclass(frozen=True, eq=False)
+class Saved(Classifier):
+    """A student that was never trained, some of whose heads predict."""
+
+    kind = "stage2"
+
+    predicting: list[int]
+    model: Any = outside()
+
+    @property
+    def what(self):
+        return "student"
+
+    def make(self, context, work):
+        self.model.predicting = self.predicting
+        self.model.save(work / MODEL)
+        return {}
 
 
 def test_student_teaches_by_the_heads_that_predict_and_not_by_one_that_learnt_nothing(tmp_path):
@@ -89,17 +116,12 @@ def test_student_teaches_by_the_heads_that_predict_and_not_by_one_that_learnt_no
     torch.manual_seed(0)
     encoder = load_encoder(source="tiny")
     model = PairClassifier(encoder, ["gold", "taught"], ["wrong", "right"], 32, heads_alike=False)
-
-    def make(work):
-        model.save(work / MODEL)
-        return {}
-
-    context = RunContext(compose_at(tmp_path, "experiment=smoke", "runtime.precision=fp32"))
-    tokens = context.tokens("validation", model.tokenizer, model.max_length)
+    experiment = Experiment(compose_at(tmp_path, "experiment=smoke", "runtime.precision=fp32"))
+    context, rows = experiment.context, experiment.task.rows("validation")
+    tokens = rows.read_by(context, model)
     heads = predict(model, tokens, context.runtime)
     assert np.abs(heads[:, 0] - heads[:, 1]).max() > 0.01
     for predicting, expected in (([1], heads[:, 1]), ([0, 1], np.log(softmax(heads, axis=-1).mean(axis=1)))):
-        model.predicting = predicting
-        student = context.store.build("stage2", {"heads": predicting}, make, "student")
-        scored = read_soft_labels(soft_labels(context, student, "validation").folder(), tokens["id"])
+        scored = SoftLabels(Saved(predicting, model), rows).build(context)
+        scored = read_soft_labels(scored.folder(), tokens["id"])
         np.testing.assert_allclose(scored, expected, atol=1e-5)

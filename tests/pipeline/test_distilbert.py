@@ -6,6 +6,9 @@ import json
 
 import pytest
 import torch
+from tmkd.pipelines.context import CORPUS, RunContext
+from tmkd.pipelines.encoders import encoder_source
+from tmkd.pipelines.language import _text, distilled_encoder, language_teacher
 from transformers import BertConfig, BertForMaskedLM, BertModel
 
 from tests.pipeline.running import ROOT, compose_at
@@ -16,9 +19,6 @@ from tmkd.models.encoder import load_encoder
 from tmkd.models.tiny import letter_tokenizer
 from tmkd.pipelines import stage1, stage2, stage3, student_spec
 from tmkd.pipelines.arms import arms
-from tmkd.pipelines.context import CORPUS, RunContext
-from tmkd.pipelines.encoders import encoder_source
-from tmkd.pipelines.language import _text, distilled_encoder, language_teacher
 from tmkd.store.artifacts import ArtifactStore, open_artifact
 
 SMALL = [

@@ -10,9 +10,10 @@ import pytest
 from tests.pipeline.running import ROOT, compose_at
 from tmkd.config import check, vary
 from tmkd.errors import ConfigError
+from tmkd.experiment.experiment import Experiment
 from tmkd.models.classifier import PairClassifier
-from tmkd.pipelines import exits, stage2, stage3
-from tmkd.pipelines.context import RunContext
+from tmkd.pipelines import stage2, stage3
+from tmkd.results import exits
 from tmkd.store.artifacts import ArtifactStore
 from tmkd.training.predict import predict
 
@@ -70,15 +71,16 @@ def test_every_exit_and_leaving_early_have_rows_below_the_deepest(whole):
 
 def test_rows_of_exits_are_what_the_saved_model_says_when_it_stops_there(whole):
     home, before, config = whole
-    context = RunContext(config)
+    experiment = Experiment(config)
+    context, test = experiment.context, experiment.task.rows("test")
     trained = [student for name in artifacts(home, "stage2") - before if (student := stored(home, name))]
     assert len(trained) == 2
     for student in trained:
         model = PairClassifier.load(student.folder("model"), attention="eager").to(context.runtime.device)
-        tokens = context.tokens("test", model.tokenizer, model.max_length)
+        tokens = test.read_by(context, model)
         median = float(np.median(exits.probabilities(student, "test", exits.Predictor(1)).max(axis=-1)))
         early = exits.Predictor(threshold=median)
-        for predictor in (*exits.predictors(config)[1:], early):
+        for predictor in (*exits.predictors(config.student)[1:], early):
             said = predict(model, tokens, context.runtime, answer=exits.answer(model, predictor))[:, 0]
             np.testing.assert_allclose(exits.probabilities(student, "test", predictor), said, atol=1e-5)
         assert 0.4 < exits.leaving([student], "test", early)["leaving"]["1"] < 0.6

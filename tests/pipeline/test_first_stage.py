@@ -12,13 +12,13 @@ from tests.pipeline.running import compose_at
 from tmkd.errors import ConfigError
 from tmkd.evaluation.ensemble import average_probabilities
 from tmkd.evaluation.metrics import evaluate
+from tmkd.experiment.experiment import Experiment
 from tmkd.models.classifier import PairClassifier
 from tmkd.models.encoder import load_encoder
 from tmkd.pipelines import stage1, stage2, stage3
-from tmkd.pipelines.classifiers import predictions
-from tmkd.pipelines.context import RunContext
-from tmkd.pipelines.planned import PlannedContext, walk
+from tmkd.pipelines.plan import notes, planned
 from tmkd.reranker import Reranker
+from tmkd.results.classifier import predictions
 from tmkd.store.artifacts import open_artifact
 
 SMALL = [
@@ -48,7 +48,8 @@ def test_stage_1_alone_is_the_student_that_tmkd_starts_from_as_it_answers_itself
     assert name.startswith("stage1-") and then.manifest["spec"]["stage1"] == first.key
     logits = predictions(first, "test")
     assert len(logits) == heads
-    test = RunContext(config).rows("test")
+    experiment = Experiment(config)
+    test = experiment.task.rows("test").read(experiment.context)
     found = evaluate(average_probabilities(logits), np.array(test["label"]), test["question_id"][:], ranking=True)
     metrics = rows["stage 1 alone"]["metrics"]
     assert {metric: value["values"][0] for metric, value in metrics.items() if metric in found} == found
@@ -116,10 +117,9 @@ def test_plan_names_what_the_run_makes(tmp_path, settings):
     config = compose_at(tmp_path, *SMALL, *settings)
     stage3.run(config)
     made = {path.name for path in (tmp_path / "artifacts").glob("*-*")}
-    context = PlannedContext(config)
-    assert walk(context) == []
-    assert context.items and not any(item.missing for item in context.items.values())
-    new = compose_at(tmp_path / "new", *SMALL, *settings)
-    planned = PlannedContext(new)
-    walk(planned)
-    assert set(planned.items) <= made
+    again = Experiment(config)
+    there = planned(again)
+    assert there and all(result.find(again.context) is not None for result in there)
+    assert notes(again, there) == []
+    before = planned(Experiment(compose_at(tmp_path / "new", *SMALL, *settings)))
+    assert {result.name for result in before} <= made

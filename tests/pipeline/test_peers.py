@@ -12,15 +12,15 @@ import time
 import numpy as np
 import psutil
 import pytest
+import tmkd.pipelines.student_spec
 import torch
 from safetensors.numpy import load_file
+from tmkd.pipelines.classifiers import predictions
 
-import tmkd.pipelines.student_spec
 import tmkd.training.fit
 from tests.pipeline.running import ROOT, compose_at
 from tmkd.errors import ConfigError
 from tmkd.pipelines import stage2, stage3
-from tmkd.pipelines.classifiers import predictions
 from tmkd.store.artifacts import MODEL
 from tmkd.training import callbacks
 

@@ -10,9 +10,10 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from tmkd.config import check, resolve
+from tmkd.experiment.experiment import Experiment
 from tmkd.pipelines import stage1, stage2, stage3
 from tmkd.pipelines.estimate import estimate
-from tmkd.pipelines.planned import PlannedContext, walk
+from tmkd.pipelines.plan import notes, planned
 
 ROOT = Path(__file__).parents[2]
 READ = ("task", "corpus", "overlap", "tokens", "encoder", "comparison")
@@ -43,17 +44,18 @@ def composed(home, *overrides):
 def test_plan_names_exactly_what_the_run_then_makes(tmp_path, monkeypatch, overrides):
     monkeypatch.chdir(ROOT)  # conf/data/smoke.yaml names its files from there
     config = composed(tmp_path, *overrides)
-    planned = PlannedContext(config)
-    walk(planned)
-    assert all(item.missing for item in planned.items.values())
+    experiment = Experiment(config)
+    before = planned(experiment)
+    assert not any(result.find(experiment.context) for result in before)
     for stage in (stage1, stage2, stage3):
         stage.run(config)
     made = {path.name for path in (tmp_path / "artifacts").glob("[!.]*")}
-    assert set(planned.items) == {name for name in made if name.rpartition("-")[0] not in READ}
-    again = PlannedContext(config)
-    assert walk(again) == []
-    found = estimate(again.items, lambda works: pytest.fail("there is nothing to calibrate for"))
-    assert not any(row.missing for row in found.rows)
+    assert {result.name for result in before} == {name for name in made if name.rpartition("-")[0] not in READ}
+    again = Experiment(config)
+    there = planned(again)
+    assert notes(again, there) == []
+    found = estimate(again.context, there, lambda *_: pytest.fail("there is nothing to calibrate for"))
+    assert found.rows and not any(row.missing for row in found.rows)
 
 
 def plan(home, *overrides):

@@ -27,7 +27,7 @@ import os, signal, sys
 from pathlib import Path
 from datasets import load_from_disk
 from tmkd.config import RayConfig, RuntimeConfig
-from tmkd.pipelines.ray_scoring import score_with_ray
+from tmkd.results.ray_scoring import score_with_ray
 home, work, storage, kill_after = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
 left = kill_after
 def done(pairs):

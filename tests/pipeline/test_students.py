@@ -14,14 +14,14 @@ import tmkd.training.fit
 from tests.pipeline.running import ROOT, compose_at
 from tmkd.data.batching import tokenise
 from tmkd.errors import ConfigError
+from tmkd.experiment.experiment import Experiment
 from tmkd.models.bilstm import word_tokenizer
 from tmkd.models.classifier import PairClassifier
 from tmkd.models.encoder import load_encoder
 from tmkd.models.tiny import letter_tokenizer
-from tmkd.pipelines import stage2, stage3, teachers
-from tmkd.pipelines.classifiers import new_student
-from tmkd.pipelines.context import CORPUS, RunContext
-from tmkd.pipelines.encoders import encoder_source, student_identity
+from tmkd.pipelines import stage2, stage3
+from tmkd.results.node import identity
+from tmkd.results.rows import CORPUS
 from tmkd.training.predict import predict
 
 SMALL = [
@@ -88,25 +88,29 @@ def mixed(tmp_path_factory):
             "stage1.share=0.5",  # or the student's rows would be the soft labels' rows
         )
         stage3.run(config)
-    return home, RunContext(config), fitted
+    return home, Experiment(config), fitted
 
 
 def entry(folder, max_length):
     return f"{{learning_rate: 1e-3, epochs: 1, encoder: {{source: hub, name: {folder}, max_length: {max_length}}}}}"
 
 
-def scores(context, teacher, split):
+def trained(experiment):
+    return [teacher.build(experiment.context) for teacher in experiment.teachers()]
+
+
+def scores(context, teacher, rows):
     """A teacher's logits by pair, from the pair's own text, in another order than the pipeline's."""
     model = PairClassifier.load(teacher.folder("model"), attention="eager")
-    rows = context.rows(split)
+    rows = rows.read(context)
     rows = rows.select(range(len(rows) - 1, -1, -1))
     logits = predict(model, tokenise(rows, model.tokenizer, model.max_length), context.runtime)[:, 0]
     return dict(zip(rows["id"], logits))
 
 
 def test_each_teacher_reads_with_its_own_tokenizer_and_length(mixed):
-    _, context, _ = mixed
-    read = [PairClassifier.load(teacher.folder("model")) for teacher in teachers.teachers(context)]
+    _, experiment, _ = mixed
+    read = [PairClassifier.load(teacher.folder("model")) for teacher in trained(experiment)]
     assert [(model.encoder.config.model_type, model.max_length, model.pooling) for model in read] == [
         ("bert", 40, "first"),
         ("gpt2", 56, "last"),
@@ -117,9 +121,11 @@ def test_each_teacher_reads_with_its_own_tokenizer_and_length(mixed):
 
 def test_soft_labels_meet_their_pairs_whoever_reads_them(mixed):
     # joined by row, lengths or tokenizers would shift them and training would go on with another pair's labels
-    _, context, fitted = mixed
-    trained = teachers.teachers(context)
-    by_split = {split: [scores(context, teacher, split) for teacher in trained] for split in ("train", CORPUS)}
+    _, experiment, fitted = mixed
+    splits = (experiment.task.rows("train"), experiment.corpus.rows())
+    by_split = {
+        rows.split: [scores(experiment.context, teacher, rows) for teacher in trained(experiment)] for rows in splits
+    }
     taught = [(what, pairs) for what, pairs in fitted if pairs.soft_targets is not None]
     assert {what.partition(",")[0].partition(" of")[0] for what, _ in taught} == {
         "stage 1",
@@ -176,18 +182,19 @@ def test_bilstm_is_made_once_from_the_data_and_learns_in_both_stages(tmp_path):
 def test_bilstm_of_other_words_is_another_student(tmp_path):
     # its settings are the same: without the corpus in its identity, a student of other words would come back
     alone, together = (
-        RunContext(composed(tmp_path, *BILSTM, f"method={arms}", "corpus.pairs=20")) for arms in ("kd", "[kd,tmkd]")
+        Experiment(composed(tmp_path, *BILSTM, f"method={arms}", "corpus.pairs=20")) for arms in ("kd", "[kd,tmkd]")
     )
-    assert student_identity(alone) != student_identity(together)
-    for context in (alone, together):
-        encoder_source(context, context.config.student)
+    assert identity(alone.architecture()) != identity(together.architecture())
+    for experiment in (alone, together):
+        experiment.architecture().encoder.source(experiment.context)
     words = [set(json.loads(path.read_text())["model"]["vocab"]) for path in tmp_path.rglob("encoder/tokenizer.json")]
     assert len(words) == 2 and words[0] != words[1]
 
 
 def test_student_keeps_the_layers_that_it_is_told_to(tmp_path):
-    context = RunContext(composed(tmp_path, "encoder.layers=4", "student.keep=every"))
-    layers = new_student(context, ["gold"]).encoder.encoder.layer
+    experiment = Experiment(composed(tmp_path, "encoder.layers=4", "student.keep=every"))
+    student = experiment.architecture().new(experiment.context, ["gold"], ["wrong", "right"])
+    layers = student.encoder.encoder.layer
     whole = load_encoder(source="tiny", layers=4, width=32).model.encoder.layer
     assert len(layers) == 2
     for mine, theirs in zip(layers, whole[::2]):

@@ -8,6 +8,11 @@ import numpy as np
 import pytest
 import torch
 from datasets import load_from_disk
+from tmkd.pipelines.classifiers import predictions
+from tmkd.pipelines.context import CORPUS, RunContext
+from tmkd.pipelines.specs import term_spec
+from tmkd.pipelines.teachers import teachers
+from tmkd.pipelines.terms import state_terms
 from transformers import GPT2Config, GPT2Model
 
 from tests.pipeline.running import ROOT, compose_at
@@ -17,11 +22,6 @@ from tmkd.models.classifier import PairClassifier
 from tmkd.models.tiny import letter_tokenizer
 from tmkd.pipelines import stage1, stage2
 from tmkd.pipelines.arms import check_arms
-from tmkd.pipelines.classifiers import predictions
-from tmkd.pipelines.context import CORPUS, RunContext
-from tmkd.pipelines.specs import term_spec
-from tmkd.pipelines.teachers import teachers
-from tmkd.pipelines.terms import state_terms
 from tmkd.reranker import Reranker
 from tmkd.store.artifacts import open_artifact
 from tmkd.training.teacher_states import read_states

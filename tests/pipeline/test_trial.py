@@ -7,9 +7,10 @@ from transformers import AlbertConfig, AlbertModel, BartConfig, BartModel
 
 from tests.pipeline.running import compose_at
 from tmkd.errors import ModelError, TmkdError
+from tmkd.experiment import trial
 from tmkd.models.encoder import load_encoder
 from tmkd.models.tiny import letter_tokenizer
-from tmkd.pipelines import stage0, stage2, trial
+from tmkd.pipelines import stage0, stage2
 from tmkd.training import trial as forward
 
 SMALL = [

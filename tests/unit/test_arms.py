@@ -1,8 +1,5 @@
 """An arm is its two switches: equal runs have equal objectives, whatever preset they came from."""
 
-from dataclasses import replace
-from pathlib import Path
-
 import pytest
 
 from tmkd.config import (
@@ -20,20 +17,24 @@ from tmkd.config import (
     TermConfig,
 )
 from tmkd.errors import ConfigError, ModelError
-from tmkd.pipelines import stage2, stage3
-from tmkd.pipelines.arms import SEEDS_APART, baseline, check_arms, make_arm
-from tmkd.pipelines.context import RunContext
-from tmkd.pipelines.objective import objective_spec
-from tmkd.pipelines.teachers import check_roster
-from tmkd.pipelines.trial import try_encoders
-from tmkd.store.artifacts import Artifact
+from tmkd.experiment.arms import SEEDS_APART, baseline, make_arm
+from tmkd.experiment.check import check_arms, check_roster
+from tmkd.experiment.entries import student_entries
+from tmkd.experiment.experiment import Experiment
+from tmkd.experiment.students import students
+from tmkd.experiment.trial import try_encoders
+from tmkd.results.objective import Objective
+from tmkd.results.soft_labels import SoftLabels
 
-TEACHERS = [Artifact(Path(f"teacher-{number}"), {"key": str(number)}) for number in range(3)]
+TINY = EncoderConfig("tiny")
+TEACHERS = Experiment(
+    Config(encoder=TINY, teachers=TeachersConfig(3, [TeacherConfig(seed=seed) for seed in (1, 2, 3)]))
+).roster
 
 
-def arm(targets, pretrain=False, teachers=TEACHERS, best=1, method=None, **settings):
-    context = RunContext(Config(method=method or MethodConfig()))
-    return make_arm("name", ArmConfig(pretrain=pretrain, targets=targets, **settings), context, teachers, best)
+def arm(targets, pretrain=False, teachers=TEACHERS, best=1, method=None, sections=None, **settings):
+    experiment = Experiment(Config(encoder=TINY, method=method or MethodConfig(), **(sections or {})))
+    return make_arm("name", ArmConfig(pretrain=pretrain, targets=targets, **settings), experiment, teachers, best)
 
 
 @pytest.mark.parametrize(
@@ -63,16 +64,16 @@ def test_one_teacher_is_one_arm_however_it_is_asked_for():
 
 
 def test_best_teacher_teaches_where_none_is_named():
-    assert arm("one").objectives[0].teachers == (TEACHERS[1],)
+    assert arm("one").objectives[0].stage2.teachers == (TEACHERS[1],)
     named = arm("one", teacher=3)
-    assert named.objectives[0].teachers == (TEACHERS[2],)
+    assert named.objectives[0].stage2.teachers == (TEACHERS[2],)
     assert named.name == "KD (1-o-1), teacher 3"
 
 
 def test_m_o_m_is_a_student_for_each_teacher():
     objectives = arm("students").objectives
-    assert [objective.teachers for objective in objectives] == [(teacher,) for teacher in TEACHERS]
-    assert {objective.targets for objective in objectives} == {"one"}
+    assert [objective.stage2.teachers for objective in objectives] == [(teacher,) for teacher in TEACHERS]
+    assert {objective.stage2.targets for objective in objectives} == {"one"}
     assert arm("one").objectives[0] == objectives[1], "KD (1-o-1) is one of them: it must not be trained again"
 
 
@@ -85,7 +86,7 @@ def test_students_of_m_o_m_have_a_seed_each():
 def test_students_of_one_start_go_on_with_a_teacher_each():
     # or each would start from a stage 1 with its own teacher, and none from what all teachers know
     objectives = arm("students", pretrain=True).objectives
-    assert [(objective.teachers, objective.shared_start) for objective in objectives] == [
+    assert [(objective.stage2.teachers, objective.shared_start) for objective in objectives] == [
         ((each,), True) for each in TEACHERS
     ]
     assert not any(
@@ -104,7 +105,7 @@ def test_stage_1_alone_is_a_row_of_its_own_with_nothing_of_stage_2_in_it(targets
     method = MethodConfig(alpha=0.0, loss="kl", terms=TERMS | {"first": TermConfig("angles", stages=[1])})
     other = arm(targets, pretrain=True, fine_tune=False, method=method)
     assert other.name == f"{name} + first", "α, loss and most terms are of stage 2"
-    assert other.objectives[0].teachers == plain.objectives[0].teachers
+    assert other.objectives[0].stage2.teachers == plain.objectives[0].stage2.teachers
 
 
 @pytest.mark.parametrize(
@@ -120,13 +121,13 @@ def test_stage_1_alone_without_an_answer_of_its_own_is_refused(settings, said):
     method.arms = {"mine": ArmConfig(pretrain=True, targets="heads", fine_tune=False)}
     config = Config(**{"student": StudentConfig(layers=2), **settings, "method": method})
     with pytest.raises(ConfigError, match=rf"method\.arms\.mine: {said}"):
-        check_arms(RunContext(config))
+        check_arms(Experiment(config))
 
 
 def test_nobody_teaches_at_alpha_zero():
     found = arm("heads", alpha=0.0)
-    assert found.objectives[0].targets == "none"
-    assert found.objectives[0].teachers == ()
+    assert found.objectives[0].stage2.targets == "none"
+    assert found.objectives[0].stage2.teachers == ()
     assert found.objectives == arm("none", alpha=0.0).objectives
 
 
@@ -134,11 +135,11 @@ def test_what_an_arm_sets_otherwise_is_in_its_name():
     found = arm("heads", alpha=0.5, loss="kl", temperature=4.0)
     assert found.name == "MKD, α = 0.5, kl, T = 4"
     assert arm("heads", temperature=4.0).name == "MKD", "squared error knows no temperature: it is the same run"
-    assert found.objectives[0].temperature == 4.0
+    assert found.objectives[0].stage2.temperature == 4.0
 
 
 def test_method_settings_reach_every_arm_that_sets_none():
-    objective = arm("heads", method=MethodConfig(alpha=0.3, loss="ce", temperature=2.0)).objectives[0]
+    objective = arm("heads", method=MethodConfig(alpha=0.3, loss="ce", temperature=2.0)).objectives[0].stage2
     assert (objective.alpha, objective.loss, objective.temperature) == (0.3, "ce", 2.0)
 
 
@@ -161,30 +162,22 @@ def test_mixed_target_has_its_temperature_and_no_loss_in_its_name():
     kl = arm("one", method=method, loss="kl")
     assert kl.name == "KD (1-o-1)", "its target is learnt by cross-entropy, whatever loss says"
     assert kl.settings["loss"] == "ce"
-    assert objective_spec(kl.context, kl.objectives[0]) == objective_spec(
-        kl.context, arm("one", method=method).objectives[0]
-    )
+    mixed, usual = (each.objectives[0].stage2.identity() for each in (kl, arm("one", method=method)))
+    assert mixed == usual
 
 
-def settled(monkeypatch, *arms):
-    """The rows of arms whose students have the keys that the arms have in ``method.arms``."""
-    monkeypatch.setattr(stage3, "students", lambda arm, seed: [Artifact(Path("student"), {"key": arm.context.told})])
-    monkeypatch.setattr(stage3, "arm_rows", lambda arm, made: {arm.name: made})
-    for found, told in arms:
-        found.context.told = told
-    return stage3.student_entries([found for found, _ in arms])
-
-
-def test_other_students_of_one_name_are_never_dropped(monkeypatch):
+def test_other_students_of_one_name_are_never_dropped():
+    one, longer = arm("heads"), arm("heads", sections={"stage2": Stage2Config(epochs=9)})
+    assert one.name == longer.name
     with pytest.raises(ConfigError, match=r"expected other students .* another name, got MKD for both"):
-        settled(monkeypatch, (arm("heads"), "a"), (arm("heads"), "b"))
-    [row] = settled(monkeypatch, (arm("heads"), "a"), (arm("heads"), "a"))
+        student_entries([one, longer])
+    [row] = student_entries([one, arm("heads")])
     assert row.series == ["MKD", "MKD"]
 
 
 def test_teachers_teach_where_alpha_only_starts_at_zero():
     method = MethodConfig(alpha=0.0, alpha_end=0.9)
-    assert arm("heads", method=method).objectives[0].teachers == tuple(TEACHERS)
+    assert arm("heads", method=method).objectives[0].stage2.teachers == tuple(TEACHERS)
     assert arm("heads", method=method).name == "MKD"
 
 
@@ -205,59 +198,47 @@ def test_terms_that_need_no_teacher_stay_at_alpha_zero():
 def test_what_is_asked_for_and_cannot_be_at_alpha_zero_is_named(asked, said):
     method = MethodConfig(terms=TERMS, arms={"mine": ArmConfig(alpha=0.0, **asked)})
     with pytest.raises(ConfigError, match=rf"method\.arms\.mine: expected α above 0, since {said}"):
-        check_arms(RunContext(Config(method=method)))
+        check_arms(Experiment(Config(method=method)))
 
 
-def test_generations_have_the_heads_that_method_mix_asks_for(monkeypatch):
-    objectives = []
-
-    def trained(context, name, objective, *_):
-        objectives.append(objective)
-        return TEACHERS[len(objectives)]
-
-    monkeypatch.setattr(stage2, "fine_tuned_student", trained)
-    stage2.students(arm("none", generations=2, method=MethodConfig(mix="blend")), seed=1)
-    assert [(objective.mix, objective.teachers) for objective in objectives] == [
+def test_generations_have_the_heads_that_method_mix_asks_for():
+    [last] = students(arm("none", generations=2, method=MethodConfig(mix="blend")), seed=1)
+    [first] = last.objective.teachers
+    assert [(student.objective.mix, student.objective.teachers) for student in (first, last)] == [
         ("blend", ()),
-        ("blend", (TEACHERS[1],)),
+        ("blend", (first,)),
     ]
+    assert (first.before, last.before) == (None, None), "each starts afresh"
 
 
 @pytest.mark.parametrize(("epochs", "cycles"), [(5, [2, 2, 1]), (3, [1, 1, 1]), (7, [3, 2, 2]), (6, [2, 2, 2])])
 def test_cycles_take_exactly_the_epochs_of_one_training(monkeypatch, epochs, cycles):
     # or the row would be compared with others that had fewer steps
-    had = []
-
-    def trained(context, *_):
-        had.append(context.config.stage2.epochs)
-        return TEACHERS[0]
-
-    monkeypatch.setattr(stage2, "fine_tuned_student", trained)
-    monkeypatch.setattr("tmkd.pipelines.context.check", lambda config: config)  # of a config that is the default's
-    snapshots = arm("none", generations=3, continues=True)
-    snapshots.context.config.stage2.epochs = epochs
-    stage2.students(snapshots, seed=1)
-    assert had == cycles and sum(had) == epochs
+    monkeypatch.setattr("tmkd.experiment.experiment.check", lambda config: config)  # of a config that is the default's
+    sections = {"stage2": Stage2Config(epochs=epochs)}
+    [last] = students(arm("none", generations=3, continues=True, sections=sections), seed=1)
+    each = [last.before.before, last.before, last]
+    assert [student.training.epochs for student in each] == cycles and sum(cycles) == epochs
+    assert [student.objective.teachers for student in each] == [(), (each[0],), (each[1],)]
 
 
 def test_fewer_epochs_than_cycles_are_named():
     method = MethodConfig(arms={"mine": ArmConfig(generations=3, continues=True)})
     with pytest.raises(ConfigError, match=r"method\.arms\.mine: expected stage2\.epochs of at least 3, .* got 2"):
-        check_arms(RunContext(Config(method=method, stage2=Stage2Config(epochs=2))))
+        check_arms(Experiment(Config(method=method, stage2=Stage2Config(epochs=2))))
 
 
 def test_student_of_several_heads_that_teaches_is_in_the_name_of_what_it_taught():
     # or a generation that was taught by the mean of logits would be found again as one taught by that of probabilities
-    objective = arm("one").objectives[0]
-    one, two = ({"mix": "blend", "teachers": ["1"]}, {"teachers": ["1"]})
-    first, blended, several = (
-        objective_spec(
-            arm("one").context, replace(objective, teachers=(Artifact(Path("s"), {"key": "s", "spec": spec}),))
-        )
-        for spec in ({}, one, two)
-    )
-    assert first == blended
-    assert several == first | {"heads": "probabilities"}
+    one_head = [TEACHERS[0]]
+    one_head += [*students(arm("none"), seed=1), *students(arm("one", method=MethodConfig(mix="blend")), seed=1)]
+    several = students(arm("one"), seed=1)
+    for teachers, told in ((one_head, {}), (several, {"heads": "probabilities"})):
+        for teacher in teachers:
+            rows = teacher.own_task.rows("train")
+            plain = {"teachers": [teacher.key], "targets": "one", "alpha": 0.5, "loss": "mse"}
+            assert Objective((teacher,), "one", 0.5).identity() == plain | told
+            assert SoftLabels.of(teacher, rows).spec == {"teacher": teacher.key, "rows": rows.identity()} | told
 
 
 def rostered(*teachers, count, counts=(), **sections):
@@ -269,17 +250,16 @@ def rostered(*teachers, count, counts=(), **sections):
 def test_two_entries_that_are_one_teacher_are_named():
     alike = (TeacherConfig(), TeacherConfig(seed=2), TeacherConfig(max_length=EncoderConfig().max_length))
     with pytest.raises(ConfigError, match=r"teachers\.roster\[2\]: expected another teacher than roster\[0\]"):
-        check_roster(rostered(*alike, count=3))
+        check_roster(Experiment(rostered(*alike, count=3)))
     with pytest.raises(ConfigError, match=r"roster\[2\]"):
-        check_roster(rostered(*alike, count=1, counts=[1, 3]))
-    check_roster(rostered(*alike, count=2))  # the third does not teach
+        check_roster(Experiment(rostered(*alike, count=1, counts=[1, 3])))
+    check_roster(Experiment(rostered(*alike, count=2)))  # the third does not teach
 
 
 def test_encoders_of_all_teachers_that_are_compared_are_looked_at():
-    tiny, missing = EncoderConfig("tiny"), TeacherConfig(encoder=EncoderConfig("hub", name="./nowhere"))
-    student = StudentConfig(layers=2)
+    missing, student = TeacherConfig(encoder=EncoderConfig("hub", name="./nowhere")), StudentConfig(layers=2)
     with pytest.raises(ModelError, match=r"nowhere"):
-        try_encoders(RunContext(rostered(TeacherConfig(), missing, count=1, counts=[2], encoder=tiny, student=student)))
+        try_encoders(Experiment(rostered(TeacherConfig(), missing, count=1, counts=[2], encoder=TINY, student=student)))
 
 
 def test_baseline_that_is_no_row_is_named_before_there_are_teachers():
@@ -289,7 +269,7 @@ def test_baseline_that_is_no_row_is_named_before_there_are_teachers():
     def against(name, counts=()):
         config = rostered(*teachers, count=2, counts=counts, method=method)
         config.comparison.baseline = name
-        return baseline(RunContext(config))
+        return baseline(Experiment(config))
 
     assert against(None) == against("KD (1-o-1)") == "KD (1-o-1)"
     assert against("teacher 2") == "teacher 2"

@@ -14,10 +14,11 @@ from tmkd.config import Config, EncoderConfig, StudentConfig, TeacherConfig, Tea
 from tmkd.data import cutting
 from tmkd.data.batching import tokenise
 from tmkd.data.cutting import count_cut
+from tmkd.experiment.experiment import Experiment, length_settings
 from tmkd.models.encoder import load_encoder
-from tmkd.pipelines import cuts
-from tmkd.pipelines.context import RunContext
-from tmkd.pipelines.cuts import cut_of, length_settings
+from tmkd.results import cuts
+from tmkd.results.cuts import cut_of
+from tmkd.results.rows import Tokens
 
 ROWS = Dataset.from_dict(
     {
@@ -49,10 +50,20 @@ def test_count_is_that_of_lengths_without_a_limit(pairs):
     assert count_cut(pairs, tokenise(pairs, tokenizer, limit), tokenizer, limit)["pairs"] == (whole > limit).sum()
 
 
+@pytest.fixture(autouse=True)
+def nothing_said(monkeypatch):
+    monkeypatch.setattr(cuts, "_said", set())
+
+
 @pytest.fixture
-def context(tmp_path):
-    def at(length):
-        return RunContext(compose_at(tmp_path, "experiment=smoke", f"encoder.max_length={length}", "runtime.threads=1"))
+def read(tmp_path):
+    """A function that reads a split of the smoke task, cut at the length of the run's encoder."""
+
+    def at(length, split="train"):
+        config = compose_at(tmp_path, "experiment=smoke", f"encoder.max_length={length}", "runtime.threads=1")
+        own, tokenizer = Experiment(config), load_encoder(source="tiny").tokenizer
+        own.task.rows(split).tokens(own.context, tokenizer, length)
+        return own.context, Tokens.of(own.task.rows(split), tokenizer, length)
 
     return at
 
@@ -61,41 +72,37 @@ def cut_warnings(caplog):
     return [record.getMessage() for record in caplog.records if "tokens that are read" in record.getMessage()]
 
 
-def test_cut_split_is_warned_of_once_with_the_setting_to_raise(context, caplog):
-    tokenizer = load_encoder(source="tiny").tokenizer
+def test_cut_split_is_warned_of_once_with_the_setting_to_raise(read, caplog):
     with caplog.at_level(logging.WARNING):
         for _ in range(2):
-            context(40).tokens("train", tokenizer, 40)
+            read(40)
     assert cut_warnings(caplog) == [
         "60 of 60 pairs of train (100.0 %) are longer than the 40 tokens that are read, and are cut there; raise "
         "encoder.max_length"
     ]
 
 
-def test_split_of_which_hardly_anything_is_cut_is_not_warned_of(context, caplog, monkeypatch):
-    tokenizer = load_encoder(source="tiny").tokenizer
+def test_split_of_which_hardly_anything_is_cut_is_not_warned_of(read, caplog, monkeypatch):
     with caplog.at_level(logging.WARNING):
-        context(1000).tokens("train", tokenizer, 1000)
+        read(1000)
         monkeypatch.setattr(cuts, "MANY", 1.0)  # all of them are not more than all
-        context(40).tokens("test", tokenizer, 40)
+        read(40, "test")
     assert cut_warnings(caplog) == []
 
 
-def test_tokens_from_before_cuts_were_counted_are_found_and_give_an_upper_bound(context, caplog):
-    tokenizer, own = load_encoder(source="tiny").tokenizer, context(40)
-    own.tokens("train", tokenizer, 40)
-    spec = own.tokens_spec("train", tokenizer, 40)
-    made = own.store.find("tokens", spec)
+def test_tokens_from_before_cuts_were_counted_are_found_and_give_an_upper_bound(read, caplog):
+    context, tokens = read(40)
+    made = tokens.find(context)
     cut = made.details["cut"]
     assert cut["pairs"] == 60 and not cut_of(made)["at_most"]
     manifest = json.loads((made.path / "manifest.json").read_text())
     del manifest["details"]["cut"]
     (made.path / "manifest.json").write_text(json.dumps(manifest))
-    older = own.store.find("tokens", spec)
+    older = tokens.find(context)
     assert cut_of(older) == {"split": "train", "max_length": 40, "pairs": 60, "cut": {"pairs": 60}, "at_most": True}
     cuts._said.clear()
     with caplog.at_level(logging.WARNING):
-        context(40).tokens("train", tokenizer, 40)
+        read(40)
     assert cut_warnings(caplog)[-1].startswith("up to 60 of 60 pairs of train (100.0 %)")
 
 
@@ -103,7 +110,13 @@ def test_setting_to_raise_is_the_one_that_the_length_comes_from():
     run = EncoderConfig(max_length=48)
     teachers = [TeacherConfig(), TeacherConfig(encoder=EncoderConfig(source="tiny", max_length=32)), TeacherConfig()]
     config = Config(encoder=run, teachers=TeachersConfig(count=2, roster=teachers))
-    assert length_settings(config, 48) == ["encoder.max_length"]
-    assert length_settings(config, 32) == ["teachers.roster.1.encoder.max_length"]
+    assert length_settings(config) == {48: ["encoder.max_length"], 32: ["teachers.roster.1.encoder.max_length"]}
     config = replace(config, student=StudentConfig(max_length=32))
-    assert length_settings(config, 32) == ["student.max_length", "teachers.roster.1.encoder.max_length"]
+    assert length_settings(config)[32] == ["student.max_length", "teachers.roster.1.encoder.max_length"]
+
+
+def test_settings_to_raise_are_those_of_arms_with_other_settings_too(tmp_path):
+    # or the pairs that such an arm cuts would be put down to no setting at all
+    own = Experiment(compose_at(tmp_path, "experiment=smoke", "encoder.max_length=40"))
+    own.varied({"student": {"max_length": 24}})
+    assert own.context.lengths == {40: ["encoder.max_length"], 24: ["student.max_length"]}

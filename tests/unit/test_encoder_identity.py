@@ -6,12 +6,11 @@ import pytest
 
 from tmkd.config import Config, EncoderConfig, StudentConfig
 from tmkd.errors import ModelError
+from tmkd.experiment.experiment import Experiment
 from tmkd.models import hub
 from tmkd.models.embedded import WEIGHTS_SHA256
 from tmkd.models.encoder import load_encoder
-from tmkd.pipelines.context import RunContext
-from tmkd.pipelines.encoders import encoder_source
-from tmkd.pipelines.specs import encoder_spec
+from tmkd.results.encoder import Encoder, encoder_identity
 
 FIRST, SECOND = "1" * 40, "2" * 40
 NAME = "people/encoder"
@@ -41,12 +40,12 @@ def cache(tmp_path, monkeypatch):
 
 
 def spec(name=NAME, **changes):
-    return encoder_spec(EncoderConfig(source="hub", name=str(name), **changes))
+    return encoder_identity(EncoderConfig(source="hub", name=str(name), **changes))
 
 
 def test_branch_is_known_by_the_commit_that_it_means(cache):
     # or new weights under an old name would find the old results
-    assert spec() == {"pooling": "auto", "name": NAME, "revision": FIRST}
+    assert spec() == {"name": NAME, "revision": FIRST}
     assert spec(revision="main") == spec(revision=FIRST) == spec()
     assert spec(revision="next")["revision"] == SECOND
     (cache / "refs" / "main").write_text(SECOND)
@@ -62,7 +61,8 @@ def test_branch_that_moves_during_a_run_is_one_encoder_to_it(cache):
 
 def test_encoder_is_loaded_at_the_commit_that_it_is_known_by(cache):
     config = Config(encoder=EncoderConfig(source="hub", name=NAME), student=StudentConfig())
-    told = encoder_source(RunContext(config), config.student)
+    own = Experiment(config)
+    told = own.encoder(config.student).source(own.context)
     assert told["revision"] == FIRST
     (cache / "refs" / "main").write_text(SECOND)
     read = load_encoder(**told).model.embeddings.word_embeddings.weight
@@ -119,5 +119,5 @@ def test_code_of_a_folder_counts_where_it_runs(tmp_path):
 
 def test_encoders_that_come_with_the_project_keep_their_identity():
     # or everything would be trained again
-    assert encoder_spec(EncoderConfig()) == {"pooling": "auto", "sha256": WEIGHTS_SHA256}
-    assert encoder_spec(EncoderConfig(source="tiny")) == {"pooling": "auto", "tiny": [3, 32, 1]}
+    assert Encoder(EncoderConfig(), "auto").identity() == {"pooling": "auto", "sha256": WEIGHTS_SHA256}
+    assert Encoder(EncoderConfig(source="tiny"), "last").identity() == {"pooling": "last", "tiny": [3, 32, 1]}

@@ -69,10 +69,12 @@ def test_frozen_embeddings_are_not_learnt():
 
 def test_saved_classifier_scores_as_before(encoder, pairs, runtime, tmp_path):
     model = classifier(encoder)
+    model.objective = {"targets": "heads", "alpha": 0.9}
     tokens = tokenise(pairs, model.tokenizer, 48)
     model.save(tmp_path)
     again = PairClassifier.load(tmp_path, attention="eager")
     assert again.heads.names == ("gold", "a", "b")
+    assert again.objective == model.objective
     assert again.classes == ("wrong", "right")
     np.testing.assert_allclose(predict(again, tokens, runtime), predict(model, tokens, runtime), atol=1e-6)
 

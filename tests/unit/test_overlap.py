@@ -10,10 +10,11 @@ from tmkd.data import overlap as counting
 from tmkd.data.overlap import overlap
 from tmkd.data.schema import pair_id
 from tmkd.errors import ConfigError, DataError
+from tmkd.experiment.experiment import Experiment
+from tmkd.experiment.overlap import check_overlaps
 from tmkd.pipelines import stage0, stage1
-from tmkd.pipelines.context import RunContext
-from tmkd.pipelines.overlap import check_overlaps, corpus_overlap
-from tmkd.pipelines.planned import PlannedContext, walk
+from tmkd.pipelines.plan import planned
+from tmkd.results.corpus import Overlap
 
 TEST, VALIDATION = "Why does the heart beat faster when we run?", "What makes the tides rise and fall?"  # of data/smoke
 TRAIN = "How long does the Earth take to go around the Sun?"
@@ -68,11 +69,15 @@ def run(tmp_path):
     return config
 
 
+def shared(experiment):
+    return Overlap(experiment.task, experiment.corpus)
+
+
 def made(tmp_path):
     return {path.name.partition("-")[0] for path in (tmp_path / "artifacts").glob("[!.]*")}
 
 
-@pytest.mark.parametrize("stage", [stage0.run, stage1.run, lambda config: walk(PlannedContext(config))])
+@pytest.mark.parametrize("stage", [stage0.run, stage1.run, lambda config: planned(Experiment(config))])
 def test_test_questions_in_the_corpus_are_refused_before_anything_is_trained(run, tmp_path, stage):
     said = (
         r"^corpus: expected no question of the test split but 2 of 4 pairs have one \(1 of 8 test questions\), for "
@@ -84,40 +89,40 @@ def test_test_questions_in_the_corpus_are_refused_before_anything_is_trained(run
 
 
 def test_allowed_test_questions_are_said_and_the_corpus_keeps_its_name(run, caplog):
-    refused = RunContext(run("x", TEST))
-    allowed = RunContext(run("x", TEST, settings=["corpus.test_questions=allow"]))
+    refused = Experiment(run("x", TEST))
+    allowed = Experiment(run("x", TEST, settings=["corpus.test_questions=allow"]))
     with caplog.at_level(logging.WARNING):
         check_overlaps(allowed)
     assert "0 of train (0.0 %), 0 of validation (0.0 %) and 1 of test (50.0 %)" in caplog.text
-    assert corpus_overlap(allowed).key == corpus_overlap(refused).key
-    assert allowed.corpus.key == refused.corpus.key
+    assert shared(allowed) == shared(refused)
+    assert allowed.corpus == refused.corpus
 
 
 def test_validation_questions_are_said_and_not_refused(run, caplog):
     with caplog.at_level(logging.WARNING):
-        check_overlaps(RunContext(run(VALIDATION, TRAIN)))
+        check_overlaps(Experiment(run(VALIDATION, TRAIN)))
     assert "1 of train (50.0 %), 1 of validation (50.0 %) and 0 of test (0.0 %)" in caplog.text
 
 
 def test_corpus_that_shares_training_questions_alone_is_no_warning(run, caplog):
     with caplog.at_level(logging.WARNING):
-        check_overlaps(RunContext(run(TRAIN, "x")))
+        check_overlaps(Experiment(run(TRAIN, "x")))
     assert "Corpus" not in caplog.text
 
 
 def test_corpus_of_the_tasks_own_text_passes(run):
-    context = RunContext(run("x", settings=["corpus=task"]))
-    check_overlaps(context)
-    found = corpus_overlap(context).details
+    own = Experiment(run("x", settings=["corpus=task"]))
+    check_overlaps(own)
+    found = shared(own).find(own.context).details
     assert found["splits"]["train"]["pairs"] == found["pairs"]
     assert found["splits"]["test"]["pairs"] == 0
 
 
 def test_overlap_is_counted_once_for_a_task_and_a_corpus(run, monkeypatch):
     config = run("x", TRAIN)
-    check_overlaps(RunContext(config))
+    check_overlaps(Experiment(config))
     monkeypatch.setattr("tmkd.data.overlap.overlap", lambda *_: pytest.fail("counted again"))
-    check_overlaps(RunContext(config))
+    check_overlaps(Experiment(config))
 
 
 def test_corpus_of_an_arm_of_its_own_is_looked_at_too(run, tmp_path):
@@ -125,11 +130,11 @@ def test_corpus_of_an_arm_of_its_own_is_looked_at_too(run, tmp_path):
     other.write_text(f"question\tpassage\n{TEST}\tpassage\n")
     arm = f"+method.arms.tmkd.set={{corpus: {{path: {other}}}}}"
     with pytest.raises(DataError, match="but 1 of 1 pairs have one"):
-        check_overlaps(RunContext(run("x", settings=[arm])))
+        check_overlaps(Experiment(run("x", settings=[arm])))
 
 
 def test_run_without_a_stage_1_reads_no_corpus(run, tmp_path):
-    check_overlaps(RunContext(run(TEST, settings=["method=gold"])))
+    check_overlaps(Experiment(run(TEST, settings=["method=gold"])))
     assert not (tmp_path / "artifacts").exists()
 
 

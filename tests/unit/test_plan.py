@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import shutil
 from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,11 +15,11 @@ from hydra import compose, initialize_config_dir
 from rich.console import Console
 
 from tmkd.config import check, resolve
+from tmkd.experiment.experiment import Experiment
 from tmkd.pipelines import calibration, plan
 from tmkd.pipelines.calibration import Trial, timed
 from tmkd.pipelines.estimate import estimate, try_member
-from tmkd.pipelines.planned import NotMadeYet, PlannedContext, PlanningStore, walk
-from tmkd.pipelines.teachers import best_teacher
+from tmkd.pipelines.plan import notes
 from tmkd.report.plan_table import PlanRow, duration, print_plan
 
 ROOT = Path(__file__).parents[2]
@@ -26,52 +28,60 @@ PAIRS = {"train": 60, "validation": 30, "test": 32, "corpus": 80}  # of the smok
 
 @pytest.fixture
 def planned(tmp_path, monkeypatch):
-    """A function from settings to the inputs of a smoke run that was walked, nothing of it being there."""
+    """A function from settings to a smoke run's experiment and the results that its plan names, none being there."""
     monkeypatch.chdir(ROOT)  # conf/data/smoke.yaml names its files from there
 
-    def walked(*overrides):
+    def of(*overrides):
         small = ["experiment=smoke", "student.seeds=[1]", "teachers.count=2", "runtime.threads=1"]
         paths = [f"paths.{name}={tmp_path / name}" for name in ("artifacts", "reports", "runs")]
         with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
             config = check(resolve(compose("config", overrides=[*small, *paths, *overrides])))
-        context = PlannedContext(config)
-        return context, walk(context)
+        experiment = Experiment(config)
+        return experiment, plan.planned(experiment)
 
-    return walked
+    return of
 
 
-def tried(works):
+def tried(context, works):
     """100 tokens a second learnt, 1000 scored; 1000 weights, half of which learn."""
-    sizes = {work.source: (PAIRS[work.split], 10 * PAIRS[work.split]) for work in works}
+    pairs = {work.source: PAIRS[work.source.rpartition("/")[2]] for work in works}
+    sizes = {source: (number, 10 * number) for source, number in pairs.items()}
     return Trial(1000, 500, {work.batch: 100.0 if work.batch else 1000.0 for work in works}, 2e9, sizes)
 
 
-def by_stage(context):
-    return {row.stage: row for row in estimate(context.items, tried).rows}
+def by_stage(plan, try_member=tried):
+    experiment, results = plan
+    return {row.stage: row for row in estimate(experiment.context, results, try_member).rows}
 
 
-def test_plan_makes_nothing_but_what_is_read(planned, tmp_path):
-    context, _ = planned("method=[kd,mkd,tmkd]")
-    assert {path.name.partition("-")[0] for path in (tmp_path / "artifacts").glob("[!.]*")} <= {
-        "task",
-        "corpus",
-        "overlap",
-    }
-    assert all(item.missing for item in context.items.values())
+def publish(experiment, result, **details):
+    """Put a result into the store that says nothing but ``details``."""
+    experiment.context.store.build(result.kind, result.spec, lambda work: details, result.what)
 
 
-def test_inputs_that_are_varied_twice_still_make_nothing(planned):
-    """With an ordinary store among them, a plan would train, and nobody would notice but by the time it takes."""
-    context, _ = planned("method=kd")
-    once = context.varied({"student": {"layers": 1}})
+def made(tmp_path):
+    return {path.name.partition("-")[0] for path in (tmp_path / "artifacts").glob("[!.]*")}
+
+
+@pytest.mark.parametrize("own", ["student: {layers: 1}", "stage2: {epochs: 1}", "teachers: {count: 1}"])
+def test_plan_makes_nothing_but_what_is_read(planned, tmp_path, own):
+    experiment, results = planned("method=[kd,mkd,tmkd]", f"+method.arms.mkd.set={{{own}}}")
+    assert made(tmp_path) <= {"task", "corpus", "overlap"}
+    assert results and not any(result.find(experiment.context) for result in results)
+
+
+def test_experiments_that_are_varied_share_what_is_made(planned):
+    experiment, _ = planned("method=kd")
+    once = experiment.varied({"student": {"layers": 1}})
     twice = once.varied({"stage2": {"epochs": 1}})
-    assert context.varied({}) is context
-    assert [type(each) for each in (once, twice)] == [PlannedContext] * 2
-    assert twice.store.items is context.items
+    assert experiment.varied({}) is experiment
+    assert experiment.varied({"student": {"layers": 1}}) is once
+    assert twice.context is once.context is experiment.context
+    assert twice.task is experiment.task
 
 
 def test_every_result_is_counted_once(planned):
-    rows = by_stage(planned("method=[kd,mkd,tmkd]", "student.seeds=[1,2]")[0])
+    rows = by_stage(planned("method=[kd,mkd,tmkd]", "student.seeds=[1,2]"))
     assert {stage: row.missing for stage, row in rows.items()} == {
         "teacher": 2,
         "soft_labels": 4,  # each teacher's on the training split and on the corpus
@@ -83,7 +93,7 @@ def test_every_result_is_counted_once(planned):
 
 
 def test_training_costs_its_epochs_its_validations_and_its_predictions(planned):
-    rows = by_stage(planned("method=[kd,mkd,tmkd]")[0])
+    rows = by_stage(planned("method=[kd,mkd,tmkd]"))
     # two teachers of 2 epochs: learn from train twice, score validation after each epoch and at the end, and test
     assert rows["teacher"].seconds == pytest.approx(2 * (2 * 600 / 100 + (3 * 300 + 320) / 1000))
     assert rows["teacher"].pairs == 2 * 2 * 60
@@ -94,22 +104,23 @@ def test_training_costs_its_epochs_its_validations_and_its_predictions(planned):
 
 
 def test_share_of_the_corpus_costs_its_share(planned):
-    rows = by_stage(planned("method=tmkd", "stage1.share=0.25", "stage1.epochs=2")[0])
+    rows = by_stage(planned("method=tmkd", "stage1.share=0.25", "stage1.epochs=2"))
     assert rows["stage1"].pairs == 2 * 0.25 * 80
 
 
 def test_terms_on_inner_states_cost_the_teachers_passes(planned):
     """They are the larger part of such a training, and are easily forgotten."""
-    bare = by_stage(planned("method=mkd")[0])["stage2"].seconds
-    told = by_stage(planned("method=mkd", "+terms=rkd")[0])["stage2"].seconds
+    bare = by_stage(planned("method=mkd"))["stage2"].seconds
+    told = by_stage(planned("method=mkd", "+terms=rkd"))["stage2"].seconds
     assert told - bare == pytest.approx(2 * 2 * 600 / 1000)  # two teachers, two epochs
-    stored, notes = planned("method=mkd", "+terms=rkd", "runtime.store_states=true")
+    stored = planned("method=mkd", "+terms=rkd", "runtime.store_states=true")
     assert by_stage(stored)["stage2"].seconds - bare == pytest.approx(2 * 600 / 1000)
-    assert any("stored" in note for note in notes)
+    assert any("stored" in note for note in notes(*stored))
 
 
 def test_disk_is_weights_predictions_and_soft_labels(planned):
-    found = estimate(planned("method=mkd")[0].items, tried)
+    experiment, results = planned("method=mkd")
+    found = estimate(experiment.context, results, tried)
     rows = {row.stage: row for row in found.rows}
     assert rows["teacher"].size == 2 * 4 * (1000 + 1 * 2 * (30 + 32))
     assert rows["stage2"].size == 4 * (1000 + 3 * 2 * (30 + 32))  # the gold head and two soft ones
@@ -122,60 +133,89 @@ def test_disk_is_weights_predictions_and_soft_labels(planned):
 def test_each_architecture_is_tried_once_with_every_batch_size(planned):
     seen = []
 
-    def counted(works):
+    def counted(context, works):
         seen.append((works[0].member.what, {work.batch for work in works}))
-        return tried(works)
+        return tried(context, works)
 
-    context, _ = planned("method=[kd,tmkd]", "stage2.batch_size=8", "teachers.roster.1.batch_size=4")
-    estimate(context.items, counted)
+    by_stage(planned("method=[kd,tmkd]", "stage2.batch_size=8", "teachers.roster.1.batch_size=4"), counted)
     assert sorted(seen, key=str) == [("teacher 1", {16, 4, None}), ("the student", {16, 8, None})]
 
 
 def test_stage_that_nobody_can_estimate_is_listed(planned):
-    context, _ = planned("method=mkd", "teachers.count=1")
-    context.store.build("language", {"new": 3}, lambda work: pytest.fail("a plan must not train"), "something new")
-    rows = by_stage(context)
-    assert (rows["language"].missing, rows["language"].unknown) == (1, 1)
+    rows = by_stage(planned("method=tmkd", "stage1.kind=language"))
+    assert [(rows[stage].missing, rows[stage].unknown) for stage in ("language", "stage1")] == [(1, 1), (1, 1)]
     assert rows["stage2"].unknown == 0
 
 
 def test_students_trained_together_cost_their_sum_and_are_each_what_they_are(planned):
     """Their parts of the result are stage 2's, and would be counted as trainings once more."""
-    context, _ = planned("method=gold", "+method.online={kind: mutual, peers: [{layers: 2}, {layers: 1}]}")
     tried_out = {}
 
-    def remembered(works):
-        tried_out[works[0].member.architecture] = works[0].member.settings
-        return tried(works)
+    def remembered(context, works):
+        tried_out[works[0].member.architecture] = works[0].member
+        return tried(context, works)
 
-    rows = {row.stage: row for row in estimate(context.items, remembered).rows}
+    rows = by_stage(
+        planned("method=gold", "+method.online={kind: mutual, peers: [{layers: 2}, {layers: 1}]}"), remembered
+    )
     assert rows["peers"].seconds == pytest.approx(2 * (2 * 600 / 100 + (3 * 300 + 320) / 1000))
     assert (rows["stage2"].missing, rows["stage2"].seconds, rows["stage2"].unknown) == (2, 0, 0)
-    students = [each for each in tried_out.values() if hasattr(each, "layers")]
-    assert sorted(each.layers for each in students) == [1, 2]
-    assert all(f'"layers": {each.layers}, ' in name for name, each in tried_out.items() if each in students)
+    peers = {json.loads(known)["layers"]: who for known, who in tried_out.items() if who.what == "the student"}
+    depths = {layers: who.untrained().encoder.config.num_hidden_layers for layers, who in peers.items()}
+    assert depths == {1: 1, 2: 2}
 
 
-def test_content_of_a_missing_result_is_a_sentence_not_a_damaged_file(planned):
-    context, notes = planned("method=mkd")
-    teacher = next(item.artifact for item in context.items.values() if item.stage == "teacher")
-    with pytest.raises(NotMadeYet, match="what follows from teacher 1"):
-        teacher.folder("model")
-    assert any("best on validation is not known" in note for note in notes)
+def test_plan_says_that_the_best_teacher_is_not_known_until_all_are_there(planned):
+    experiment, results = planned("method=mkd")
+    assert any("best on validation is not known" in note for note in notes(experiment, results))
+    for teacher in experiment.teachers():
+        publish(experiment, teacher, validation={"map": 0.5})
+    assert notes(experiment, results) == []
 
 
-def test_best_teacher_is_taken_to_be_one_that_is_there(tmp_path):
-    """Placeholders that count as 0 would be better than a teacher whose metric is below it, and tie with one at 0."""
-    ready = SimpleNamespace(details={"validation": {"map": 0.0}})
-    missing = PlanningStore(tmp_path, {}, None).build("teacher", {}, None, "teacher 1")
-    assert best_teacher([missing, ready, missing], "map") == 1
-    assert best_teacher([missing, missing], "map") == 0
+def test_best_teacher_is_taken_to_be_one_that_is_there(planned):
+    """One that is not there has no metric, and must be neither better than one at 0 nor asked for it."""
+    experiment, _ = planned("method=kd", "teachers.count=3")
+    one, two, three = teachers = experiment.teachers()
+    assert experiment.best_so_far(teachers) == 0
+    publish(experiment, two, validation={"map": 0.0})
+    assert experiment.best_so_far(teachers) == 1
+    assert [each.objective.teachers for each in plan.planned(experiment) if each.kind == "stage2"] == [(two,)]
+    publish(experiment, three, validation={"map": 0.5})
+    publish(experiment, one, validation={"map": 0.5})
+    assert experiment.best_so_far(teachers) == 0  # the first of equals
+    assert experiment.best_so_far(teachers[1:]) == 1
+
+
+def test_what_is_there_asks_for_nothing_that_it_was_made_from(planned, tmp_path):
+    # or a plan would list soft labels that were removed to save disk, which no run makes again
+    experiment, results = planned("method=kd")
+    for result in results:
+        publish(experiment, result, validation={"map": 0.5})
+    [labels] = [result for result in results if result.kind == "soft_labels"]
+    shutil.rmtree(tmp_path / "artifacts" / labels.name)
+    again = plan.planned(experiment)
+    assert set(again) == set(results) - {labels}
+    estimate(experiment.context, again, lambda *_: pytest.fail("there is nothing to calibrate for"))
+
+
+def test_what_a_stage_of_its_own_would_make_again_is_planned(planned, tmp_path):
+    """Stage 1 asks for its students and their soft labels, whether or not those of stage 2 are there."""
+    experiment, results = planned("method=tmkd")
+    for result in results:
+        publish(experiment, result, validation={"map": 0.5})
+    gone = {result for result in results if result.kind == "stage1" or result.what.endswith("on corpus")}
+    assert len(gone) == 3  # a student, and a set of soft labels from each teacher
+    for result in gone:
+        shutil.rmtree(tmp_path / "artifacts" / result.name)
+    again = plan.planned(experiment)
+    assert {result for result in again if result.find(experiment.context) is None} == gone
 
 
 def test_run_prints_a_line_a_stage_in_the_order_of_the_run(planned, monkeypatch, capsys):
     monkeypatch.setattr(plan, "try_member", tried)
-    context, _ = planned("method=tmkd")
-    assert plan.run(context.config) == "10 results to make, 54 s"
+    experiment, _ = planned("method=tmkd")
+    assert plan.run(experiment.config) == "10 results to make, 54 s"
     said = capsys.readouterr().out
     places = [said.index(f"\n{title}") for title in ("teachers", "soft labels", "stage-1", "stage-2", "measurements")]
     assert places == sorted(places)
@@ -184,17 +224,17 @@ def test_run_prints_a_line_a_stage_in_the_order_of_the_run(planned, monkeypatch,
 
 def test_trial_on_a_tiny_encoder_learns_scores_and_reads_sizes(planned, monkeypatch):
     monkeypatch.setattr(calibration, "SECONDS", 0.0)
-    context, _ = planned("method=gold", "teachers.count=1")
     asked = []
-    estimate(context.items, lambda works: asked.append(works) or tried(works))
-    trial = try_member(next(works for works in asked if works[0].member.what == "the student"))
+    experiment, results = planned("method=gold", "teachers.count=1")
+    estimate(experiment.context, results, lambda context, works: asked.append(works) or tried(context, works))
+    trial = try_member(experiment.context, next(works for works in asked if works[0].member.what == "the student"))
     assert set(trial.speeds) == {16, None} and min(trial.speeds.values()) > 0
     assert 1000 < trial.learnable < trial.parameters  # its word embeddings stay as they are
     assert trial.peak_bytes > 1e7
-    task = context.task.details["pairs"]
+    there = experiment.task.find(experiment.context).details["pairs"]
     for split in ("train", "validation", "test"):
-        pairs, tokens = trial.sizes[context.source(split)]
-        assert pairs == task[split] and 3 * pairs < tokens <= 64 * pairs
+        pairs, tokens = trial.sizes[experiment.task.rows(split).identity()]
+        assert pairs == there[split] and 3 * pairs < tokens <= 64 * pairs
 
 
 def test_trial_leaves_the_warm_up_out_and_grows_until_it_takes_long_enough(monkeypatch):

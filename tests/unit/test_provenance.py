@@ -1,7 +1,10 @@
 """On which machine a result was made: in its manifest, and in the key of what is about the machine."""
 
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -11,9 +14,11 @@ from tests.pipeline.running import compose_at
 from tmkd.config import RayConfig, RuntimeConfig
 from tmkd.data.batching import tokenise
 from tmkd.errors import ConfigError
-from tmkd.pipelines import ray_scoring
-from tmkd.pipelines.context import RunContext
-from tmkd.pipelines.speed import machine
+from tmkd.experiment.experiment import Experiment
+from tmkd.results import ray_scoring
+from tmkd.results.node import Result, outside
+from tmkd.results.soft_labels import SoftLabels
+from tmkd.results.speed import machine
 from tmkd.store.artifacts import ArtifactStore
 from tmkd.store.identity import key
 from tmkd.store.provenance import note_machines, processor
@@ -22,58 +27,79 @@ from tmkd.training.runtime import Runtime, resolve_runtime
 HERE, THERE = ({"processor": name, "device": "cpu", "precision": "fp32", "threads": 1} for name in ("here", "there"))
 
 
-@pytest.fixture
-def context(tmp_path):
-    return lambda *settings: RunContext(compose_at(tmp_path, "experiment=smoke", "runtime.threads=1", *settings))
-
-
 def nothing(work):
     return {}
 
 
-def test_manifest_says_device_precision_threads_and_processor_as_they_came_to_be(context):
-    own = context("runtime.precision=bf16")
-    for made in (
-        own.task,
-        own.build("teacher", {}, nothing, "teacher"),
-        own.store.build("speed", {}, nothing, "speed"),
-    ):
+@dataclass(frozen=True, eq=False)
+class Trained(Result):
+    """A teacher that is trained by a function of its folder."""
+
+    kind: ClassVar[str] = "teacher"
+    what = "teacher"
+
+    by: Callable[[Any], dict[str, Any]] = outside(default=nothing)
+
+    def make(self, context, work):
+        return self.by(work)
+
+
+@dataclass(frozen=True, eq=False)
+class Measured(Trained):
+    """A speed, which one process makes alone."""
+
+    kind: ClassVar[str] = "speed"
+    alone: ClassVar[bool] = True
+
+
+@pytest.fixture
+def experiment(tmp_path):
+    return lambda *settings: Experiment(compose_at(tmp_path, "experiment=smoke", "runtime.threads=1", *settings))
+
+
+def test_manifest_says_device_precision_threads_and_processor_as_they_came_to_be(experiment):
+    own = experiment("runtime.precision=bf16")
+    for result in (own.task, Trained(), Measured()):
+        made = result.build(own.context)
         [said] = json.loads((made.path / "manifest.json").read_text())["computed_on"]
         assert said == {"processor": processor(), "device": "cpu", "precision": "bf16", "threads": 1}
     assert processor()
 
 
-def test_machine_is_in_no_trained_key(context):
-    made = [
-        context(f"runtime.precision={precision}").build("teacher", {}, nothing, "a") for precision in ("fp32", "bf16")
-    ]
-    assert made[0].key == made[1].key
+def test_machine_is_in_no_trained_key(experiment):
+    keys = set()
+    for precision in ("fp32", "bf16"):
+        own = experiment(f"runtime.precision={precision}")
+        keys.add((own.roster[0].key, SoftLabels.of(own.roster[0], own.task.rows("train")).key))
+    assert len(keys) == 1
 
 
-def test_machine_of_a_run_that_was_killed_is_not_forgotten(context, monkeypatch):
+def test_machine_of_a_run_that_was_killed_is_not_forgotten(experiment, monkeypatch):
     # or half of a training in bf16 would pass for one in float32
-    own = context()
+    own = experiment().context
     monkeypatch.setattr(own, "machine", lambda: HERE)
 
     def killed(work):
         raise RuntimeError("killed")
 
     with pytest.raises(RuntimeError, match="killed"):
-        own.build("teacher", {}, killed, "teacher")
+        Trained(killed).build(own)
     monkeypatch.setattr(own, "machine", lambda: THERE)
-    made = own.build("teacher", {}, nothing, "teacher")
+    made = Trained().build(own)
     assert made.manifest["computed_on"] == [HERE, THERE]
     assert list(made.manifest["files"]) == []
 
 
-def test_machines_of_all_processes_are_said_each_once(context, monkeypatch):
-    own = context()
+def test_machines_of_all_processes_are_said_each_once(experiment, monkeypatch):
+    own = experiment().context
     monkeypatch.setattr(own, "machine", lambda: HERE)
-    processes = SimpleNamespace(
-        is_main_process=True, gather=lambda said=None: [said, THERE, said], build=lambda build, make: build(make)
+    own.processes = SimpleNamespace(
+        is_main_process=True,
+        gather=lambda said=None: [said, THERE, said],
+        broadcast_object=lambda said=None: said,
+        build=lambda build, make: build(make),
     )
-    made = own.build("teacher", {}, nothing, "teacher", processes)
-    assert made.manifest["computed_on"] == [HERE, THERE]
+    assert Trained().build(own).manifest["computed_on"] == [HERE, THERE]
 
 
 def test_peer_that_is_linked_keeps_the_machines_that_it_was_trained_on(tmp_path):
@@ -87,11 +113,13 @@ def test_peer_that_is_linked_keeps_the_machines_that_it_was_trained_on(tmp_path)
     assert store.build("stage2", {"peer": 2}, link([]), "peer").manifest["computed_on"] == []
 
 
-def test_device_that_is_not_there_is_said_before_anything_is_made(context):
+def test_device_that_is_not_there_is_said_before_anything_is_made(experiment):
     if torch.cuda.is_available():
         pytest.skip("it is there")
-    with pytest.raises(ConfigError, match=r"runtime\.device: 'cuda' is not on this machine"):
-        context("runtime.device=cuda").store.build("task", {}, lambda work: pytest.fail("made"), "task")
+    own = experiment("runtime.device=cuda").context
+    for result in (Trained, Measured):
+        with pytest.raises(ConfigError, match=r"runtime\.device: 'cuda' is not on this machine"):
+            result(lambda work: pytest.fail("made")).build(own)
 
 
 def test_soft_labels_by_ray_are_those_of_the_workers_machines(tmp_path, pairs, encoder, monkeypatch):
@@ -123,13 +151,13 @@ def test_soft_labels_by_ray_are_those_of_the_workers_machines(tmp_path, pairs, e
 
 
 @pytest.fixture
-def on(context, monkeypatch):
+def on(experiment, monkeypatch):
     """A function from a runtime to what a speed would be known by on a machine where "auto" comes to it."""
 
     def resolved(runtime):
         monkeypatch.setattr("tmkd.training.runtime.resolve_runtime", lambda **_: runtime)
         monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "Card")
-        return machine(context())
+        return machine(experiment().context)
 
     return resolved
 
@@ -164,16 +192,17 @@ def test_speed_is_known_by_the_threads_that_there_are(on):
     assert (one["threads"], two["threads"]) == (1, 2)
 
 
-def test_settings_that_come_to_the_same_have_the_same_speed(context):
-    automatic = machine(context())
+def test_settings_that_come_to_the_same_have_the_same_speed(experiment):
+    automatic = machine(experiment().context)
     asked = {name: str(automatic[name]) for name in ("device", "precision", "attention", "score_batch")}
-    assert machine(context(*(f"runtime.{name}={value}" for name, value in asked.items()))) == automatic
+    other = experiment(*(f"runtime.{name}={value}" for name, value in asked.items()))
+    assert machine(other.context) == automatic
     assert resolve_runtime(threads=1).machine()["threads"] == 1
 
 
-def test_processes_join_before_any_of_them_can_hold_the_lock_of_a_result(context, monkeypatch):
+def test_processes_join_before_any_of_them_can_hold_the_lock_of_a_result(experiment, monkeypatch):
     """The one that holds it would wait for all to join, and the others for the lock."""
     asked = []
-    monkeypatch.setattr("tmkd.pipelines.context.init", lambda: asked.append("init"))
-    context()
+    monkeypatch.setattr("tmkd.experiment.experiment.init", lambda: asked.append("init"))
+    experiment()
     assert asked == ["init"]

@@ -11,7 +11,7 @@ from pyarrow.fs import LocalFileSystem
 from tmkd.cli.launch import PLUGINS, launch, missing_plugin
 from tmkd.config import RayConfig, RuntimeConfig, check, resolve, settings
 from tmkd.errors import ConfigError
-from tmkd.pipelines.ray_scoring import open_storage
+from tmkd.results.ray_scoring import open_storage
 from tmkd.shipped import CONF
 
 

@@ -135,3 +135,23 @@ def test_what_settings_may_name_is_what_the_code_knows():
     assert set(READERS) == set(choices.CORPUS_READERS)
     assert {*choices.POOLED, *choices.ALWAYS_MAPPED} <= set(transfer.TRANSFERS)
     assert all(layer_pairs(kind, 3, 12) for kind in choices.LAYER_MAPS)
+
+
+@pytest.mark.parametrize("name", transfer.TRANSFERS)
+def test_transfer_reads_half_precision_states_where_the_student_learns_in_bf16(model, name):
+    # teachers' states are float16, stored or not, and autocast refuses some operations on both precisions at once
+    shape = transfer.Shape(layers=2, width=16, heads=model.encoder.config.num_attention_heads)
+    term = transfer.StateLoss(name, shape, [shape])
+    batch = {"attention_mask": torch.tensor([[1] * 6, [1] * 6, [1, 1, 1, 1, 0, 0]])}
+    ids = torch.tensor([[1, 5, 9, 2, 7, 2], [1, 6, 8, 4, 3, 2], [1, 9, 4, 2, 0, 0]])
+    (wanted,) = term.teacher_states
+    with torch.no_grad():
+        taught = model(ids.flip(0), batch["attention_mask"], states=wanted).states
+    batch["teacher_states"] = [{state: values.half() for state, values in taught.items()}]
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = term(model(ids, batch["attention_mask"], states=term.student_states), batch)
+    loss.backward()
+    assert torch.isfinite(loss) and loss > 0
+    learnt = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+    assert any(gradient.abs().sum() > 0 for gradient in learnt)
+    assert all(torch.isfinite(gradient).all() for gradient in learnt)

@@ -176,8 +176,8 @@ class StateLoss(nn.Module):
 
 
 def _between(lower: Tensor, upper: Tensor) -> Tensor:
-    """Two layers' states ``[batch, tokens, width]`` as ``[batch, 2, tokens, width]``."""
-    return torch.stack([lower, upper], dim=1)
+    """Two layers' states ``[batch, tokens, width]`` as ``[batch, 2, tokens, width]``, float32."""
+    return torch.stack([lower.float(), upper.float()], dim=1)  # teachers' are half precision, which autocast refuses
 
 
 class SelfAttention(nn.Module):

@@ -52,6 +52,7 @@ class PairClassifier(nn.Module):
 
     Attributes:
         predicting: places of the heads whose probabilities are averaged; saved with the model. All of them, unless set.
+        objective: what it was trained to minimise, as JSON; saved with the model, and read by nobody but people.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class PairClassifier(nn.Module):
         self.max_length = max_length
         self.heads = Heads(heads, encoder.model.config.hidden_size, len(self.classes), heads_alike)
         self.predicting = list(range(len(self.heads.names)))
+        self.objective: dict[str, Any] = {}
         self.exits = Exits((), encoder.model.config.hidden_size, len(self.classes))
 
     def add_exits(self, layers: Sequence[int]) -> None:
@@ -173,6 +175,7 @@ class PairClassifier(nn.Module):
             "predicting": self.predicting,
             "pooling": self.pooling,
             "max_length": self.max_length,
+            **({"objective": self.objective} if self.objective else {}),
             **({"exits": list(self.exits.layers)} if self.exits.layers else {}),
             **({"trust_remote_code": True} if self.trust_remote_code else {}),
         }
@@ -191,6 +194,7 @@ class PairClassifier(nn.Module):
             model = cls(encoder, facts["heads"], facts["classes"], facts["max_length"])
             model.heads.load_state_dict(load_file(folder / "heads.safetensors"))
             model.predicting = facts["predicting"]
+            model.objective = facts.get("objective", {})
             if exits := facts.get("exits"):
                 model.add_exits(exits)
                 model.exits.load_state_dict(load_file(folder / "exits.safetensors"))

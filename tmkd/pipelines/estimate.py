@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tmkd.config import StudentConfig, settings
 from tmkd.pipelines.calibration import Trial, try_out
-from tmkd.pipelines.planned import Item
-from tmkd.pipelines.works import FLOAT, Work, works_of
 from tmkd.report.plan_table import PlanRow
+from tmkd.results.context import RunContext
+from tmkd.results.node import Result
+from tmkd.results.work import FLOAT, Work
 
 log = logging.getLogger(__name__)
 CHECKPOINTS = 3  # two are kept, and a third is whole before the oldest goes
@@ -27,35 +26,36 @@ class Estimate:
     peak_bytes: float
 
 
-def estimate(items: Mapping[str, Item], try_member: Callable[[Sequence[Work]], Trial]) -> Estimate:
+def estimate(
+    context: RunContext, results: Iterable[Result], try_member: Callable[[RunContext, Sequence[Work]], Trial]
+) -> Estimate:
     """Estimate what is missing.
 
     Args:
         try_member: tries out the one member of some works, and reads the sizes of their splits.
     """
-    works: dict[str, list[Work]] = {}
-    for name, item in items.items():
-        if item.missing:
-            with suppress(LookupError):  # then it is listed, and has no estimate
-                works[name] = works_of(item, items)
+    rows: dict[str, PlanRow] = {}
+    works: dict[Result, list[Work]] = {}
+    for result in results:
+        row = rows.setdefault(result.kind, PlanRow(result.kind))
+        if result.find(context) is not None:
+            row.cached += 1
+            continue
+        row.missing += 1
+        try:
+            works[result] = result.cost(context)
+        except LookupError:
+            row.unknown += 1  # then it is listed, and has no estimate
     by_architecture: dict[str, list[Work]] = {}
     for work in (work for found in works.values() for work in found):
         by_architecture.setdefault(work.member.architecture, []).append(work)
     if by_architecture:
         log.info("calibrating %d encoders, up to 20 s each where a step is no longer than that", len(by_architecture))
-    trials = {name: try_member(found) for name, found in by_architecture.items()}
-    rows: dict[str, PlanRow] = {}
-    for name, item in items.items():
-        row = rows.setdefault(item.stage, PlanRow(item.stage))
-        if not item.missing:
-            row.cached += 1
-            continue
-        row.missing += 1
-        if name in works:
-            pairs, seconds, size = _cost(works[name], trials)
-            row.pairs, row.seconds, row.size = row.pairs + pairs, row.seconds + seconds, row.size + size
-        else:
-            row.unknown += 1
+    trials = {name: try_member(context, found) for name, found in by_architecture.items()}
+    for result, found in works.items():
+        pairs, seconds, size = _cost(found, trials)
+        row = rows[result.kind]
+        row.pairs, row.seconds, row.size = row.pairs + pairs, row.seconds + seconds, row.size + size
     return Estimate(
         list(rows.values()),
         max((_scratch(found, trials) for found in works.values()), default=0.0),
@@ -63,25 +63,18 @@ def estimate(items: Mapping[str, Item], try_member: Callable[[Sequence[Work]], T
     )
 
 
-def try_member(works: Sequence[Work]) -> Trial:
+def try_member(context: RunContext, works: Sequence[Work]) -> Trial:
     """Try out, on this machine, the member that all the works are of; it is the only model in memory."""
-    from tmkd.models.heads import GOLD
-    from tmkd.pipelines.classifiers import new_classifier, new_student
-
     member = works[0].member
-    context = member.context
-    if isinstance(member.settings, StudentConfig):
-        model = new_student(context, [GOLD])
-    else:
-        model = new_classifier(context, member.settings, [GOLD])
+    model = member.untrained()
     sizes = {}
     for work in works:
         if work.source not in sizes:
-            lengths = work.context.tokens(work.split, model.tokenizer, model.max_length)["length"]
+            lengths = work.lengths(model)
             sizes[work.source] = (len(lengths), sum(lengths))
-    tokens = context.tokens("train", model.tokenizer, model.max_length)
+    tokens = member.training_pairs(model)
     batches = sorted({work.batch for work in works}, key=lambda batch: batch or 0, reverse=True)
-    trial = try_out(model, tokens, batches, context.runtime, member.what, settings(context.config.trainer))
+    trial = try_out(model, tokens, batches, context.runtime, member.what, dict(member.trainer))
     del model
     gc.collect()
     return replace(trial, sizes=sizes)

@@ -6,12 +6,21 @@ import logging
 import shutil
 
 from tmkd.config import Config
+from tmkd.experiment.arms import resolve_arms
+from tmkd.experiment.check import check_arms
+from tmkd.experiment.entries import student_entries, teacher_entries
+from tmkd.experiment.experiment import Experiment
+from tmkd.experiment.overlap import check_overlaps
+from tmkd.experiment.students import corpus_labels, stage1_students
 from tmkd.pipelines.estimate import estimate, try_member
-from tmkd.pipelines.planned import PlannedContext, walk
 from tmkd.report.plan_table import duration, print_plan
+from tmkd.results.context import RunContext
+from tmkd.results.node import Result
+from tmkd.results.speed import Speed
 from tmkd.store.identity import VERSIONS
 
 log = logging.getLogger(__name__)
+READ = ("task", "corpus", "overlap", "tokens", "encoder")  # made for a plan, too: all else depends on their sizes
 
 
 def run(config: Config) -> str:
@@ -19,19 +28,68 @@ def run(config: Config) -> str:
 
     Task, corpus and their tokens are read if they are not yet, and stay for the run; nothing else is kept.
     """
-    context = PlannedContext(config)
+    experiment = Experiment(config)
     log.info("task and corpus are read first, if they are not yet: once; millions of pairs take minutes")
-    notes = walk(context)
-    found = estimate(context.items, try_member)
+    results = planned(experiment)
+    found = estimate(experiment.context, results, try_member)
     order = list(VERSIONS)
     rows = sorted(found.rows, key=lambda row: order.index(row.stage))
-    root = context.store.root.absolute()
+    root = experiment.context.store.root.absolute()
     print_plan(
         rows,
         title=f"Plan of {config.name}",
         scratch=found.scratch,
         free=shutil.disk_usage(next(path for path in (root, *root.parents) if path.exists())).free,
         peak=found.peak_bytes,
-        notes=notes,
+        notes=notes(experiment, results),
     )
     return f"{sum(row.missing for row in rows)} results to make, {duration(sum(row.seconds for row in rows))}"
+
+
+def planned(experiment: Experiment) -> list[Result]:
+    """Return all results that the stages ask for, made or not; what is read (task, corpus, tokens) is made on the way.
+
+    Where arms depend on the best teacher, it is the best of those that are there.
+    """
+    check_arms(experiment)
+    check_overlaps(experiment)
+    arms = resolve_arms(experiment, Experiment.best_so_far)
+    entries = [*student_entries(arms), *teacher_entries(experiment, Experiment.best_so_far)]
+    roots: list[Result] = [teacher for arm in arms for teacher in arm.teachers]
+    roots += [result for arm in arms for result in (*corpus_labels(arm), *stage1_students(arm))]
+    roots += [member for entry in entries for members in entry.members for member in members]
+    roots += [
+        Speed.measured(experiment.context, member, entry.predictor) for entry in entries for member in entry.members[0]
+    ]
+    found: dict[Result, None] = {}
+    for root in roots:
+        _collect(experiment.context, root, found)
+    return [result for result in found if result.kind not in READ]
+
+
+def _collect(context: RunContext, result: Result, found: dict[Result, None]) -> None:
+    """Add a result to those found, after all that it needs; of what nobody will ask for, nothing."""
+    if result in found:
+        return
+    missing = result.find(context) is None
+    for other in result.needs():
+        if missing or other.find(context) is not None:
+            _collect(context, other, found)
+    for other in result.reads(context) if missing else ():
+        _collect(context, other, found)
+    found[result] = None
+
+
+def notes(experiment: Experiment, results: list[Result]) -> list[str]:
+    """Return what the plan could not tell."""
+    context = experiment.context
+    missing = [result for result in results if result.find(context) is None]
+    said = []
+    if any(result.kind == "teacher" for result in missing):
+        said.append(
+            "Which teacher is the best on validation is not known yet: where it matters, the plan takes the best of "
+            "those that are there, or teacher 1; the time hardly depends on it."
+        )
+    if context.how.store_states and any(result.spec.get("terms") for result in missing):
+        said.append("Teachers' states that are stored (runtime.store_states) are not in what the disk needs.")
+    return said

@@ -61,29 +61,27 @@ def check_columns(config: Config) -> None:
             _read(path)
 
 
-def column_spec(config: Config, names: Mapping[str, str]) -> dict[str, Any]:
-    """Return what shapes the column besides the comparison; nothing where there is no table.
+def column_spec(config: Config, names: Mapping[str, str]) -> dict[str, Any] | None:
+    """Return what shapes the column besides the comparison; None where there is no table.
 
     Args:
         names: for each arm, and for ``teacher`` and ``ensemble``, what the comparison calls it.
     """
     table = config.table
     if not table.rows:
-        return {}
+        return None
     return {
-        "table": {
-            "rows": {label: names[row.arm] for label, row in table.rows.items()},
-            "claims": [[claim.better, claim.worse] for claim in table.claims],
-            "column": config.data.column,
-            "stands_in": config.data.stands_in,
-            "encoders": encoders(config),
-        }
+        "rows": {label: names[row.arm] for label, row in table.rows.items()},
+        "claims": [[claim.better, claim.worse] for claim in table.claims],
+        "column": config.data.column,
+        "stands_in": config.data.stands_in,
+        "encoders": encoders(config),
     }
 
 
 def write_column(
-    work: Path,
     config: Config,
+    work: Path,
     spec: Mapping[str, Any],
     rows: Sequence[Row],
     values: Mapping[str, np.ndarray],

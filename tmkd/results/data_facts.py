@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tmkd.data.schema import SPLITS
-from tmkd.pipelines.context import CORPUS, RunContext
-from tmkd.pipelines.cuts import cut_of
-from tmkd.pipelines.overlap import corpora, corpus_overlap
+from tmkd.results.context import RunContext
+from tmkd.results.corpus import Corpus, Overlap
+from tmkd.results.cuts import cut_of
+from tmkd.results.rows import Tokens
+from tmkd.results.task import Task
 from tmkd.store.artifacts import MODEL, Artifact
 from tmkd.store.provenance import COMPUTED_ON
 
@@ -16,16 +18,18 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
-def data_facts(context: RunContext, members: Mapping[str, Sequence[Artifact]]) -> dict[str, Any]:
+def data_facts(
+    context: RunContext, task: Task, corpora: Sequence[Corpus], members: Mapping[str, Sequence[Artifact]]
+) -> dict[str, Any]:
     """Return what ``tmkd.report.data_notes`` says, as JSON.
 
     Args:
+        corpora: those that students are pre-trained on.
         members: for each row of the comparison, the classifiers that it was computed from.
     """
-    with_corpus = corpora(context)
     return {
-        "overlap": [corpus_overlap(own).details for own in with_corpus],
-        "cut": _cuts(context, with_corpus, members),
+        "overlap": [Overlap(task, corpus).build(context).details for corpus in corpora],
+        "cut": _cuts(context, task, corpora, members),
         COMPUTED_ON: {row: _machines(classifiers) for row, classifiers in members.items()},
     }
 
@@ -41,22 +45,22 @@ def _machines(classifiers: Sequence[Artifact]) -> list[dict[str, Any]] | None:
 
 
 def _cuts(
-    context: RunContext, with_corpus: Sequence[RunContext], members: Mapping[str, Sequence[Artifact]]
+    context: RunContext, task: Task, corpora: Sequence[Corpus], members: Mapping[str, Sequence[Artifact]]
 ) -> list[dict[str, Any]]:
     """Return how much is cut of each split, for each tokenizer and length; nothing of tokens that are not there."""
     rows: dict[str, list[str]] = {}  # by the name of the tokens of the first split
     readers: dict[str, tuple[PreTrainedTokenizerBase, int]] = {}
     for row, classifiers in members.items():
         for tokenizer, length in _read_with(classifiers):
-            name = str(context.tokens_spec(SPLITS[0], tokenizer, length))
+            name = Tokens.of(task.rows(SPLITS[0]), tokenizer, length).name
             readers.setdefault(name, (tokenizer, length))
             if row not in rows.setdefault(name, []):
                 rows[name].append(row)
-    split_of = [*((context, split) for split in SPLITS), *((own, CORPUS) for own in with_corpus)]
+    splits = [*(task.rows(split) for split in SPLITS), *(corpus.rows() for corpus in corpora)]
     found = []
     for name, reader in readers.items():
-        for own, split in split_of:
-            if tokens := own.store.find("tokens", own.tokens_spec(split, *reader)):
+        for split in splits:
+            if tokens := Tokens.of(split, *reader).find(context):
                 found.append({"rows": rows[name], **cut_of(tokens)})
     return found
 

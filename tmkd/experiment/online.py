@@ -7,32 +7,23 @@ from typing import Any
 from tmkd.config import ArmConfig, OnlineConfig
 from tmkd.distributed import init
 from tmkd.errors import ConfigError
-from tmkd.pipelines.context import RunContext
+from tmkd.experiment.experiment import Experiment
+from tmkd.results.peers import Online
 
 NAMES = {"mutual": "deep mutual learning", "codistillation": "codistillation", "together": "students together"}
 FIRST = ": peer 1"
 
 
-def members(context: RunContext) -> list[RunContext]:
-    """Return the context of each student that an arm trains together, in order; its own where it trains one alone."""
-    if context.config.method.online.kind == "none":
-        return [context]
-    return [context.varied({"student": changes}) for changes in _changes(context.config.method.online)]
-
-
-def online_spec(online: OnlineConfig) -> dict[str, Any]:
-    """What shapes the training of peers besides the peers themselves."""
-    if online.kind == "together":
-        return {"kind": online.kind}
-    spec = {name: getattr(online, name) for name in ("kind", "weight", "temperature", "burn_in")}
-    if online.kind == "mutual":
-        return spec | {"direction": online.direction}
-    return spec | {"refresh": online.refresh} | ({"processes": True} if online.processes else {})
+def members(experiment: Experiment) -> list[Experiment]:
+    """Return the experiment of each student that an arm trains together, in order; its own where there is one."""
+    if experiment.config.method.online.kind == "none":
+        return [experiment]
+    return [experiment.varied({"student": changes}) for changes in _changes(experiment.config.method.online)]
 
 
 def online_facts(online: OnlineConfig) -> dict[str, Any]:
     """What a row's settings say of it; nothing where students are trained alone."""
-    return {} if online.kind == "none" else {"online": online_spec(online) | {"peers": _changes(online)}}
+    return {} if online.kind == "none" else {"online": Online(online).identity() | {"peers": _changes(online)}}
 
 
 def online_name(alone: str | None, online: OnlineConfig) -> str:
@@ -46,7 +37,7 @@ def online_name(alone: str | None, online: OnlineConfig) -> str:
     parts = [peers]
     usual = OnlineConfig()
     for name, sign in (("weight", "weight"), ("temperature", "T"), ("burn_in", "burn-in"), ("refresh", "refresh")):
-        if name in online_spec(online) and getattr(online, name) != getattr(usual, name):
+        if name in Online(online).identity() and getattr(online, name) != getattr(usual, name):
             parts.append(f"{sign} = {getattr(online, name):g}")
     if online.direction != usual.direction:
         parts.append(online.direction)
@@ -55,9 +46,9 @@ def online_name(alone: str | None, online: OnlineConfig) -> str:
     return " + ".join(filter(None, [alone, f"{NAMES[online.kind]} ({'; '.join(parts)})"]))
 
 
-def check_peers(context: RunContext, name: str, arm: ArmConfig) -> None:
+def check_peers(experiment: Experiment, name: str, arm: ArmConfig) -> None:
     """Raise ConfigError for an arm whose students cannot be trained together."""
-    method = context.config.method
+    method = experiment.config.method
     kind, where = method.online.kind, f"method.arms.{name}"
     if kind == "none":
         return
@@ -72,7 +63,7 @@ def check_peers(context: RunContext, name: str, arm: ArmConfig) -> None:
             f"{where}: expected α below 1 where method.online.kind is {kind}: peers learn from each other's gold "
             "heads, which predict nothing at α = 1."
         )
-    members(context)  # checks each peer's settings
+    members(experiment)  # checks each peer's settings
     if method.online.processes:
         init(apart=True)  # before the Trainer sees that there are several processes
 

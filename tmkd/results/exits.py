@@ -1,4 +1,4 @@
-"""Students with exits: what the exits learn, and which part of such a student answers in a row of the comparison.
+"""Which part of a student with exits answers in a row of the comparison.
 
 A threshold changes no student and no stored prediction: which pairs leave where follows from the exits' own.
 """
@@ -9,18 +9,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tmkd.config import Config, settings
-from tmkd.errors import ConfigError, ModelError
-from tmkd.pipelines.classifiers import predictions
-from tmkd.pipelines.context import RunContext
-from tmkd.pipelines.encoders import encoder_source
+from tmkd.config import StudentConfig
+from tmkd.results.classifier import predictions
 from tmkd.store.artifacts import Artifact
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-    from tmkd.losses.combine import Term
     from tmkd.models.classifier import PairClassifier
 
 
@@ -38,9 +34,8 @@ class Predictor:
             return f", exit {self.exit}"
         return "" if self.threshold is None else f", early exit at {self.threshold:g}"
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        """What it adds to a row's settings."""
+    def identity(self) -> dict[str, Any]:
+        """Return what it adds to a row's settings, and to the identity of a speed."""
         if self.exit is not None:
             return {"exit": self.exit}
         return {} if self.threshold is None else {"exit_threshold": self.threshold}
@@ -49,48 +44,10 @@ class Predictor:
 DEEPEST = Predictor()
 
 
-def predictors(config: Config) -> list[Predictor]:
+def predictors(student: StudentConfig) -> list[Predictor]:
     """Return whose rows stand in the comparison for a student: the deepest, each exit's, that of leaving early."""
-    student = config.student
     early = [] if student.exit_threshold is None else [Predictor(threshold=student.exit_threshold)]
     return [DEEPEST, *(Predictor(exit=layer) for layer in student.exits), *early]
-
-
-def exits_spec(config: Config) -> dict[str, Any]:
-    """The exits and what they learn; nothing for a student that has none."""
-    layers = list(config.student.exits)
-    return {"exits": {"layers": layers, **settings(config.method.exits)}} if layers else {}
-
-
-def check_student_exits(context: RunContext, arm: str) -> None:
-    """Raise ConfigError, before any training, for exits that an arm's student cannot have."""
-    from tmkd.models.encoder import inspect_encoder
-    from tmkd.models.exits import check_exits
-
-    student = context.config.student
-    encoder, _ = inspect_encoder(**encoder_source(context, student), keep=student.layers, keep_which=student.keep)
-    try:
-        check_exits(encoder, student.exits)
-    except ModelError as error:
-        raise ConfigError(f"The arm {arm}: {error}") from None
-
-
-def exit_losses(config: Config, heads: Sequence[int]) -> list[Term]:
-    """Return what the exits learn, as terms; none for a student that has none. ``heads`` are the predicting ones."""
-    from tmkd.losses.exits import exit_terms
-
-    layers = config.student.exits
-    return exit_terms(layers, heads, **settings(config.method.exits)) if layers else []
-
-
-def exit_facts(model: PairClassifier) -> dict[str, Any]:
-    """Return the parameters that each exit needs, and those that all exits add: for the details of a student."""
-    from tmkd.models.exits import exit_parameters
-
-    layers = model.exits.layers
-    if not layers:
-        return {}
-    return {"exits": {str(layer): exit_parameters(model, layer) for layer in layers} | {"all": exit_parameters(model)}}
 
 
 def parameters(classifier: Artifact, predictor: Predictor) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 
 from tmkd.choices import WITHOUT_TEACHER
 from tmkd.config import ArmConfig, Config, MethodConfig
-from tmkd.pipelines.online import FIRST, online_name
+from tmkd.experiment.online import FIRST, online_name
 
 ENSEMBLE = "teacher ensemble"
 TOLD_APART = ("student.exits", "student.exit_threshold", "method.online")  # these have their own place in names

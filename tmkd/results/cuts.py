@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tmkd.config import Config, StudentConfig, TeacherConfig, encoder_of, teaching
 from tmkd.report.data_notes import cut_text
 
 if TYPE_CHECKING:
@@ -31,8 +31,11 @@ def cut_of(tokens: Artifact) -> dict[str, Any]:
     return {"split": split, "max_length": length, "pairs": details["pairs"], "cut": cut, "at_most": known is None}
 
 
-def warn_of_cuts(config: Config, tokens: Artifact) -> None:
-    """Warn, once for each split and length, where more than a twentieth of its pairs are cut."""
+def warn_of_cuts(tokens: Artifact, settings: Sequence[str]) -> None:
+    """Warn, once for each split and length, where more than a twentieth of its pairs are cut.
+
+    ``settings`` are those that the length comes from.
+    """
     spec = tokens.manifest["spec"]
     place = (tokens.path.parent, spec["rows"], spec["max_length"])
     if place in _said:
@@ -44,22 +47,8 @@ def warn_of_cuts(config: Config, tokens: Artifact) -> None:
             "%s are longer than the %d tokens that are read, and are cut there; raise %s",
             cut_text(found),
             found["max_length"],
-            " or ".join(length_settings(config, found["max_length"])),
+            " or ".join(settings),
         )
-
-
-def length_settings(config: Config, max_length: int) -> list[str]:
-    """Return the settings that this length comes from."""
-    members: dict[str, StudentConfig | TeacherConfig] = {"student": config.student}
-    members |= {f"teachers.roster.{place}": teacher for place, teacher in enumerate(teaching(config))}
-    lengths = {}
-    for name, member in members.items():
-        if member.max_length:
-            lengths[f"{name}.max_length"] = member.max_length
-        else:
-            owner = "encoder" if member.encoder.source == "same" else f"{name}.encoder"
-            lengths[f"{owner}.max_length"] = encoder_of(member, config).max_length
-    return [name for name, length in lengths.items() if length == max_length] or ["max_length"]
 
 
 @functools.cache

@@ -7,20 +7,19 @@ import json
 
 from tmkd.config import StudentConfig, TeacherConfig, encoder_of, settings, teaching
 from tmkd.errors import ModelError
-from tmkd.pipelines.classifiers import new_classifier
-from tmkd.pipelines.context import RunContext
-from tmkd.pipelines.specs import encoder_spec, teacher_spec
+from tmkd.experiment.experiment import Experiment
+from tmkd.results.encoder import encoder_identity
 
 SHAPING = ("max_length", "dropout", "freeze_embeddings", "layers", "keep", "token_types", "pooling")
 passed: set[str] = set()  # in this process: arms and the jobs of a sweep share encoders
 
 
-def try_encoders(context: RunContext) -> None:
+def try_encoders(experiment: Experiment) -> None:
     """Raise ModelError for the first encoder that cannot be what it is to be: one sentence that names the setting."""
-    config = context.config
+    config = experiment.config
     members: list[tuple[str, TeacherConfig | StudentConfig]] = []
-    for number, teacher in enumerate(teaching(config)):
-        if context.store.find("teacher", teacher_spec(config, teacher, context.task_key)) is None:
+    for number, (teacher, node) in enumerate(zip(teaching(config), experiment.roster)):
+        if node.find(experiment.context) is None:
             members.append((f"teachers.roster[{number}]", teacher))
     # one that starts from a trained teacher has no need of the checkpoint that the teacher started from
     if config.student.init == "encoder" or members:
@@ -28,7 +27,7 @@ def try_encoders(context: RunContext) -> None:
     for look in (_look, _try):  # what reads no weights first
         for where, member in members:
             try:
-                look(context, member)
+                look(experiment, member)
             except ModelError as error:
                 said = str(error).removeprefix("encoder.name: ").removeprefix("encoder ")
                 raise ModelError(f"{_setting(where, member)}: {said}") from None
@@ -38,28 +37,31 @@ def _setting(where: str, member: TeacherConfig | StudentConfig) -> str:
     return f"encoder (for {where})" if member.encoder.source == "same" else f"{where}.encoder"
 
 
-def _look(context: RunContext, member: TeacherConfig | StudentConfig) -> None:
+def _look(experiment: Experiment, member: TeacherConfig | StudentConfig) -> None:
     from tmkd.models.encoder import check_encoder
 
     keep = member.layers if isinstance(member, StudentConfig) else None
-    check_encoder(keep=keep, **settings(encoder_of(member, context.config)))
+    check_encoder(keep=keep, **settings(encoder_of(member, experiment.config)))
 
 
-def _try(context: RunContext, member: TeacherConfig | StudentConfig) -> None:
+def _try(experiment: Experiment, member: TeacherConfig | StudentConfig) -> None:
     from tmkd.models.heads import GOLD
-    from tmkd.pipelines.classifiers import new_student
     from tmkd.training.trial import try_out
 
-    encoder, runtime = encoder_of(member, context.config), context.runtime
+    encoder, runtime = encoder_of(member, experiment.config), experiment.context.runtime
     if encoder.source == "bilstm":
         return  # made here, to fit
     said = {name: value for name, value in settings(member).items() if name in SHAPING}
-    said |= {"encoder": encoder_spec(encoder), "max_length": member.max_length or encoder.max_length}
+    said |= {"encoder": encoder_identity(encoder) | {"pooling": encoder.pooling}}
+    said |= {"max_length": member.max_length or encoder.max_length}
     known = json.dumps([said, str(runtime.device), runtime.bf16, runtime.attention], sort_keys=True)
     if known in passed:
         return
-    student = isinstance(member, StudentConfig)
-    model = new_student(context, [GOLD]) if student else new_classifier(context, member, [GOLD])
+    if isinstance(member, StudentConfig):
+        model = experiment.architecture().new(experiment.context, [GOLD], experiment.config.data.classes)
+    else:
+        place = next(place for place, each in enumerate(teaching(experiment.config)) if each is member)
+        model = experiment.roster[place].untrained(experiment.context)
     try_out(model, runtime)
     passed.add(known)
     del model

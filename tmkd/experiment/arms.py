@@ -1,0 +1,211 @@
+"""The arms of a comparison: from two switches to the students that must be trained.
+
+What an arm is follows from the settings, never from a preset: with one teacher, its head, the average and the teacher
+itself are one arm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tmkd.config import ArmConfig, Config, encoder_of, settings
+from tmkd.errors import ConfigError
+from tmkd.experiment.experiment import Experiment
+from tmkd.experiment.names import ENSEMBLE, row_name, settle, teacher_row, with_count
+from tmkd.experiment.online import online_facts
+from tmkd.report.rows import BASELINE
+from tmkd.results.objective import Objective
+from tmkd.results.soft_labels import TeacherWeights
+from tmkd.results.teacher import Teacher
+from tmkd.results.terms import FurtherTerm
+
+SEEDS_APART = 1000  # between the seeds of an m-o-m's students: more than the seeds of a run
+
+
+@dataclass(frozen=True)
+class StudentObjective:
+    """What one student of an arm learns, and where it starts.
+
+    Attributes:
+        stage2: what it minimises in stage 2, beside further terms.
+        pretrain: whether it starts from stage 1.
+        carry_heads: whether its heads start from those of the student that it starts from.
+        terms: names in ``method.terms``.
+        seed_offset: is added to the run's seed in stage 2, so that students of m-o-m differ in more than their teacher.
+        shared_start: its stage 1 is that of all teachers' average, whoever teaches it in stage 2.
+    """
+
+    stage2: Objective
+    pretrain: bool
+    carry_heads: bool
+    terms: tuple[str, ...] = ()
+    seed_offset: int = 0
+    shared_start: bool = False
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A row of the comparison.
+
+    Attributes:
+        name: unique in the table.
+        series: its line in the figure over teacher counts: the name it would have with several teachers.
+        count: how many teachers there are.
+        objectives: one a student (several for m-o-m).
+        settings: what the report says of it.
+        key: what ``method.arms`` calls it.
+        experiment: the config that it is made with (its own ``set`` included).
+        teachers: those that there are for it; ``best`` is the index of the best on the validation split.
+        generations, continues: whether students teach each other in a row.
+        fine_tune: whether there is a stage 2.
+    """
+
+    name: str
+    series: str
+    count: int
+    objectives: tuple[StudentObjective, ...]
+    settings: dict[str, Any]
+    key: str
+    experiment: Experiment
+    teachers: list[Teacher]
+    best: int
+    generations: int = 1
+    continues: bool = False
+    fine_tune: bool = True
+
+
+def resolve_arms(experiment: Experiment, best: Callable[[Experiment, Sequence[Teacher]], int]) -> list[Arm]:
+    """Return the arms to compare, for each number of teachers; several may be one run.
+
+    Args:
+        best: returns the index of the best of some teachers: ``Experiment.best``, or ``Experiment.best_so_far``.
+    """
+    config = experiment.config
+    counts: list[int | None] = [*config.comparison.teacher_counts] or [None]  # None: each arm's own
+    found: list[Arm] = []
+    for count in counts:
+        for name, arm in config.method.arms.items():
+            own = experiment.varied(arm.set)
+            teachers = own.teachers(count)
+            found.append(make_arm(name, arm, own, teachers, best(own, teachers), count_in_name=len(counts) > 1))
+    return found
+
+
+def baseline(experiment: Experiment) -> str | None:
+    """Return the row that the others are tested against: the one named, or KD (1-o-1) where it is among them.
+
+    Raises:
+        ConfigError: no row is called so, or the settings of an arm make no sense.
+    """
+    config, wanted = experiment.config, experiment.config.comparison.baseline
+    counts: list[int | None] = [*config.comparison.teacher_counts] or [None]
+    names, several = [], len(counts) > 1
+    for count in counts:
+        for arm in config.method.arms.values():
+            own = experiment.varied(arm.set).config
+            teachers = count or own.teachers.count
+            names.append(with_count(row_name(arm, own, teachers), teachers, several))
+    most = max(config.comparison.teacher_counts or [config.teachers.count])
+    names += [teacher_row(number) for number in range(1, most + 1)]
+    names += [with_count(ENSEMBLE, count or config.teachers.count, several) for count in counts]
+    if wanted is None:
+        return BASELINE if BASELINE in names else None
+    if wanted not in names:
+        raise ConfigError(f"comparison.baseline: expected one of {', '.join(dict.fromkeys(names))}; got {wanted}.")
+    return wanted
+
+
+def make_arm(
+    key: str, arm: ArmConfig, experiment: Experiment, teachers: list[Teacher], best: int, count_in_name: bool = False
+) -> Arm:
+    """Settle an arm for the given teachers.
+
+    Args:
+        experiment: with the arm's own settings.
+        best: index of the best teacher on the validation split, the teacher of a 1-o-1 arm that names none.
+        count_in_name: add the number of teachers, where arms with several counts stand in one table.
+    """
+    config, method = experiment.config, experiment.config.method
+    settled = settle(arm, method)
+    targets = settled.targets
+    chosen = {
+        "none": [],
+        "one": [teachers[best if arm.teacher is None else arm.teacher - 1]],
+    }.get(targets, teachers)
+    several = len(chosen) > 1 and targets in ("average", "heads")
+    loss = Objective(
+        tuple(chosen),
+        "one" if len(chosen) == 1 or targets == "students" else targets,
+        settled.alpha,
+        settled.loss,
+        settled.temperature,
+        method.mix,
+        TeacherWeights.of(method.teacher_weights, method.weights, len(chosen)) if several else None,
+        method.alpha_end,
+        method.temperature_end,
+        method.schedule,
+    )
+    carries = method.carry_heads and config.stage1.kind == "soft"  # no other kind has heads to carry over
+    base = StudentObjective(loss, arm.pretrain, carries, settled.terms)
+    objectives: tuple[StudentObjective, ...] = (base,)
+    if targets == "students":
+        # the best teacher's student keeps the run's seed: it is the student of KD (1-o-1)
+        objectives = tuple(
+            replace(
+                base,
+                stage2=replace(loss, teachers=(teacher,)),
+                shared_start=arm.pretrain and len(chosen) > 1,
+                seed_offset=SEEDS_APART * ((place - best) % len(chosen)),
+            )
+            for place, teacher in enumerate(chosen)
+        )
+    return Arm(
+        with_count(row_name(arm, config, len(teachers)), len(teachers), count_in_name),
+        row_name(arm, config, max(2, len(teachers))),
+        len(teachers),
+        objectives,
+        _facts(arm, config, [teacher.name for teacher in chosen]),
+        key,
+        experiment,
+        teachers,
+        best,
+        arm.generations,
+        arm.continues,
+        arm.fine_tune,
+    )
+
+
+def _facts(arm: ArmConfig, config: Config, teachers: list[str]) -> dict[str, Any]:
+    """Return what the report says of an arm: its settings, and ``method``'s where it has none."""
+    method, settled = config.method, settle(arm, config.method)
+    exits = list(config.student.exits)
+    return {
+        "pretrain": arm.pretrain,
+        "targets": settled.targets,
+        "teachers": teachers,
+        "alpha": settled.alpha if settled.soft else None,
+        "loss": settled.loss if settled.soft else None,
+        "temperature": settled.temperature if settled.soft and settled.loss != "mse" else None,
+        **({} if arm.fine_tune else {"fine_tune": False}),
+        **({"set": arm.set} if arm.set else {}),
+        **({"generations": arm.generations, "continues": arm.continues} if arm.generations > 1 else {}),
+        **_word_vectors(config),
+        **(
+            {"terms": {term: FurtherTerm(method.terms[term]).identity() for term in settled.terms}}
+            if settled.terms
+            else {}
+        ),
+        **({"exits": {"layers": exits, **settings(method.exits)}} if exits else {}),
+        **online_facts(method.online),
+    }
+
+
+def _word_vectors(config: Config) -> dict[str, str]:
+    """Return where a Bi-LSTM's word vectors are from; nothing for other students."""
+    encoder = encoder_of(config.student, config)
+    if encoder.source != "bilstm":
+        return {}
+    return {"word_vectors": Path(encoder.vectors).name if encoder.vectors else "random"}

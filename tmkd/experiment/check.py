@@ -1,0 +1,106 @@
+"""What cannot be, told before anything is trained: each arm is judged by its own settings."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from tmkd.choices import WITHOUT_TEACHER
+from tmkd.config import ArmConfig, teaching
+from tmkd.errors import ConfigError
+from tmkd.experiment.check_student import check_language, check_student_exits, check_terms
+from tmkd.experiment.experiment import Experiment
+from tmkd.experiment.names import settle
+from tmkd.experiment.online import check_peers, members
+from tmkd.experiment.trial import try_encoders
+from tmkd.results.node import identity
+from tmkd.results.teacher import recipe
+from tmkd.results.terms import terms_of
+
+
+def check_arms(experiment: Experiment) -> None:
+    """Raise ConfigError for the first arm that cannot be; each is judged by its own settings, before any training."""
+    seen: list[Any] = []
+    experiment.context.before_making.clear()
+    for name, arm in experiment.config.method.arms.items():
+        own = experiment.varied(arm.set)
+        _check(own, name, arm)
+        for each in (own, *members(own)):
+            made_of = (each.config.encoder, each.config.teachers, each.config.student)
+            if made_of not in seen:
+                # now where a teacher is missing; else by the first result that is, since torch takes seconds to load
+                due = functools.partial(try_encoders, each)
+                due() if each.untrained() else experiment.context.before_making.append(due)
+            seen.append(made_of)
+
+
+def _check(experiment: Experiment, name: str, arm: ArmConfig) -> None:
+    """Raise ConfigError for an arm whose students, teachers and losses cannot go together."""
+    method = experiment.config.method
+    if method.mix != "heads" and arm.targets == "heads" and len(teaching(experiment.config)) > 1:
+        raise ConfigError(f"method.mix: expected heads, where method.arms.{name}.targets is heads, got {method.mix}.")
+    if arm.continues and experiment.config.stage2.epochs < arm.generations:
+        raise ConfigError(
+            f"method.arms.{name}: expected stage2.epochs of at least {arm.generations}, one for each of its cycles, "
+            f"got {experiment.config.stage2.epochs}."
+        )
+    if not arm.fine_tune:
+        _check_stage1_alone(experiment, name)
+    settled = settle(arm, method)
+    if arm.fine_tune and not settled.soft:
+        _check_alone(experiment, name, arm)
+    check_roster(experiment)
+    check_peers(experiment, name, arm)
+    for member in members(experiment):
+        if settled.terms:
+            check_terms(member, name, settled.terms)
+        if arm.pretrain and member.config.stage1.kind == "language":
+            check_language(member, name, settled.terms)
+        if arm.pretrain and member.config.stage1.kind == "terms" and not terms_of(method.terms, settled.terms, 1):
+            raise ConfigError(
+                f"stage1.kind: expected a term of stage 1 for the arm {name}, which learns nothing else there where "
+                "the kind is terms, got none; set method.terms.NAME.stages=[1]."
+            )
+        if member.config.student.exits:
+            check_student_exits(member, name)
+
+
+def _check_stage1_alone(experiment: Experiment, name: str) -> None:
+    """Raise ConfigError where the student of stage 1 has no answer of its own to compare, or not all that is asked."""
+    config = experiment.config
+    for where, value, usual in (
+        ("stage1.kind", config.stage1.kind, "soft"),
+        ("method.online.kind", config.method.online.kind, "none"),
+        ("student.exits", config.student.exits, []),
+    ):
+        if value != usual:
+            raise ConfigError(
+                f"method.arms.{name}: expected {where} of {usual} where fine_tune is false, since the row is the "
+                f"stage-1 student's, got {value}."
+            )
+
+
+def _check_alone(experiment: Experiment, name: str, arm: ArmConfig) -> None:
+    """Raise ConfigError for what an arm without soft labels has no use for, if it is α that takes them away."""
+    method = experiment.config.method
+    if arm.generations > 1:
+        raise ConfigError(f"method.arms.{name}: expected α above 0, since each generation teaches the next, got 0.")
+    for term in method.terms if arm.terms is None else arm.terms:
+        if arm.targets != "none" and method.terms[term].loss not in WITHOUT_TEACHER:
+            raise ConfigError(
+                f"method.arms.{name}: expected α above 0, since its term {term} needs a teacher, and at α = 0 nobody "
+                f"teaches; give it other terms (method.arms.{name}.terms=[]) or another α."
+            )
+
+
+def check_roster(experiment: Experiment) -> None:
+    """Raise ConfigError where two of those that teach would be one teacher, however their settings are written."""
+    specs = [
+        (recipe(teacher, encoder := experiment.encoder(teacher)), identity(encoder))
+        for teacher in teaching(experiment.config)
+    ]
+    for index, spec in enumerate(specs):
+        if (same := specs.index(spec)) < index:
+            raise ConfigError(
+                f"teachers.roster[{index}]: expected another teacher than roster[{same}], got one of the same settings."
+            )

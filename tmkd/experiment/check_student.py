@@ -1,0 +1,124 @@
+"""What a student cannot be or learn, told before anything is trained: its terms, its language, its exits."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tmkd.choices import POOLED
+from tmkd.config import StudentConfig, TeacherConfig, encoder_of
+from tmkd.errors import ConfigError, ModelError
+from tmkd.experiment.experiment import Experiment
+from tmkd.results.rows import tokenizer_digest
+from tmkd.results.states import shape_of
+from tmkd.results.terms import term_loss, terms_of
+
+if TYPE_CHECKING:
+    from tmkd.losses.transfer import Shape
+
+
+def check_language(experiment: Experiment, arm: str, terms: Sequence[str]) -> None:
+    """Raise ConfigError for an arm whose student cannot be pre-trained as a language model."""
+    from tmkd.models.encoder import inspect_encoder
+
+    _, tokenizer = inspect_encoder(**_source(experiment, experiment.config.student))
+    if tokenizer.mask_token_id is None:
+        raise ConfigError(
+            f"stage1.kind, for the arm {arm}: language needs an encoder with a mask token, such as BERT, but the "
+            "student's has none; choose another student.encoder or stage1.kind=soft."
+        )
+    if unused := terms_of(experiment.config.method.terms, terms, 1):
+        raise ConfigError(
+            f"method.terms.{next(iter(unused))}.stages, for the arm {arm}: expected [2], since in a stage 1 of "
+            "kind language no task's teacher takes part."
+        )
+
+
+def check_student_exits(experiment: Experiment, arm: str) -> None:
+    """Raise ConfigError for exits that an arm's student cannot have."""
+    from tmkd.models.encoder import inspect_encoder
+    from tmkd.models.exits import check_exits
+
+    student = experiment.config.student
+    encoder, _ = inspect_encoder(**_source(experiment, student), keep=student.layers, keep_which=student.keep)
+    try:
+        check_exits(encoder, student.exits)
+    except ModelError as error:
+        raise ConfigError(f"The arm {arm}: {error}") from None
+
+
+def check_terms(experiment: Experiment, arm: str, names: Sequence[str]) -> None:
+    """Raise ConfigError, before any training, for terms that an arm's student and teachers cannot have together."""
+    from tmkd.choices import SELF_ATTENTION
+    from tmkd.losses.transfer import SelfAttention
+    from tmkd.models.states import ATTENTION_KINDS, TOKEN_KINDS, check_attention
+
+    config = experiment.config
+    student = _facts(experiment, config.student, config.student.layers, config.student.keep)
+    most = max(config.comparison.teacher_counts or [config.teachers.count])
+    named = config.method.arms[arm].teacher
+    numbers = range(1, most + 1) if named is None else [named]  # which is the best of them is not known yet
+    teachers = {number: _facts(experiment, config.teachers.roster[number - 1]) for number in numbers}
+    shapes = [teacher.shape for teacher in teachers.values()]
+    for name in names:
+        term = config.method.terms[name]
+        try:
+            if term.loss == SELF_ATTENTION:
+                SelfAttention(student.shape)
+                check_attention(student.model)
+                continue
+            loss = term_loss(term, student.shape, shapes)
+            for facts in (student, *teachers.values()):
+                if loss.kind in ATTENTION_KINDS:
+                    check_attention(facts.model)
+                if loss.kind == "first" and not facts.first:
+                    raise ModelError(
+                        f"expected pooling last or mean, since the first token of {type(facts.model).__name__} does "
+                        "not stand for the pair, got first."
+                    )
+        except (ValueError, ModelError) as error:
+            raise ConfigError(f"method.terms.{name}, for the arm {arm}: {error}") from None
+        for number, teacher in teachers.items():
+            if loss.kind in TOKEN_KINDS and teacher.tokens != student.tokens:
+                raise ConfigError(
+                    f"method.terms.{name}, for the arm {arm}: '{term.loss}' compares token with token, so expected "
+                    f"teacher {number} to have the student's tokenizer and max_length ({student.tokens[1]}), but they "
+                    f"differ; choose a term that reads one vector a pair ({', '.join(POOLED)}) or another teacher."
+                )
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What can be known of a teacher or student without its weights.
+
+    Attributes:
+        tokens: what its tokens depend on.
+        first: whether the first token stands for the pair.
+    """
+
+    model: Any
+    shape: Shape
+    tokens: tuple[str, int]
+    first: bool
+
+
+def _facts(
+    experiment: Experiment, member: TeacherConfig | StudentConfig, keep: int | None = None, keep_which: str = "bottom"
+) -> _Facts:
+    model, digest, first = _inspected(**_source(experiment, member), keep=keep, keep_which=keep_which)
+    max_length = member.max_length or encoder_of(member, experiment.config).max_length
+    return _Facts(model, shape_of(model.config), (digest, max_length), first)
+
+
+@functools.cache  # arms share encoders, and it takes a second to look at one
+def _inspected(**encoder: Any) -> tuple[Any, str, bool]:
+    from tmkd.models.encoder import first_stands_for_pair, inspect_encoder
+
+    model, tokenizer = inspect_encoder(**encoder)
+    return model, tokenizer_digest(tokenizer), first_stands_for_pair(model, tokenizer)
+
+
+def _source(experiment: Experiment, member: TeacherConfig | StudentConfig) -> dict[str, Any]:
+    return experiment.encoder(member).source(experiment.context)

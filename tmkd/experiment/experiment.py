@@ -1,0 +1,133 @@
+"""A config as results: everything that a run can ask for, before any of it is made."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from tmkd.config import Config, StudentConfig, TeacherConfig, check, encoder_of, teaching, vary
+from tmkd.distributed import Processes, init
+from tmkd.evaluation.metrics import main_metric
+from tmkd.results.architecture import Architecture
+from tmkd.results.context import RunContext
+from tmkd.results.corpus import Corpus
+from tmkd.results.encoder import Encoder, MadeEncoder, encoder_identity
+from tmkd.results.task import Task
+from tmkd.results.teacher import Teacher, best_teacher
+
+
+class Experiment:
+    """The results that a config describes, and the context that they are made in.
+
+    Args:
+        of: the experiment that this one varies, whose task and context it shares.
+    """
+
+    def __init__(self, config: Config, of: Experiment | None = None) -> None:
+        self.config = config
+        # Now, since all processes must join: later on, one might hold the lock of a result that another waits for.
+        self.context: RunContext = (
+            of.context if of else RunContext(config.paths.artifacts, config.runtime, _processes(config))
+        )
+        self._of = of
+        self._varied: dict[str, Experiment] = {}
+        for length, names in length_settings(config).items():
+            self.context.lengths.setdefault(length, names)
+
+    def varied(self, changes: dict[str, Any]) -> Experiment:
+        """Return the experiment with other settings; the same object where nothing changes."""
+        told = json.dumps(changes, sort_keys=True)
+        if told not in self._varied:
+            self._varied[told] = Experiment(check(vary(self.config, changes)), of=self) if changes else self
+        return self._varied[told]
+
+    @functools.cached_property
+    def task(self) -> Task:
+        """The labelled task."""
+        return self._of.task if self._of else Task.of(self.config.data, self.config.corpus)
+
+    @functools.cached_property
+    def corpus(self) -> Corpus:
+        """The unlabelled corpus."""
+        return Corpus.of(self.config.data, self.config.corpus)
+
+    @property
+    def needs_corpus(self) -> bool:
+        """Whether any arm has a stage 1: without one, no corpus is read."""
+        return any(arm.pretrain for arm in self.config.method.arms.values())
+
+    @property
+    def metric(self) -> str:
+        """What students and teachers are compared by."""
+        return main_metric(self.config.data.ranking)
+
+    def encoder(self, member: TeacherConfig | StudentConfig) -> Encoder:
+        """Return a teacher's or the student's encoder."""
+        own = encoder_of(member, self.config)
+        pooling = (member.pooling if isinstance(member, StudentConfig) else None) or own.pooling
+        made = None
+        if own.source == "bilstm":
+            corpus = self.corpus if self.needs_corpus else None
+            made = MadeEncoder(self.task, corpus, encoder_identity(own)["bilstm"], own)
+        return Encoder(own, pooling, made)
+
+    @functools.cached_property
+    def roster(self) -> list[Teacher]:
+        """The teachers that teach in the run, or at any of the numbers of teachers that it compares."""
+        return [
+            Teacher.of(self.task, teacher, self.encoder(teacher), self.config.trainer, number)
+            for number, teacher in enumerate(teaching(self.config), start=1)
+        ]
+
+    def teachers(self, count: int | None = None) -> list[Teacher]:
+        """Return the first ``count`` teachers (``teachers.count`` without it)."""
+        return self.roster[: count or self.config.teachers.count]
+
+    def architecture(self, best: Teacher | None = None) -> Architecture:
+        """Return the student's architecture; ``best`` is the teacher whose layers it keeps, if it keeps a teacher's."""
+        student = self.config.student
+        return Architecture.of(student, self.encoder(student), best if student.init == "teacher" else None)
+
+    def untrained(self, teachers: Sequence[Teacher] | None = None) -> bool:
+        """Return whether a teacher is still to be trained, of all that teach or of ``teachers``."""
+        return any(teacher.find(self.context) is None for teacher in teachers or self.roster)
+
+    def best(self, teachers: Sequence[Teacher]) -> int:
+        """Return the index of the best teacher on the validation split; teachers that are missing are trained."""
+        if self.untrained(teachers):  # what is wrong with the task or the corpus is said now, and not after it
+            self.task.build(self.context)
+            if self.needs_corpus:
+                self.corpus.build(self.context)
+        return best_teacher([teacher.build(self.context) for teacher in teachers], self.metric)
+
+    def best_so_far(self, teachers: Sequence[Teacher]) -> int:
+        """Return the index of the best teacher of those that are there, for a plan; the first one where none is."""
+        found = [teacher.find(self.context) for teacher in teachers]
+        there = [place for place, artifact in enumerate(found) if artifact is not None]
+        if not there:
+            return 0
+        return there[best_teacher([artifact for artifact in found if artifact is not None], self.metric)]
+
+
+def length_settings(config: Config) -> dict[int, list[str]]:
+    """Return, for each number of tokens that pairs are cut at, the settings that it comes from."""
+    members: dict[str, StudentConfig | TeacherConfig] = {"student": config.student}
+    members |= {f"teachers.roster.{place}": teacher for place, teacher in enumerate(teaching(config))}
+    names: dict[int, list[str]] = {}
+    for name, member in members.items():
+        owner = name if member.max_length else "encoder" if member.encoder.source == "same" else f"{name}.encoder"
+        length = member.max_length or encoder_of(member, config).max_length
+        if (said := f"{owner}.max_length") not in names.setdefault(length, []):
+            names[length].append(said)
+    return names
+
+
+def _processes(config: Config) -> Processes | None:
+    """Return those that make each result together; None: this one alone, or each has a peer of its own to train."""
+    method = config.method
+    each = [arm.set.get("method", {}).get("online") for arm in method.arms.values()]
+    # what is no section of settings is refused where the arm's config is made
+    apart = method.online.processes or any(isinstance(own, dict) and own.get("processes") for own in each)
+    return None if apart else init()

@@ -1,0 +1,194 @@
+"""The students of an arm as results: one a seed, one a teacher for m-o-m, or all that are trained together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from tmkd.experiment.arms import Arm, StudentObjective
+from tmkd.experiment.experiment import Experiment
+from tmkd.experiment.online import ensemble_name, members, peer_name
+from tmkd.results.architecture import Architecture
+from tmkd.results.classifier import Classifier
+from tmkd.results.language import TRIPLE, LanguageStudent, LanguageTeacher
+from tmkd.results.node import Result
+from tmkd.results.peers import Online, Peers, TrainedPeer
+from tmkd.results.soft_labels import SoftLabels, TeacherWeights
+from tmkd.results.stage1 import SoftLoss, Stage1Student
+from tmkd.results.student import Student, StudentExits
+from tmkd.results.terms import terms_of
+
+
+def students(arm: Arm, seed: int) -> Sequence[Classifier]:
+    """Return an arm's students for one seed.
+
+    Where an arm has no stage 2, that of stage 1, which has predicted validation and test itself.
+    """
+    if not arm.fine_tune:
+        return [soft_student(arm, arm.experiment, objective, seed) for objective in arm.objectives]
+    if arm.experiment.config.method.online.kind != "none":
+        return _peers(arm, seed)
+    if arm.generations > 1:
+        return [_last_generation(arm, seed)]
+    return [fine_tuned(arm, arm.experiment, objective, seed, arm.name) for objective in arm.objectives]
+
+
+def stage1_students(arm: Arm) -> list[Result]:
+    """Return the pre-trained students that an arm's students start from, for every seed; none without a stage 1."""
+    return [
+        stage1_student(arm, experiment, objective, seed)
+        for objective in arm.objectives
+        if objective.pretrain
+        for experiment in members(arm.experiment)
+        for seed in experiment.config.student.seeds
+    ]
+
+
+def corpus_labels(arm: Arm) -> list[SoftLabels]:
+    """Return the soft labels of all of an arm's teachers on the corpus, where its stage 1 learns soft labels."""
+    soft = arm.experiment.config.stage1.kind == "soft" and any(each.pretrain for each in arm.objectives)
+    return [SoftLabels.of(teacher, arm.experiment.corpus.rows()) for teacher in arm.teachers if soft]
+
+
+def arm_rows(arm: Arm, made: Sequence[Sequence[Classifier]]) -> dict[str, list[list[Classifier]]]:
+    """Return the rows of an arm by name: for each seed the students whose probabilities are averaged.
+
+    Where students are trained together the arm's own row is the first one, fixed beforehand; then come those that are
+    of another architecture, and the ensemble of all that learnt from each other.
+
+    Args:
+        made: for each seed what ``students`` returned.
+    """
+    online = arm.experiment.config.method.online
+    if online.kind == "none":
+        return {arm.name: [list(seed) for seed in made]}
+    built = [student.timed_as for student in made[0]]
+    rows = {arm.name: [[seed[0]] for seed in made]}
+    for place in range(1, len(built)):
+        if built[place] not in built[:place]:
+            rows[peer_name(arm.name, online, place + 1)] = [[seed[place]] for seed in made]
+    return rows if online.kind == "together" else {**rows, ensemble_name(arm.name): [list(seed) for seed in made]}
+
+
+def stage1_student(
+    arm: Arm, experiment: Experiment, objective: StudentObjective, seed: int
+) -> Stage1Student | LanguageStudent:
+    """Return the student of stage 1 that a student of stage 2 starts from."""
+    if experiment.config.stage1.kind == "language":
+        return _language_student(experiment, seed)
+    return soft_student(arm, experiment, objective, seed)
+
+
+def soft_student(arm: Arm, experiment: Experiment, objective: StudentObjective, seed: int) -> Stage1Student:
+    """Return the stage-1 student for an objective: taught by its teachers, or by all of them where it has none.
+
+    By the average of all, too, where several students start from one and each goes on with a teacher of its own.
+    """
+    config, stage1 = experiment.config, experiment.config.stage1
+    own = objective.stage2
+    chosen = tuple(arm.teachers) if objective.shared_start or not own.teachers else own.teachers
+    # an arm that learns from the average as one teacher does so in both stages
+    targets = "average" if own.targets == "average" or objective.shared_start else stage1.targets
+    targets = "one" if len(chosen) == 1 else targets
+    return Stage1Student(
+        experiment.corpus,
+        chosen,
+        targets,
+        config.data.classes,
+        _architecture(arm, experiment),
+        _training(experiment),
+        config.trainer,
+        seed,
+        SoftLoss(stage1.loss, stage1.temperature) if stage1.kind == "soft" else SoftLoss(None),
+        experiment.task,
+        config.method.head_init if targets == "heads" else "shared",
+        stage1.share,
+        TeacherWeights.of(stage1.teacher_weights, config.method.weights, len(chosen)),
+        terms_of(config.method.terms, objective.terms, 1),
+    )
+
+
+def fine_tuned(
+    arm: Arm, experiment: Experiment, objective: StudentObjective, seed: int, called: str, before: Student | None = None
+) -> Student:
+    """Return the student of one objective and one seed; ``before`` is an earlier student that it goes on from."""
+    config, method, own = experiment.config, experiment.config.method, objective.stage2
+    stage1 = stage1_student(arm, experiment, objective, seed) if objective.pretrain else None
+    start = stage1 or before
+    fresh = own.teachers and own.mix == "heads" and not (start and objective.carry_heads)
+    exits = tuple(config.student.exits)
+    return Student(
+        experiment.task,
+        stage1,
+        _architecture(arm, experiment),
+        config.stage2,
+        config.trainer,
+        seed + objective.seed_offset,
+        own,
+        StudentExits(exits, method.exits) if exits else None,
+        terms_of(method.terms, objective.terms, 2),
+        before,
+        objective.carry_heads if start else None,
+        method.head_init if fresh else "shared",
+        called,
+    )
+
+
+def _architecture(arm: Arm, experiment: Experiment) -> Architecture:
+    return experiment.architecture(arm.teachers[arm.best])
+
+
+def _training(experiment: Experiment) -> dict[str, Any]:
+    return {name: getattr(experiment.config.stage1, name) for name in ("learning_rate", "batch_size", "epochs")}
+
+
+def _language_student(experiment: Experiment, seed: int) -> LanguageStudent:
+    config = experiment.config
+    student = experiment.architecture()
+    encoder = experiment.encoder(config.student)
+    as_it_is = replace(encoder, pooling=encoder.settings.pooling)
+    return LanguageStudent(
+        experiment.corpus,
+        LanguageTeacher.of(experiment.corpus, as_it_is, student.max_length, config.language, config.trainer),
+        {name: getattr(config.language, name) for name in TRIPLE},
+        config.language.held_out,
+        config.data.classes,
+        student,
+        _training(experiment),
+        config.trainer,
+        seed,
+        config.stage1.share,
+    )
+
+
+def _last_generation(arm: Arm, seed: int) -> Student:
+    """Return the last of several students, each the teacher of the next.
+
+    Each starts afresh (born-again networks, Furlanello et al. 2018), or goes on from the one before in a cycle of the
+    learning rate of its own, all cycles together as long as one training (snapshot distillation, Yang et al. 2019).
+    """
+    objective = arm.objectives[0]
+    each = [arm.experiment] * arm.generations
+    if arm.continues:
+        each = [arm.experiment.varied({"stage2": {"epochs": epochs, "patience": 0}}) for epochs in _cycles(arm)]
+    student = fine_tuned(arm, each[0], objective, seed, f"{arm.name}, 1")
+    for number, experiment in enumerate(each[1:], start=2):
+        taught = replace(objective, stage2=replace(objective.stage2, targets="one", teachers=(student,)))
+        before = student if arm.continues else None
+        student = fine_tuned(arm, experiment, taught, seed, f"{arm.name}, {number}", before)
+    return student
+
+
+def _cycles(arm: Arm) -> list[int]:
+    """Return the epochs of each cycle, which are those of one training together; the first cycles have the rest."""
+    epochs, rest = divmod(arm.experiment.config.stage2.epochs, arm.generations)
+    return [epochs + (number < rest) for number in range(arm.generations)]
+
+
+def _peers(arm: Arm, seed: int) -> list[TrainedPeer]:
+    """Return an arm's students of one seed, in the order of its peers."""
+    [objective] = arm.objectives
+    each = tuple(fine_tuned(arm, own, objective, seed, arm.name) for own in members(arm.experiment))
+    together = Peers(Online(arm.experiment.config.method.online), seed, each, arm.name)
+    return [TrainedPeer(together, number, student) for number, student in enumerate(each, start=1)]

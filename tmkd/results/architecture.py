@@ -1,0 +1,88 @@
+"""A student before its training: which layers of which encoder it keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tmkd.config import StudentConfig
+from tmkd.results.classifier import new_classifier
+from tmkd.results.context import RunContext
+from tmkd.results.encoder import Encoder
+from tmkd.results.node import Result, fields_identity, unless
+from tmkd.store.artifacts import Artifact
+
+if TYPE_CHECKING:
+    from tmkd.models.classifier import PairClassifier
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What a student is built as.
+
+    Attributes:
+        layers: how many it keeps of its encoder; None: all.
+        keep: which layers, bottom or every.
+        init: the trained teacher whose layers it keeps; None: its encoder's.
+    """
+
+    encoder: Encoder
+    layers: int | None
+    dropout: float | None
+    freeze_embeddings: bool
+    max_length: int
+    token_types: bool = unless(True)
+    keep: str = unless("bottom")
+    init: Result | None = unless(None)
+
+    @classmethod
+    def of(cls, student: StudentConfig, encoder: Encoder, init: Result | None = None) -> Architecture:
+        return cls(
+            encoder,
+            student.layers,
+            student.dropout,
+            student.freeze_embeddings,
+            student.max_length or encoder.settings.max_length,
+            student.token_types,
+            "bottom" if student.layers is None else student.keep,
+            init,
+        )
+
+    def new(
+        self,
+        context: RunContext,
+        heads: Sequence[str],
+        classes: Sequence[str],
+        head_init: str = "shared",
+        start: Artifact | None = None,
+    ) -> PairClassifier:
+        """Return the student with fresh heads, on the runtime's device.
+
+        ``start`` holds the encoder whose layers it keeps; None: that of ``init``, or its own.
+        """
+        if start is None and self.init is not None:
+            start = self.init.build(context)
+        return new_classifier(
+            context,
+            self.encoder.source(context, start),
+            heads,
+            classes,
+            self.max_length,
+            dropout=self.dropout,
+            freeze_embeddings=self.freeze_embeddings,
+            keep=self.layers,
+            keep_which=self.keep,
+            token_types=self.token_types,
+            head_init=head_init,
+        )
+
+    @property
+    def timed_as(self) -> dict[str, Any]:
+        """What its speed is known by."""
+        return fields_identity(self)
+
+    @property
+    def costed_as(self) -> dict[str, Any]:
+        """What its cost depends on: one that starts from a teacher is as fast as one that starts from its encoder."""
+        return {name: value for name, value in self.timed_as.items() if name != "init"}

@@ -1,0 +1,163 @@
+"""The comparison: every row is evaluated on the test split. Nothing is trained for it beside what it compares.
+
+A student's score is the mean of its heads' probabilities; m-o-m is the mean of its students' scores, the teacher
+ensemble the mean of the teachers'. Models are loaded only to time them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from tmkd.evaluation.metrics import main_metric
+from tmkd.results.classifier import Classifier
+from tmkd.results.context import RunContext
+from tmkd.results.corpus import Corpus
+from tmkd.results.data_facts import data_facts
+from tmkd.results.exits import DEEPEST, Predictor, leaving, parameters, probabilities
+from tmkd.results.node import Result, outside, unless
+from tmkd.results.rows import parts_of
+from tmkd.results.speed import Speed
+from tmkd.results.task import Task
+from tmkd.store.artifacts import Artifact
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from tmkd.report.rows import Row
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row to be: its arm's name and settings, and for each seed the classifiers whose probabilities are averaged.
+
+    Attributes:
+        series: the lines of the figure over teacher counts that it is a point of.
+        predictor: the part of each classifier that answers.
+    """
+
+    arm: str
+    series: list[str]
+    settings: dict[str, Any]
+    seeds: list[int]
+    members: Sequence[Sequence[Classifier]]
+    predictor: Predictor = DEEPEST
+
+    def identity(self) -> list[Any]:
+        names = [[member.name for member in seed] for seed in self.members]
+        return [self.arm, self.settings, self.seeds, names]
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison(Result):
+    """The rows, their metrics and tests, and what is said of the data.
+
+    Attributes:
+        fingerprint: of all the data that is read.
+        machine: what its speeds hold for.
+        table: what shapes the column of the paper's table; None where there is none.
+        with_corpora: the corpora that students are pre-trained on.
+        over_counts: whether it compares several numbers of teachers.
+        write_column: writes that column: folder, identity, rows, values of each question by row, number of pairs.
+    """
+
+    kind: ClassVar[str] = "comparison"
+    alone: ClassVar[bool] = True
+
+    experiment: str
+    data: str
+    baseline: str | None
+    fingerprint: str
+    machine: Mapping[str, Any]
+    rows: tuple[Entry, ...]
+    table: Mapping[str, Any] | None = unless(None)
+    task: Task = outside(kw_only=True)
+    with_corpora: Sequence[Corpus] = outside(default=())
+    over_counts: bool = outside(default=False)
+    write_column: Callable[..., None] | None = outside(default=None)
+
+    @property
+    def what(self) -> str:
+        return "comparison"
+
+    def make(self, context: RunContext, work: Path) -> dict[str, Any]:
+        import numpy as np
+
+        from tmkd.report.folder import write_report
+        from tmkd.report.rows import chance_row, make_row, per_question_by_seed
+        from tmkd.report.standing import add_fidelity, add_lift, add_versus
+
+        ranking, metric = self.task.ranking, main_metric(self.task.ranking)
+        test = self.task.rows("test").read(context)
+        labels, question_ids = np.asarray(test["label"]), list(test["question_id"])
+        parts = parts_of(test)
+        rows: list[Row] = []
+        values: dict[str, np.ndarray] = {}
+        scored: dict[str, list[np.ndarray]] = {}
+        series: dict[str, list[tuple[int, float | None, float | None]]] = {}
+        members_of: dict[str, list[Artifact]] = {}
+        for entry in self.rows:
+            answers = entry.predictor
+            made = [[member.build(context) for member in members] for members in entry.members]
+            each = members_of[entry.arm] = [member for members in made for member in members]
+            scores = [
+                np.mean([probabilities(member, "test", answers) for member in members], axis=0) for members in made
+            ]
+            # members run one after the other
+            seconds = sum(1 / _speed(context, member, answers) for member in entry.members[0])
+            row = make_row(
+                entry.arm,
+                {**entry.settings, **leaving(each, "test", answers)},
+                entry.seeds,
+                scores,
+                labels,
+                question_ids,
+                ranking,
+                pairs_per_second=1 / seconds,
+                parameters=sum(parameters(member, answers) for member in made[0]),
+                artifacts=[member.name for member in each],
+                parts=parts,
+                **_cost(each, len(made)),
+            )
+            rows.append(row)
+            scored[entry.arm] = scores
+            values[entry.arm] = per_question_by_seed(scores, labels, question_ids, ranking, parts)
+            for name in entry.series:
+                series.setdefault(name, []).append((entry.settings["count"], row.mean(metric), row.std(metric)))
+        learnt = np.asarray(self.task.rows("train").read(context)["label"])
+        rows.insert(0, chance_row(labels, question_ids, learnt, self.task.classes, ranking, parts))
+        add_lift(rows, metric)
+        add_fidelity(rows, scored)
+        if self.baseline is not None:
+            add_versus(rows, values, self.baseline)
+        extra: dict[str, Any] = {
+            "machine": self.machine,
+            "questions": next(iter(values.values())).shape[1],
+            "pairs": len(labels),
+            **data_facts(context, self.task, self.with_corpora, members_of),
+        }
+        if self.over_counts:
+            extra["teacher_counts"] = {name: points for name, points in series.items() if len(points) > 1}
+        write_report(work, self.experiment, self.data, self.fingerprint, rows, ranking, extra, self.baseline)
+        if self.write_column is not None:
+            self.write_column(work, self.spec, rows, values, len(labels))
+        return {"rows": len(rows)}
+
+
+def _speed(context: RunContext, member: Classifier, answers: Predictor) -> float:
+    return float(Speed.measured(context, member, answers).build(context).details["pairs_per_second"])
+
+
+def _cost(members: Sequence[Artifact], seeds: int) -> dict[str, float | None]:
+    """Return what the training of a row's members cost; None where an earlier version did not measure it."""
+    # students that were trained together have one cost between them
+    trained = {member.manifest["spec"].get("peers", member.name): member for member in members}
+    costs = [member.details["training"].get("cost") for member in trained.values()]
+    if None in costs:
+        return {"train_seconds": None, "train_bytes": None}
+    return {
+        "train_seconds": sum(cost["seconds"] for cost in costs) / seeds,
+        "train_bytes": max(cost["peak_bytes"] for cost in costs),
+    }

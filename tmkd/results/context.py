@@ -1,0 +1,57 @@
+"""Where the results of a run are kept, and what computes them: the store, the runtime and the processes."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tmkd.config import RuntimeConfig, settings
+from tmkd.distributed import Processes
+from tmkd.store.artifacts import ArtifactStore
+
+if TYPE_CHECKING:
+    from tmkd.training.runtime import Runtime
+
+
+class RunContext:
+    """What results are made with; nothing here is part of any identity.
+
+    Args:
+        artifacts: the store's folder.
+        how: the settings ``runtime``.
+        processes: those that make each result together; None: this one alone, or each has a peer of its own to train.
+
+    Attributes:
+        before_making: checks that are due once something is to be computed.
+        lengths: for a number of tokens the settings that it comes from, for what is said of pairs that are cut.
+    """
+
+    def __init__(self, artifacts: str | Path, how: RuntimeConfig, processes: Processes | None = None) -> None:
+        self.how = how
+        self.processes = processes
+        self.store = ArtifactStore(artifacts, self.machine)
+        self.before_making: list[Callable[[], None]] = []
+        self.lengths: dict[int, list[str]] = {}
+
+    @functools.cached_property
+    def runtime(self) -> Runtime:
+        from tmkd.training.runtime import resolve_runtime
+
+        return resolve_runtime(**settings(self.how), processes=self.processes)
+
+    def machine(self) -> dict[str, Any]:
+        """Return what this process computes on, as manifests say it."""
+        return self.runtime.machine()
+
+    @property
+    def is_main_process(self) -> bool:
+        """Whether this process writes what all make together."""
+        return self.processes is None or self.processes.is_main_process
+
+    def check_due(self, missing: Callable[[], bool]) -> None:
+        """Where a result is still to be computed, do the checks in ``before_making``; each is done once."""
+        while self.before_making and missing():
+            self.before_making[0]()
+            self.before_making.pop(0)

@@ -1,0 +1,109 @@
+"""Encoders: what each is known by, how it is loaded, and those that are made from the data (the Bi-LSTM's words)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from tmkd.config import EncoderConfig, settings
+from tmkd.models.embedded import WEIGHTS_SHA256
+from tmkd.models.hub import commit_of, folder_of, shaping_files
+from tmkd.models.vectors import vectors_digest
+from tmkd.results.context import RunContext
+from tmkd.results.corpus import Corpus
+from tmkd.results.node import Result, outside
+from tmkd.results.task import Task
+from tmkd.store.artifacts import Artifact, checksum
+
+ENCODER = "encoder"  # the folder of a Bi-LSTM's artifact
+TEACHERS_ENCODER = "model/encoder"  # where a teacher's artifact holds it
+LOADED = ("source", "name", "revision", "trust_remote_code", "pooling", "layers", "width", "seed")
+MADE = ("words", "vectors", "dimensions", "layers", "width", "seed")
+
+
+@dataclass(frozen=True, eq=False)
+class MadeEncoder(Result):
+    """A Bi-LSTM before training, whose words are those of the task and the corpus: a folder of ``save_pretrained``.
+
+    The corpus counts where any arm needs it, so that all students of a comparison know the same words.
+    """
+
+    kind: ClassVar[str] = "encoder"
+    alone: ClassVar[bool] = True
+
+    task: Task
+    corpus: Corpus | None
+    bilstm: dict[str, Any]
+    encoder: EncoderConfig = outside()
+
+    @property
+    def what(self) -> str:
+        return f"Bi-LSTM over {self.encoder.words} words"
+
+    def make(self, context: RunContext, work: Path) -> dict[str, Any]:
+        from tmkd.models.bilstm import make_bilstm
+
+        encoder = self.encoder
+        model, tokenizer, facts = make_bilstm(self._texts(context), **{name: getattr(encoder, name) for name in MADE})
+        model.save_pretrained(work / ENCODER)
+        tokenizer.save_pretrained(work / ENCODER)
+        return {**facts, "vectors": Path(encoder.vectors).name if encoder.vectors else "random"}
+
+    def _texts(self, context: RunContext) -> Iterator[list[str]]:
+        for rows in (self.task.rows("train"), *([self.corpus.rows()] if self.corpus else [])):
+            for batch in rows.read(context).iter(1000):
+                yield batch["question"]
+                yield batch["passage"]
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A teacher's or student's encoder before training.
+
+    Attributes:
+        settings: where it is from.
+        pooling: the state that heads read.
+        made: the artifact that it is loaded from, where it is made from the data.
+    """
+
+    settings: EncoderConfig
+    pooling: str
+    made: MadeEncoder | None = None
+
+    def identity(self) -> dict[str, Any]:
+        """Return what it is known by: checksums of what is read of it, or its commit on the hub (ModelError)."""
+        known = {"made": self.made.key} if self.made else encoder_identity(self.settings)
+        return known | {"pooling": self.pooling}
+
+    def source(self, context: RunContext, start: Artifact | None = None) -> dict[str, Any]:
+        """Return what ``load_encoder`` is to be told; an encoder that is made is made now, if it is not there yet.
+
+        ``start`` is a trained teacher whose encoder it is instead.
+        """
+        own = self.settings
+        if start is not None:
+            trusted = {"trust_remote_code": own.trust_remote_code}
+            return {"name": str(start.folder(TEACHERS_ENCODER)), "pooling": self.pooling, **trusted}
+        if self.made is not None:
+            return {"name": str(self.made.build(context).folder(ENCODER)), "pooling": self.pooling}
+        told = {name: getattr(own, name) for name in LOADED} | {"pooling": self.pooling}
+        if own.source == "hub" and folder_of(own.name) is None:  # the one that the result is known by
+            told["revision"] = commit_of(str(own.name), own.revision)
+        return told
+
+
+def encoder_identity(encoder: EncoderConfig) -> dict[str, Any]:
+    """Return an encoder's identity, without its pooling (ModelError: see ``commit_of``)."""
+    if encoder.source == "embedded":
+        return {"sha256": WEIGHTS_SHA256}
+    if encoder.source == "tiny":
+        return {"tiny": [encoder.layers, encoder.width, encoder.seed]}
+    if encoder.source == "bilstm":
+        made = {name: value for name, value in settings(encoder).items() if name in MADE}
+        return {"bilstm": made | {"vectors": vectors_digest(encoder.vectors) if encoder.vectors else None}}
+    if (folder := folder_of(encoder.name)) is not None:
+        files = shaping_files(folder, code=encoder.trust_remote_code)
+        return {"files": {name: checksum(path) for name, path in files.items()}}
+    return {"name": encoder.name, "revision": commit_of(str(encoder.name), encoder.revision)}

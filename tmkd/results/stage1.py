@@ -1,0 +1,148 @@
+"""Stage 1: a student pre-trained on unlabelled pairs, with the teachers' soft labels alone (``l = l_s``).
+
+The default target is the teachers' average; ``stage1.targets=heads`` gives each teacher a head, as the paper does.
+Without a soft loss, further terms alone are learnt, as in the first training of FitNets (Romero et al. 2015) and FSP
+(Yim et al. 2017).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from tmkd.config import TrainerConfig
+from tmkd.results.architecture import Architecture
+from tmkd.results.classifier import Classifier, learning, member, write_classifier
+from tmkd.results.context import RunContext
+from tmkd.results.corpus import Corpus
+from tmkd.results.node import Result, merged, outside, unless
+from tmkd.results.objective import soft_identity
+from tmkd.results.soft_labels import SoftLabels, TeacherWeights, soft_targets
+from tmkd.results.task import Task
+from tmkd.results.terms import Terms, state_terms, states_cost
+from tmkd.results.work import Member, Work
+from tmkd.store.artifacts import SCRATCH
+
+if TYPE_CHECKING:
+    from tmkd.models.classifier import PairClassifier
+
+LEARNT = ("teachers", "targets", "objective", "loss", "temperature", "weights", "terms")  # saved with the model
+
+
+@dataclass(frozen=True)
+class SoftLoss:
+    """The loss of the soft labels; None: they are not learnt, further terms alone are."""
+
+    loss: str | None
+    temperature: float = 1.0
+
+    def identity(self) -> Mapping[str, Any]:
+        return soft_identity(self.loss, self.temperature) if self.loss else {"objective": "terms"}
+
+
+@dataclass(frozen=True, eq=False)
+class Stage1Student(Classifier):
+    """A pre-trained student.
+
+    Attributes:
+        targets: one (teacher), average or heads.
+        training: its learning rate, batch size and epochs.
+        share: of the corpus.
+        task: what it predicts, for a row of its own.
+    """
+
+    kind: ClassVar[str] = "stage1"
+
+    corpus: Corpus
+    teachers: tuple[Classifier, ...]
+    targets: str
+    classes: list[str]
+    student: Architecture
+    training: Mapping[str, Any]
+    trainer: TrainerConfig
+    seed: int
+    soft: SoftLoss = merged()
+    task: Task = outside()
+    head_init: str = unless("shared")
+    share: float = unless(1.0)
+    weights: TeacherWeights | None = unless(None)
+    terms: Terms | None = unless(None)
+
+    @property
+    def what(self) -> str:
+        taught = {"one": "one teacher", "average": f"the average of {len(self.teachers)} teachers"}
+        by = taught.get(self.targets, f"{len(self.teachers)} teachers, a head each")
+        return f"stage-1 student of {by}, seed {self.seed}"
+
+    @property
+    def own_task(self) -> Task:
+        return self.task
+
+    @property
+    def timed_as(self) -> dict[str, Any]:
+        return self.student.timed_as
+
+    def reads(self, context: RunContext) -> list[Result]:
+        return [SoftLabels.of(teacher, self.corpus.rows()) for teacher in self.teachers if self.soft.loss]
+
+    def untrained(self, context: RunContext) -> PairClassifier:
+        """Return the student before its training, with the heads that it learns with."""
+        from tmkd.models.heads import AVERAGE
+
+        heads = [AVERAGE] if self.targets == "average" else [teacher.key for teacher in self.teachers]
+        return self.student.new(context, heads, self.classes, self.head_init)
+
+    def make(self, context: RunContext, work: Path) -> dict[str, Any]:
+        import torch
+
+        from tmkd.data.batching import PairDataset
+        from tmkd.data.splits import draw_pairs
+        from tmkd.losses.combine import soft_term
+        from tmkd.store.memmap import letting_go
+        from tmkd.training.fit import fit
+
+        torch.manual_seed(self.seed)
+        model, rows = self.untrained(context), self.corpus.rows()
+        model.objective = {name: self.spec[name] for name in LEARNT if name in self.spec}
+        tokens = rows.read_by(context, model)
+        tokens = draw_pairs(tokens, max(1, round(len(tokens) * self.share)))
+        losses, states = state_terms(context, self.terms, model, self.teachers, self.weights, rows, tokens)
+        soft, weights = None, None
+        if self.soft.loss:
+            average = self.targets == "average"
+            soft, weights = soft_targets(context, self.teachers, rows, average, tokens, self.weights)
+            losses = [soft_term(1.0, self.soft.loss, self.soft.temperature), *losses]
+        with letting_go(tokens, soft, weights):
+            facts = fit(
+                model,
+                PairDataset(tokens, soft, weights, states),
+                losses,
+                scratch=work / SCRATCH,
+                runtime=context.runtime,
+                what="stage 1",
+                seed=self.seed,
+                **self.training,
+                **asdict(self.trainer),
+            )
+        return {"training": facts, **write_classifier(work, model, context, self.task)}
+
+    def member(self, context: RunContext) -> Member:
+        return student_member(context, self.task, self.student, self.trainer)
+
+    def cost(self, context: RunContext) -> list[Work]:
+        rows, passes = self.corpus.rows(), self.training["epochs"] * self.share
+        who, heads = self.member(context), 1 + len(self.teachers)
+        works = learning(context, who, self.task, rows, self.training["batch_size"], passes, judged=0, heads=heads)
+        return works + states_cost(context, self.terms, self.teachers, rows, passes)
+
+
+def student_member(context: RunContext, task: Task, student: Architecture, trainer: TrainerConfig) -> Member:
+    """Return a student for a plan."""
+    from tmkd.models.heads import GOLD
+
+    def untrained() -> PairClassifier:
+        return student.new(context, [GOLD], task.classes)
+
+    return member(context, task, student.costed_as, "the student", untrained, trainer)

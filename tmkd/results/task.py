@@ -1,0 +1,112 @@
+"""The labelled task: three splits of questions with passages and labels."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from tmkd.config import CorpusConfig, DataConfig, settings
+from tmkd.data import readers
+from tmkd.data.schema import SPLITS
+from tmkd.results.context import RunContext
+from tmkd.results.node import Result, outside
+from tmkd.results.rows import Rows
+from tmkd.store.artifacts import SCRATCH
+
+# Settings of ``data`` that shape nothing, by reader. Paths and revisions do not count: what they lead to does (raw).
+NAMES = ("name", "column", "stands_in")
+BUILT = ("packages", "questions", "negatives", "passage_words")  # of the documentation task
+TABLE = ("question", "passage", "label", "question_id", "labels", "validation_share", "on_bad_row")
+UNREAD: dict[str, tuple[str, ...]] = {
+    "documentation": (
+        *NAMES,
+        *TABLE,
+        "separator",
+        "quoting",
+        "packages",
+        "train",
+        "validation",
+        "test",
+        "path",
+        "subset",
+        "revision",
+    ),
+    "files": (*NAMES, *BUILT, "train", "validation", "test", "path", "subset", "revision"),
+    "hub": (*NAMES, *BUILT, "path", "subset", "revision", "separator"),
+}
+# Settings that count where they are not these.
+USUAL = {"separator": None, "quoting": "csv"}
+
+
+@dataclass(frozen=True, eq=False)
+class Task(Result):
+    """The labelled task.
+
+    Attributes:
+        data: the settings that it is read by; ``raw`` is the checksum or versions of what it is read from.
+        sections: the settings ``data`` and ``corpus``, for the reader.
+    """
+
+    kind: ClassVar[str] = "task"
+    alone: ClassVar[bool] = True
+
+    data: Mapping[str, Any]
+    raw: Mapping[str, Any]
+    sections: tuple[dict[str, Any], dict[str, Any]] = outside()
+
+    @classmethod
+    def of(cls, data: DataConfig, corpus: CorpusConfig) -> Task:
+        """Return the task of these settings (DataError: what it is read from is not there)."""
+        sections = settings(data), settings(corpus)
+        return cls(task_settings(data), readers.task_identity(*sections), sections)
+
+    @property
+    def what(self) -> str:
+        return f"task {self.sections[0]['name']}"
+
+    @property
+    def classes(self) -> list[str]:
+        return list(self.sections[0]["classes"])
+
+    @property
+    def ranking(self) -> bool:
+        """Whether a question has several passages to put in order."""
+        return bool(self.sections[0]["ranking"])
+
+    def rows(self, split: str) -> Rows:
+        """Return train, validation or test."""
+        return Rows(self, split)
+
+    def make(self, context: RunContext, work: Path) -> dict[str, Any]:
+        from tmkd.store.memmap import save_rows
+
+        task = readers.read_task(*self.sections, cache=work / SCRATCH)
+        for split in SPLITS:
+            save_rows(task.splits[split], work / split)
+        return {
+            "pairs": {split: len(task.splits[split]) for split in SPLITS},
+            "questions": {split: len(set(task.splits[split]["question_id"])) for split in SPLITS},
+            "content": readers.content(*task.splits.values()),
+            "skipped": task.skipped,
+        }
+
+
+def task_settings(data: DataConfig) -> dict[str, Any]:
+    """Return the settings that shape the rows of a task."""
+    unread = UNREAD[data.reader]
+    if data.reader == "documentation":
+        unread = unread if data.rankable_only else (*unread, "rankable_only")
+    elif data.validation:  # nothing is drawn
+        unread = (*unread, "validation_share", "seed")
+    return counted(settings(data), unread)
+
+
+def counted(section: Mapping[str, Any], unread: Collection[str]) -> dict[str, Any]:
+    """Return a section of settings without those that are not read, and those of a table that are as usual."""
+    return {
+        name: value
+        for name, value in section.items()
+        if name not in unread and not (name in USUAL and (value or USUAL[name]) == USUAL[name])
+    }
