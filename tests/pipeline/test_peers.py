@@ -12,15 +12,14 @@ import time
 import numpy as np
 import psutil
 import pytest
-import tmkd.pipelines.student_spec
 import torch
 from safetensors.numpy import load_file
-from tmkd.pipelines.classifiers import predictions
 
-import tmkd.training.fit
+import tmkd.results.student
 from tests.pipeline.running import ROOT, compose_at
 from tmkd.errors import ConfigError
 from tmkd.pipelines import stage2, stage3
+from tmkd.results.classifier import predictions
 from tmkd.store.artifacts import MODEL
 from tmkd.training import callbacks
 
@@ -45,7 +44,7 @@ def home(tmp_path_factory):
 
 def rows(home):
     found = json.loads((home / "reports" / "smoke" / "comparison.json").read_text())
-    return {row["arm"]: row for row in found["rows"] if not row["arm"].startswith("teacher")}
+    return {row["arm"]: row for row in found["rows"] if not row["arm"].startswith(("chance", "teacher"))}
 
 
 def test_row_is_the_first_peer_and_the_ensemble_stands_below(home):
@@ -79,8 +78,8 @@ def test_peers_of_other_architectures_have_rows_and_results_of_their_own(home):
 
 def test_students_of_several_sizes_learn_from_soft_labels_that_are_read_once(home, monkeypatch):
     read = []
-    original = tmkd.pipelines.student_spec.soft_targets
-    monkeypatch.setattr(tmkd.pipelines.student_spec, "soft_targets", lambda *args: read.append(1) or original(*args))
+    original = tmkd.results.student.soft_targets
+    monkeypatch.setattr(tmkd.results.student, "soft_targets", lambda *args: read.append(1) or original(*args))
     arm = "method.arms.together.set.method.online.peers"
     made = stage2.run(composed(home, "method=together", f"{arm}=[{{layers: 2}}, {{layers: 1}}, {{max_length: 24}}]"))
     assert len(made) == 3 and read == [1]

@@ -8,21 +8,21 @@ import numpy as np
 import pytest
 import torch
 from datasets import load_from_disk
-from tmkd.pipelines.classifiers import predictions
-from tmkd.pipelines.context import CORPUS, RunContext
-from tmkd.pipelines.specs import term_spec
-from tmkd.pipelines.teachers import teachers
-from tmkd.pipelines.terms import state_terms
 from transformers import GPT2Config, GPT2Model
 
 from tests.pipeline.running import ROOT, compose_at
 from tmkd.errors import ConfigError
 from tmkd.evaluation.ensemble import average_probabilities
+from tmkd.experiment.check import check_arms
+from tmkd.experiment.experiment import Experiment
+from tmkd.experiment.students import stage1_students, students
 from tmkd.models.classifier import PairClassifier
 from tmkd.models.tiny import letter_tokenizer
 from tmkd.pipelines import stage1, stage2
-from tmkd.pipelines.arms import check_arms
+from tmkd.pipelines.arms import build_arms
 from tmkd.reranker import Reranker
+from tmkd.results.classifier import predictions
+from tmkd.results.terms import FurtherTerm, state_terms
 from tmkd.store.artifacts import open_artifact
 from tmkd.training.teacher_states import read_states
 
@@ -93,22 +93,23 @@ class Caught(Exception):
 def test_pairs_of_a_share_of_the_corpus_meet_their_own_teachers_states(home, monkeypatch, store):
     # or the student would learn from the states of other pairs, and nothing would tell
     settings = ["stage1.share=0.5", "method=tmkd", "+terms=similarity", "method.terms.similarity.stages=[1]"]
-    context = RunContext(composed(home, *settings, f"runtime.store_states={store}", "runtime.score_batch=1"))
-    trained = teachers(context)
+    experiment = Experiment(composed(home, *settings, f"runtime.store_states={store}", "runtime.score_batch=1"))
+    context, corpus = experiment.context, experiment.corpus.rows()
+    trained = [teacher.build(context) for teacher in experiment.teachers()]
 
     def fit(model, pairs, *_, **__):
         raise Caught(pairs)
 
     monkeypatch.setattr("tmkd.training.fit.fit", fit)
     with pytest.raises(Caught) as caught:
-        stage1.run(context.config)
+        stage1.run(experiment.config)
     (pairs,) = caught.value.args
     ids = pairs.tokens["id"]
-    assert len(ids) == round(len(context.rows(CORPUS)) / 2)
+    assert len(ids) == round(len(corpus.read(context)) / 2)
     pairs.states.plan(range(len(ids)))
     for number, teacher in enumerate(trained):
         model = PairClassifier.load(teacher.folder("model"), attention="eager")
-        tokens = context.tokens(CORPUS, model.tokenizer, model.max_length)
+        tokens = corpus.read_by(context, model)
         (wanted,) = pairs.states.get(0)[number]
         known = dict(zip(tokens["id"], read_states(model, tokens, [wanted], context.runtime)))
         assert not np.array_equal(known[ids[0]][wanted], known[ids[1]][wanted])
@@ -121,26 +122,32 @@ def test_share_of_the_corpus_that_rounds_to_nothing_is_one_pair(home):
     assert made.details["training"]["steps"] == 1
 
 
-def shares(context, stage, count):
-    model = stage1.new_student(context, ["average"])
-    tokens = context.tokens("train", model.tokenizer, model.max_length)
-    (term,), _ = state_terms(context, ["similarity"], stage, model, teachers(context)[:count], "train", tokens)
+def shares(config, stage):
+    """How much each teacher counts for the only term of the only arm."""
+    experiment = Experiment(config)
+    context, rows = experiment.context, experiment.task.rows("train")
+    (arm,) = build_arms(experiment)
+    (made,) = stage1_students(arm) if stage == 1 else students(arm, 1)
+    learnt = made if stage == 1 else made.objective
+    model = experiment.architecture().new(context, ["average"], ["wrong", "right"])
+    tokens = rows.read_by(context, model)
+    (term,), _ = state_terms(context, made.terms, model, learnt.teachers, learnt.weights, rows, tokens)
     return term.loss.shares
 
 
 def test_each_stage_has_its_own_weights_of_teachers(home):
     # those of the other stage are in no key of this one: changed, they would bring back the student of the old ones
     settings = ["method=tmkd", "+terms=similarity", "method.terms.similarity.stages=[1,2]", "method.weights=[1,3]"]
-    context = RunContext(composed(home, *settings, "method.teacher_weights=fixed"))
-    assert [shares(context, stage, 2) for stage in (1, 2)] == [[0.5, 0.5], [0.25, 0.75]]
-    context = RunContext(composed(home, *settings, "stage1.teacher_weights=fixed"))
-    assert [shares(context, stage, 2) for stage in (1, 2)] == [[0.25, 0.75], [0.5, 0.5]]
+    config = composed(home, *settings, "method.teacher_weights=fixed")
+    assert [shares(config, stage) for stage in (1, 2)] == [[0.5, 0.5], [0.25, 0.75]]
+    config = composed(home, *settings, "stage1.teacher_weights=fixed")
+    assert [shares(config, stage) for stage in (1, 2)] == [[0.25, 0.75], [0.5, 0.5]]
 
 
 def test_one_teacher_counts_in_full_whatever_its_weight_among_several(home):
     # 0 of 0 would end the run once all teachers are trained
     settings = ["method=kd", "+terms=similarity", "method.teacher_weights=fixed", "method.weights=[0,1]"]
-    assert shares(RunContext(composed(home, *settings)), 2, 1) == [1.0]
+    assert shares(composed(home, *settings), 2) == [1.0]
 
 
 def test_terms_of_stage_1_make_another_pretrained_student(home):
@@ -267,10 +274,10 @@ def test_terms_that_cannot_be_had_together_are_named_before_any_training(tmp_pat
 
 def test_arm_that_names_its_teacher_is_not_refused_for_another(tmp_path):
     settings = ["method=kd", "+terms=tinybert", "teachers.roster.1.max_length=32"]
-    check_arms(RunContext(composed(tmp_path, *settings, "+method.arms.kd.teacher=1")))
+    check_arms(Experiment(composed(tmp_path, *settings, "+method.arms.kd.teacher=1")))
     for arm in ("teacher=2", "teacher=null"):  # of which of them is the best nothing is known yet
         with pytest.raises(ConfigError, match=r"for the arm kd: .* expected teacher 2 to have the student's"):
-            check_arms(RunContext(composed(tmp_path, *settings, f"+method.arms.kd.{arm}")))
+            check_arms(Experiment(composed(tmp_path, *settings, f"+method.arms.kd.{arm}")))
 
 
 def test_teacher_of_another_tokenizer_gives_relations_and_no_token_level_states(tmp_path):
@@ -284,7 +291,7 @@ def test_teacher_of_another_tokenizer_gives_relations_and_no_token_level_states(
         "teachers.roster.1.encoder.source=hub",
         f"teachers.roster.1.encoder.name={tmp_path / 'gpt2'}",
     ]
-    with pytest.raises(ConfigError, match="compares token with token"):
+    with pytest.raises(ConfigError, match=r"compares token with token, .* one vector a pair \(\w+(, \w+)+\)"):
         stage2.run(composed(tmp_path, *other, "+terms=cosine"))
     with pytest.raises(ConfigError, match="Cannot read the attention of GPT2Model"):
         stage2.run(composed(tmp_path, *other, "+terms=minilm"))
@@ -298,7 +305,7 @@ def test_only_terms_that_read_a_pairs_vector_are_other_terms_when_another_is_rea
     keys = {}
     for pooling in ("first", "mean"):
         config = composed(home, "method=mkd", "+terms=[pkd,tinybert]", f"method.terms.pkd.pooling={pooling}")
-        keys[pooling] = {name: term_spec(term) for name, term in config.method.terms.items()}
+        keys[pooling] = {name: FurtherTerm(term).identity() for name, term in config.method.terms.items()}
     assert keys["first"].pop("pkd") == keys["mean"].pop("pkd") | {"pooling": "first"}
     assert keys["first"] == keys["mean"]
     assert not any("pooling" in spec for spec in keys["mean"].values()), "what did not change keeps its key"
