@@ -6,20 +6,21 @@ import json
 
 import pytest
 import torch
-from tmkd.pipelines.context import CORPUS, RunContext
-from tmkd.pipelines.encoders import encoder_source
-from tmkd.pipelines.language import _text, distilled_encoder, language_teacher
 from transformers import BertConfig, BertForMaskedLM, BertModel
 
 from tests.pipeline.running import ROOT, compose_at
 from tmkd.errors import ConfigError
+from tmkd.experiment.experiment import Experiment
+from tmkd.experiment.students import stage1_student, stage1_students, students
 from tmkd.models.bilstm import word_tokenizer
 from tmkd.models.classifier import PairClassifier
 from tmkd.models.encoder import load_encoder
 from tmkd.models.tiny import letter_tokenizer
-from tmkd.pipelines import stage1, stage2, stage3, student_spec
-from tmkd.pipelines.arms import arms
-from tmkd.store.artifacts import ArtifactStore, open_artifact
+from tmkd.pipelines import stage1, stage3
+from tmkd.pipelines.arms import build_arms
+from tmkd.results.language import CorpusText
+from tmkd.results.rows import CORPUS
+from tmkd.store.artifacts import open_artifact
 
 SMALL = [
     "experiment=distilbert", "data=smoke", "corpus=smoke", "encoder=tiny", "teachers=smoke", "teachers.count=1",
@@ -34,6 +35,17 @@ def composed(home, *overrides):
 
 def artifacts(home, stage):
     return [open_artifact(path) for path in sorted((home / "artifacts").glob(f"{stage}-*"))]
+
+
+def arm_of(experiment, key="distilbert"):
+    """An arm of the experiment, whose teachers are made."""
+    return next(arm for arm in build_arms(experiment) if arm.key == key)
+
+
+def language_student(experiment, seed=1):
+    """The stage-1 student that learns a language, as a node."""
+    arm = arm_of(experiment)
+    return stage1_student(arm, arm.experiment, arm.objectives[0], seed)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +82,8 @@ def test_table_has_the_recipe_beside_its_teacher_and_the_students_without_it(who
 
 def test_head_is_fitted_on_an_encoder_that_stays_as_it_was_and_is_judged_on_what_it_has_not_read(whole):
     _, config = whole
-    made = language_teacher(RunContext(config))
+    experiment = Experiment(config)
+    made = language_student(experiment).language.build(experiment.context)
     assert (made.details["head"], made.details["encoder"]) == ("fitted", "frozen")
     assert made.details["held_out"]["masked"] > 50
     assert 0 <= made.details["held_out"]["accuracy"] <= 1
@@ -80,25 +93,29 @@ def test_head_is_fitted_on_an_encoder_that_stays_as_it_was_and_is_judged_on_what
 
 def test_student_learns_the_language_with_every_second_layer_and_without_token_types(whole):
     _, config = whole
-    made = distilled_encoder(RunContext(config), 1)
+    experiment = Experiment(config)
+    made = language_student(experiment).build(experiment.context)
     assert made.manifest["spec"]["triple"] == {"kl": 5, "mlm": 2, "cosine": 1, "temperature": 2, "masked": 0.15}
     assert made.manifest["spec"]["student"]["token_types"] is False
     model = PairClassifier.load(made.folder("model"))
     assert (model.encoder.config.num_hidden_layers, model.encoder.config.type_vocab_size) == (2, 1)
-    untaught = stage1.new_student(RunContext(config), ["gold"]).encoder.state_dict()
+    untaught = experiment.architecture().new(experiment.context, ["gold"], ["wrong", "right"]).encoder.state_dict()
     assert any(not torch.equal(untaught[name], values) for name, values in model.encoder.state_dict().items())
     assert made.details["held_out"]["masked"] > 50
 
 
 def test_stage_2_starts_from_the_language_with_heads_of_its_own(whole):
     _, config = whole
-    settled = next(arm for arm in arms(RunContext(config)) if arm.key == "distilbert_kd")
-    start = distilled_encoder(settled.context, 1)
+    arm = arm_of(Experiment(config), "distilbert_kd")
+    context = arm.experiment.context
+    (student,) = students(arm, 1)
+    start = student.stage1.build(context)
     models = []
     for seed in (1, 2):
         torch.manual_seed(seed)
-        models.append(student_spec._initial(settled.context, ["gold", "soft"], settled.objectives[0], start, None))
+        models.append(student.initial(context))
     model, other = models
+    assert len(model.heads.names) == 2
     taught = encoder_weights(start)
     assert all(torch.equal(taught[name], values) for name, values in model.encoder.state_dict().items())
     # what is carried over would be one head, whatever the seed, and it has learnt nothing
@@ -107,38 +124,40 @@ def test_stage_2_starts_from_the_language_with_heads_of_its_own(whole):
 
 def test_student_reads_no_token_types_and_its_teacher_does(whole):
     _, config = whole
-    context = RunContext(config)
+    experiment = Experiment(config)
+    context, rows = experiment.context, experiment.task.rows("train")
     usual, without = (load_encoder(source="tiny", token_types=kept).tokenizer for kept in (True, False))
-    assert "token_type_ids" in context.tokens("train", usual, 64).column_names
-    assert "token_type_ids" not in context.tokens("train", without, 64).column_names
+    assert "token_type_ids" in rows.tokens(context, usual, 64).column_names
+    assert "token_type_ids" not in rows.tokens(context, without, 64).column_names
 
 
 def test_no_soft_labels_of_the_corpus_are_made_for_a_language(whole):
     home, config = whole
     (made,) = stage1.run(config)
-    assert made.key == distilled_encoder(RunContext(config), 1).key
+    assert made.key == language_student(Experiment(config)).key
     scored = [labels.manifest["spec"]["rows"] for labels in artifacts(home, "soft_labels")]
     assert scored and not any(rows.endswith(f"/{CORPUS}") for rows in scored)
 
 
-def test_settings_of_a_language_are_in_the_keys_of_its_students_alone(whole, monkeypatch):
+def test_settings_of_a_language_are_in_the_keys_of_its_students_alone(whole):
     _, config = whole
-    context = RunContext(config)
-    other = context.varied({"language": {"kl": 0.0}})
-    assert distilled_encoder(other, 1).key != distilled_encoder(context, 1).key
-    assert language_teacher(other).key == language_teacher(context).key
-    soft = [context.varied({"stage1": {"kind": "soft"}, "language": {"kl": kl}}) for kl in (5.0, 1.0)]
-    objective = next(arm for arm in arms(soft[0]) if arm.key == "distilbert_kd").objectives[0]
-    assert soft[0].corpus.key == soft[1].corpus.key
-    monkeypatch.setattr(ArtifactStore, "build", lambda store, stage, spec, make, what: spec)
-    specs = [stage1.pretrained_student(each, objective, list(objective.teachers), 1) for each in soft]
-    assert specs[0] == specs[1]  # or settings of one kind would have students of the other trained again
-    assert "kind" not in specs[0]
+    experiment = Experiment(config)
+    mine, other = (language_student(each) for each in (experiment, experiment.varied({"language": {"kl": 0.0}})))
+    assert other.key != mine.key
+    assert other.language.key == mine.language.key
+    arms = [
+        arm_of(experiment.varied({"stage1": {"kind": "soft"}, "language": {"kl": kl}}), "distilbert_kd")
+        for kl in (5.0, 1.0)
+    ]
+    (one,), (same,) = (stage1_students(arm) for arm in arms)
+    assert one.spec == same.spec  # or settings of one kind would have students of the other trained again
+    assert "kind" not in one.spec and one.spec["teachers"]
 
 
 def test_encoder_is_fitted_with_its_head_where_that_is_asked_for(whole):
     _, config = whole
-    made = language_teacher(RunContext(config).varied({"language": {"fit_encoder": True}}))
+    experiment = Experiment(config).varied({"language": {"fit_encoder": True}})
+    made = language_student(experiment).language.build(experiment.context)
     assert made.details["encoder"] == "fitted"
     original = load_encoder(source="tiny").model.state_dict()
     assert any(not torch.equal(original[name], values) for name, values in encoder_weights(made).items())
@@ -154,7 +173,8 @@ def bert(folder, kind, tokenizer):
 
 def test_checkpoints_own_head_is_taken_as_it_is(tmp_path):
     encoder = bert(tmp_path / "bert", BertForMaskedLM, letter_tokenizer())
-    made = language_teacher(RunContext(composed(tmp_path, *encoder)))
+    experiment = Experiment(composed(tmp_path, *encoder))
+    made = language_student(experiment).language.build(experiment.context)
     assert made.details["head"] == "the checkpoint's"
     assert "training" not in made.details
 
@@ -162,14 +182,14 @@ def test_checkpoints_own_head_is_taken_as_it_is(tmp_path):
 def test_encoder_without_a_mask_token_is_refused_before_anything_is_trained(tmp_path):
     encoder = bert(tmp_path / "bert", BertModel, word_tokenizer(["what is this"], 3))
     with pytest.raises(ConfigError, match="for the arm distilbert: language needs an encoder with a mask token"):
-        arms(RunContext(composed(tmp_path, *encoder)))
+        build_arms(Experiment(composed(tmp_path, *encoder)))
     assert not artifacts(tmp_path, "teacher")
 
 
 def test_terms_that_a_language_has_no_use_for_are_refused(tmp_path):
     config = composed(tmp_path, "+terms=cosine", "+method.terms.cosine.stages=[1,2]")
     with pytest.raises(ConfigError, match=r"method.terms.cosine.stages, for the arm distilbert_kd: expected \[2\]"):
-        arms(RunContext(config))
+        build_arms(Experiment(config))
 
 
 @pytest.mark.parametrize(
@@ -193,23 +213,27 @@ def test_encoder_with_code_of_its_own_goes_through_all_stages(tmp_path, with_own
     # or its teacher would be trained, and nothing could be made of it
     encoder = bert(tmp_path / "own", BertModel, letter_tokenizer())
     with_own_code(tmp_path / "own")
-    context = RunContext(composed(tmp_path, *encoder, "encoder.trust_remote_code=true", "+terms=similarity"))
-    settled = next(arm for arm in arms(context) if arm.key == "distilbert_kd")
-    (student,) = stage2.students(settled, 1)
-    assert type(PairClassifier.load(student.folder("model")).encoder).__name__ == "OwnModel"
-    source = encoder_source(context, context.config.student, settled.trained[0])
+    experiment = Experiment(composed(tmp_path, *encoder, "encoder.trust_remote_code=true", "+terms=similarity"))
+    context, arm = experiment.context, arm_of(experiment, "distilbert_kd")
+    (student,) = students(arm, 1)
+    made = student.build(context)
+    assert type(PairClassifier.load(made.folder("model")).encoder).__name__ == "OwnModel"
+    source = experiment.architecture().encoder.source(context, arm.teachers[0].build(context))
     assert type(load_encoder(**source).model).__name__ == "OwnModel"
 
 
 def test_share_of_the_text_that_rounds_to_nothing_is_one_pair(whole):
     _, config = whole
-    learnt, _ = _text(RunContext(config), letter_tokenizer(), 0.001, 1)
+    experiment = Experiment(config)
+    learnt, _ = CorpusText(experiment.corpus, 64, 0.2, 0.15).read(experiment.context, letter_tokenizer(), 0.001, 1)
     assert len(learnt) == 1
 
 
 def test_corpus_is_that_of_stage_1(whole):
     _, config = whole
-    context = RunContext(config)
-    made = distilled_encoder(context, 1)
-    assert made.manifest["spec"]["corpus"] == context.corpus.key
-    assert made.details["training"]["steps"] < len(context.rows(CORPUS)) / config.stage1.batch_size  # some is held out
+    experiment = Experiment(config)
+    context, corpus = experiment.context, experiment.corpus
+    made = language_student(experiment).build(context)
+    assert made.manifest["spec"]["corpus"] == corpus.key
+    steps = made.details["training"]["steps"]
+    assert steps < len(corpus.rows().read(context)) / config.stage1.batch_size  # some is held out

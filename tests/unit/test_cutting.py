@@ -50,19 +50,15 @@ def test_count_is_that_of_lengths_without_a_limit(pairs):
     assert count_cut(pairs, tokenise(pairs, tokenizer, limit), tokenizer, limit)["pairs"] == (whole > limit).sum()
 
 
-@pytest.fixture(autouse=True)
-def nothing_said(monkeypatch):
-    monkeypatch.setattr(cuts, "_said", set())
-
-
 @pytest.fixture
 def read(tmp_path):
     """A function that reads a split of the smoke task, cut at the length of the run's encoder."""
 
-    def at(length, split="train"):
+    def at(length, split="train", times=1):
         config = compose_at(tmp_path, "experiment=smoke", f"encoder.max_length={length}", "runtime.threads=1")
         own, tokenizer = Experiment(config), load_encoder(source="tiny").tokenizer
-        own.task.rows(split).tokens(own.context, tokenizer, length)
+        for _ in range(times):
+            own.task.rows(split).tokens(own.context, tokenizer, length)
         return own.context, Tokens.of(own.task.rows(split), tokenizer, length)
 
     return at
@@ -74,8 +70,7 @@ def cut_warnings(caplog):
 
 def test_cut_split_is_warned_of_once_with_the_setting_to_raise(read, caplog):
     with caplog.at_level(logging.WARNING):
-        for _ in range(2):
-            read(40)
+        read(40, times=2)
     assert cut_warnings(caplog) == [
         "60 of 60 pairs of train (100.0 %) are longer than the 40 tokens that are read, and are cut there; raise "
         "encoder.max_length"
@@ -100,7 +95,6 @@ def test_tokens_from_before_cuts_were_counted_are_found_and_give_an_upper_bound(
     (made.path / "manifest.json").write_text(json.dumps(manifest))
     older = tokens.find(context)
     assert cut_of(older) == {"split": "train", "max_length": 40, "pairs": 60, "cut": {"pairs": 60}, "at_most": True}
-    cuts._said.clear()
     with caplog.at_level(logging.WARNING):
         read(40)
     assert cut_warnings(caplog)[-1].startswith("up to 60 of 60 pairs of train (100.0 %)")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from tmkd.report.tables import print_table
 from tmkd.results.comparison import Comparison
 from tmkd.results.speed import machine
 from tmkd.store.artifacts import Artifact
-from tmkd.store.disk import writing_to
+from tmkd.store.disk import writing_to, written_whole
 
 
 def run(config: Config) -> Path:
@@ -78,7 +77,6 @@ def _publish(config: Config, comparison: Artifact) -> Path:
             for stale in set(folder.glob("*_against_*.png")) - {folder / name for name in files}:
                 stale.unlink()
             for name in files:
-                temporary = folder / f".{name}"
-                shutil.copyfile(comparison.file(name), temporary)
-                os.replace(temporary, folder / name)
+                with written_whole(folder / name) as temporary:
+                    shutil.copyfile(comparison.file(name), temporary)
     return folder

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ class RunContext:
 
     Attributes:
         before_making: checks that are due once something is to be computed.
+        said: what is said, or tried, once a run however many results ask for it.
         lengths: for a number of tokens the settings that it comes from, for what is said of pairs that are cut.
     """
 
@@ -33,6 +34,7 @@ class RunContext:
         self.processes = processes
         self.store = ArtifactStore(artifacts, self.machine)
         self.before_making: list[Callable[[], None]] = []
+        self.said: set[Hashable] = set()
         self.lengths: dict[int, list[str]] = {}
 
     @functools.cached_property

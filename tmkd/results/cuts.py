@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tmkd.report.data_notes import cut_text
+from tmkd.results.context import RunContext
 
 if TYPE_CHECKING:
     from tmkd.store.artifacts import Artifact
 
 log = logging.getLogger(__name__)
 MANY = 0.05  # share of a split above which the log warns
-_said: set[tuple[Path, str, int]] = set()
 
 
 def cut_of(tokens: Artifact) -> dict[str, Any]:
@@ -31,23 +30,20 @@ def cut_of(tokens: Artifact) -> dict[str, Any]:
     return {"split": split, "max_length": length, "pairs": details["pairs"], "cut": cut, "at_most": known is None}
 
 
-def warn_of_cuts(tokens: Artifact, settings: Sequence[str]) -> None:
-    """Warn, once for each split and length, where more than a twentieth of its pairs are cut.
-
-    ``settings`` are those that the length comes from.
-    """
+def warn_of_cuts(context: RunContext, tokens: Artifact) -> None:
+    """Warn, once for each split and length, where more than a twentieth of its pairs are cut."""
     spec = tokens.manifest["spec"]
-    place = (tokens.path.parent, spec["rows"], spec["max_length"])
-    if place in _said:
+    place = ("cut", spec["rows"], spec["max_length"])
+    if place in context.said:
         return
     found = cut_of(tokens)
     if found["cut"]["pairs"] > MANY * found["pairs"]:
-        _said.add(place)
+        context.said.add(place)
         log.warning(
             "%s are longer than the %d tokens that are read, and are cut there; raise %s",
             cut_text(found),
             found["max_length"],
-            " or ".join(settings),
+            " or ".join(context.lengths.get(found["max_length"], ["max_length"])),
         )
 
 

@@ -43,7 +43,7 @@ class Rows:
         """Return the split tokenised."""
         made = Tokens.of(self, tokenizer, max_length).build(context)
         if context.is_main_process:
-            warn_of_cuts(made, context.lengths.get(max_length, ["max_length"]))
+            warn_of_cuts(context, made)
         return _load(made.folder("tokens"))
 
     def read_by(self, context: RunContext, model: PairClassifier) -> Dataset:
