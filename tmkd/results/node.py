@@ -161,23 +161,38 @@ class Result:
         """Return the processes that make it together; None where this one does."""
         return None if self.alone else context.processes
 
+    def computed_here(self, context: RunContext) -> bool:
+        """Return whether it takes long, so that a killed run's machine is noted beside that of the run that ends it."""
+        return not self.alone
+
     def build(self, context: RunContext) -> Artifact:
         """Return the published result; what is missing of it, and of all that it is made from, is made first."""
         processes = self.together(context)
         missing = self.find(context) is None
-        if processes.broadcast_object(missing) if processes else missing:  # one answer, or some would wait for others
+        # One answer, or some would wait for others: who needs what all make asks all, even if it is made by one.
+        asked = context.processes if any(not other.alone for other in self.needs()) else processes
+        if asked.broadcast_object(missing) if asked else missing:
             for other in (*self.needs(), *self.reads(context)):
                 other.build(context)
-        if self.alone:
-            return context.store.build(self.kind, self.spec, functools.partial(self.make, context), self.what)
-        context.check_due(lambda: self.find(context) is None)
-
-        def make(work: Path) -> dict[str, Any]:
-            machines = processes.gather(context.machine()) if processes else [context.machine()]
-            if processes is None or processes.is_main_process:  # now, so that a run after a kill knows of this one
-                note_machines(work / SCRATCH, machines)
-            return self.make(context, work)
-
+        if not self.alone:
+            context.check_due(lambda: self.find(context) is None)
+        make = functools.partial(self._make, context, processes)
         if processes is None:
             return context.store.build(self.kind, self.spec, make, self.what)
         return processes.build(lambda making: context.store.build(self.kind, self.spec, making, self.what), make)
+
+    def _make(self, context: RunContext, processes: Processes | None, work: Path) -> dict[str, Any]:
+        """Make it, and note which machines do."""
+        if processes is not None:
+            machines = processes.gather(context.machine())
+            if processes.is_main_process:  # now, so that a run after a kill knows of this one
+                note_machines(work / SCRATCH, machines)
+            return self.make(context, work)
+        if self.computed_here(context):
+            note_machines(work / SCRATCH, [context.machine()])
+        # The others wait for this one's lock: nobody could answer, and all that it asks for is there.
+        others, context.processes = context.processes, None
+        try:
+            return self.make(context, work)
+        finally:
+            context.processes = others

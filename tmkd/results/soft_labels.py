@@ -51,6 +51,10 @@ class SoftLabels(Result):
         """Return the processes that score together; Ray has workers of its own, whom one process tells what to do."""
         return context.processes if context.how.ray is None else None
 
+    def computed_here(self, context: RunContext) -> bool:
+        """Return whether this process scores: Ray's workers note their own machines."""
+        return context.how.ray is None
+
     def make(self, context: RunContext, work: Path) -> dict[str, Any]:
         from tqdm import tqdm
 
