@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tmkd.config import ArmConfig, Config, encoder_of, settings
+from tmkd.config import ArmConfig, Config, encoder_of
 from tmkd.errors import ConfigError
 from tmkd.experiment.experiment import Experiment
+from tmkd.experiment.families import asked
 from tmkd.experiment.names import ENSEMBLE, row_name, settle, teacher_row, with_count
-from tmkd.experiment.online import online_facts
 from tmkd.report.rows import BASELINE
 from tmkd.results.objective import Objective
 from tmkd.results.soft_labels import TeacherWeights
@@ -181,8 +181,7 @@ def make_arm(
 def _facts(arm: ArmConfig, config: Config, teachers: list[str]) -> dict[str, Any]:
     """Return what the report says of an arm: its settings, and ``method``'s where it has none."""
     method, settled = config.method, settle(arm, config.method)
-    exits = list(config.student.exits)
-    return {
+    facts = {
         "pretrain": arm.pretrain,
         "targets": settled.targets,
         "teachers": teachers,
@@ -198,9 +197,10 @@ def _facts(arm: ArmConfig, config: Config, teachers: list[str]) -> dict[str, Any
             if settled.terms
             else {}
         ),
-        **({"exits": {"layers": exits, **settings(method.exits)}} if exits else {}),
-        **online_facts(method.online),
     }
+    for family in asked(config):
+        facts |= family.facts(config)
+    return facts
 
 
 def _word_vectors(config: Config) -> dict[str, str]:

@@ -8,10 +8,10 @@ from typing import Any
 from tmkd.choices import WITHOUT_TEACHER
 from tmkd.config import ArmConfig, teaching
 from tmkd.errors import ConfigError
-from tmkd.experiment.check_student import check_language, check_student_exits, check_terms
+from tmkd.experiment.check_terms import check_terms
 from tmkd.experiment.experiment import Experiment
+from tmkd.experiment.families import FAMILIES, asked, members
 from tmkd.experiment.names import settle
-from tmkd.experiment.online import check_peers, members
 from tmkd.experiment.trial import try_encoders
 from tmkd.results.node import identity
 from tmkd.results.teacher import recipe
@@ -50,29 +50,25 @@ def _check(experiment: Experiment, name: str, arm: ArmConfig) -> None:
     if arm.fine_tune and not settled.soft:
         _check_alone(experiment, name, arm)
     check_roster(experiment)
-    check_peers(experiment, name, arm)
+    for family in asked(experiment.config):
+        family.check_arm(experiment, name, arm)
     for member in members(experiment):
         if settled.terms:
             check_terms(member, name, settled.terms)
-        if arm.pretrain and member.config.stage1.kind == "language":
-            check_language(member, name, settled.terms)
+        for family in asked(member.config):
+            family.check_student(member, name, arm, settled.terms)
         if arm.pretrain and member.config.stage1.kind == "terms" and not terms_of(method.terms, settled.terms, 1):
             raise ConfigError(
                 f"stage1.kind: expected a term of stage 1 for the arm {name}, which learns nothing else there where "
                 "the kind is terms, got none; set method.terms.NAME.stages=[1]."
             )
-        if member.config.student.exits:
-            check_student_exits(member, name)
 
 
 def _check_stage1_alone(experiment: Experiment, name: str) -> None:
     """Raise ConfigError where the student of stage 1 has no answer of its own to compare, or not all that is asked."""
     config = experiment.config
-    for where, value, usual in (
-        ("stage1.kind", config.stage1.kind, "soft"),
-        ("method.online.kind", config.method.online.kind, "none"),
-        ("student.exits", config.student.exits, []),
-    ):
+    for where, usual in {"stage1.kind": "soft", **{family.setting: family.usual for family in FAMILIES}}.items():
+        value = functools.reduce(getattr, where.split("."), config)
         if value != usual:
             raise ConfigError(
                 f"method.arms.{name}: expected {where} of {usual} where fine_tune is false, since the row is the "

@@ -8,11 +8,12 @@ from tmkd.config import settings
 from tmkd.errors import ConfigError
 from tmkd.experiment.arms import Arm
 from tmkd.experiment.experiment import Experiment
+from tmkd.experiment.families import asked
 from tmkd.experiment.names import ENSEMBLE, teacher_row, with_count
 from tmkd.experiment.students import arm_rows, students
 from tmkd.results.classifier import Classifier
 from tmkd.results.comparison import Entry
-from tmkd.results.exits import predictors
+from tmkd.results.exits import DEEPEST
 from tmkd.results.teacher import Teacher
 
 
@@ -36,7 +37,8 @@ def student_entries(arms: Sequence[Arm]) -> list[Entry]:
                 f"method.arms.{arm.key}: expected other students than those of method.arms.{first.key} to have another "
                 f"name, got {arm.name} for both; compare one of the two in an experiment of its own."
             )
-        for predictor in predictors(student):
+        below = [part for family in asked(arm.experiment.config) for part in family.predictors(arm.experiment.config)]
+        for predictor in (DEEPEST, *below):
             called = arm.name + predictor.told
             if called not in entries:
                 facts = {**arm.settings, "count": arm.count, **predictor.identity()}

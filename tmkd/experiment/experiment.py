@@ -90,6 +90,11 @@ class Experiment:
         student = self.config.student
         return Architecture.of(student, self.encoder(student), best if student.init == "teacher" else None)
 
+    @property
+    def stage1_training(self) -> dict[str, Any]:
+        """How stage 1 trains."""
+        return {name: getattr(self.config.stage1, name) for name in ("learning_rate", "batch_size", "epochs")}
+
     def untrained(self, teachers: Sequence[Teacher] | None = None) -> bool:
         """Return whether a teacher is still to be trained, of all that teach or of ``teachers``."""
         return any(teacher.find(self.context) is None for teacher in teachers or self.roster)

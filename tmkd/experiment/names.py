@@ -11,7 +11,7 @@ from typing import Any
 
 from tmkd.choices import WITHOUT_TEACHER
 from tmkd.config import ArmConfig, Config, MethodConfig
-from tmkd.experiment.online import FIRST, online_name
+from tmkd.experiment.families import asked
 
 ENSEMBLE = "teacher ensemble"
 TOLD_APART = ("student.exits", "student.exit_threshold", "method.online")  # these have their own place in names
@@ -73,15 +73,15 @@ def row_name(arm: ArmConfig, config: Config, teachers: int) -> str:
     told += "".join(f" + {term}" for term in settled.terms)
     if arm.pretrain and config.stage1.kind != "soft" and "kind" not in arm.set.get("stage1", {}):
         told += f", stage1.kind = {config.stage1.kind}"
-    if exits := config.student.exits:
-        told += f" + exits ({', '.join(map(str, exits))})"
+    families = asked(config)
+    told += "".join(family.told(config) for family in families)
     if not arm.fine_tune:
         return _stage1_name(settled.targets, teachers, arm.teacher) + told
-    alone = _paper_name(arm.pretrain, settled.targets, teachers, arm.teacher)
-    if method.online.kind != "none":
-        return online_name(alone if settled.targets != "none" or arm.pretrain else None, method.online) + told + FIRST
+    name = _paper_name(arm.pretrain, settled.targets, teachers, arm.teacher)
+    for family in families:
+        name = family.named(name, settled.targets != "none" or arm.pretrain, config)
     row = "" if arm.generations == 1 else f", {arm.generations} {'snapshots' if arm.continues else 'generations'}"
-    return alone + row + told
+    return name + row + told
 
 
 def teacher_row(number: int) -> str:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from tmkd.experiment.arms import Arm, StudentObjective
 from tmkd.experiment.experiment import Experiment
-from tmkd.experiment.online import ensemble_name, members, peer_name
+from tmkd.experiment.families import asked, members
+from tmkd.experiment.families.family import Rows
 from tmkd.results.architecture import Architecture
 from tmkd.results.classifier import Classifier
-from tmkd.results.language import TRIPLE, LanguageStudent, LanguageTeacher
 from tmkd.results.node import Result
-from tmkd.results.peers import Online, Peers, TrainedPeer
 from tmkd.results.soft_labels import SoftLabels, TeacherWeights
 from tmkd.results.stage1 import SoftLoss, Stage1Student
 from tmkd.results.student import Student, StudentExits
@@ -27,8 +25,14 @@ def students(arm: Arm, seed: int) -> Sequence[Classifier]:
     """
     if not arm.fine_tune:
         return [soft_student(arm, arm.experiment, objective, seed) for objective in arm.objectives]
-    if arm.experiment.config.method.online.kind != "none":
-        return _peers(arm, seed)
+    for family in asked(arm.experiment.config):
+
+        def alone(member: Experiment) -> Student:
+            [objective] = arm.objectives
+            return fine_tuned(arm, member, objective, seed, arm.name)
+
+        if (made := family.students(arm.experiment, arm.name, seed, alone)) is not None:
+            return made
     if arm.generations > 1:
         return [_last_generation(arm, seed)]
     return [fine_tuned(arm, arm.experiment, objective, seed, arm.name) for objective in arm.objectives]
@@ -51,32 +55,24 @@ def corpus_labels(arm: Arm) -> list[SoftLabels]:
     return [SoftLabels.of(teacher, arm.experiment.corpus.rows()) for teacher in arm.teachers if soft]
 
 
-def arm_rows(arm: Arm, made: Sequence[Sequence[Classifier]]) -> dict[str, list[list[Classifier]]]:
+def arm_rows(arm: Arm, made: Sequence[Sequence[Classifier]]) -> Rows:
     """Return the rows of an arm by name: for each seed the students whose probabilities are averaged.
-
-    Where students are trained together the arm's own row is the first one, fixed beforehand; then come those that are
-    of another architecture, and the ensemble of all that learnt from each other.
 
     Args:
         made: for each seed what ``students`` returned.
     """
-    online = arm.experiment.config.method.online
-    if online.kind == "none":
-        return {arm.name: [list(seed) for seed in made]}
-    built = [student.timed_as for student in made[0]]
-    rows = {arm.name: [[seed[0]] for seed in made]}
-    for place in range(1, len(built)):
-        if built[place] not in built[:place]:
-            rows[peer_name(arm.name, online, place + 1)] = [[seed[place]] for seed in made]
-    return rows if online.kind == "together" else {**rows, ensemble_name(arm.name): [list(seed) for seed in made]}
+    config = arm.experiment.config
+    for family in asked(config):
+        if (rows := family.rows(arm.name, config, made)) is not None:
+            return rows
+    return {arm.name: [list(seed) for seed in made]}
 
 
-def stage1_student(
-    arm: Arm, experiment: Experiment, objective: StudentObjective, seed: int
-) -> Stage1Student | LanguageStudent:
+def stage1_student(arm: Arm, experiment: Experiment, objective: StudentObjective, seed: int) -> Result:
     """Return the student of stage 1 that a student of stage 2 starts from."""
-    if experiment.config.stage1.kind == "language":
-        return _language_student(experiment, seed)
+    for family in asked(experiment.config):
+        if (student := family.stage1(experiment, seed)) is not None:
+            return student
     return soft_student(arm, experiment, objective, seed)
 
 
@@ -97,7 +93,7 @@ def soft_student(arm: Arm, experiment: Experiment, objective: StudentObjective, 
         targets,
         config.data.classes,
         _architecture(arm, experiment),
-        _training(experiment),
+        experiment.stage1_training,
         config.trainer,
         seed,
         SoftLoss(stage1.loss, stage1.temperature) if stage1.kind == "soft" else SoftLoss(None),
@@ -139,29 +135,6 @@ def _architecture(arm: Arm, experiment: Experiment) -> Architecture:
     return experiment.architecture(arm.teachers[arm.best])
 
 
-def _training(experiment: Experiment) -> dict[str, Any]:
-    return {name: getattr(experiment.config.stage1, name) for name in ("learning_rate", "batch_size", "epochs")}
-
-
-def _language_student(experiment: Experiment, seed: int) -> LanguageStudent:
-    config = experiment.config
-    student = experiment.architecture()
-    encoder = experiment.encoder(config.student)
-    as_it_is = replace(encoder, pooling=encoder.settings.pooling)
-    return LanguageStudent(
-        experiment.corpus,
-        LanguageTeacher.of(experiment.corpus, as_it_is, student.max_length, config.language, config.trainer),
-        {name: getattr(config.language, name) for name in TRIPLE},
-        config.language.held_out,
-        config.data.classes,
-        student,
-        _training(experiment),
-        config.trainer,
-        seed,
-        config.stage1.share,
-    )
-
-
 def _last_generation(arm: Arm, seed: int) -> Student:
     """Return the last of several students, each the teacher of the next.
 
@@ -184,11 +157,3 @@ def _cycles(arm: Arm) -> list[int]:
     """Return the epochs of each cycle, which are those of one training together; the first cycles have the rest."""
     epochs, rest = divmod(arm.experiment.config.stage2.epochs, arm.generations)
     return [epochs + (number < rest) for number in range(arm.generations)]
-
-
-def _peers(arm: Arm, seed: int) -> list[TrainedPeer]:
-    """Return an arm's students of one seed, in the order of its peers."""
-    [objective] = arm.objectives
-    each = tuple(fine_tuned(arm, own, objective, seed, arm.name) for own in members(arm.experiment))
-    together = Peers(Online(arm.experiment.config.method.online), seed, each, arm.name)
-    return [TrainedPeer(together, number, student) for number, student in enumerate(each, start=1)]

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tmkd.config import StudentConfig
 from tmkd.results.classifier import predictions
 from tmkd.store.artifacts import Artifact
 
@@ -42,12 +41,6 @@ class Predictor:
 
 
 DEEPEST = Predictor()
-
-
-def predictors(student: StudentConfig) -> list[Predictor]:
-    """Return whose rows stand in the comparison for a student: the deepest, each exit's, that of leaving early."""
-    early = [] if student.exit_threshold is None else [Predictor(threshold=student.exit_threshold)]
-    return [DEEPEST, *(Predictor(exit=layer) for layer in student.exits), *early]
 
 
 def parameters(classifier: Artifact, predictor: Predictor) -> int:

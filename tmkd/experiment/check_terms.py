@@ -1,4 +1,4 @@
-"""What a student cannot be or learn, told before anything is trained: its terms, its language, its exits."""
+"""Terms that a student and its teachers cannot have together, told before anything is trained."""
 
 from __future__ import annotations
 
@@ -13,40 +13,10 @@ from tmkd.errors import ConfigError, ModelError
 from tmkd.experiment.experiment import Experiment
 from tmkd.results.rows import tokenizer_digest
 from tmkd.results.states import shape_of
-from tmkd.results.terms import term_loss, terms_of
+from tmkd.results.terms import term_loss
 
 if TYPE_CHECKING:
     from tmkd.losses.transfer import Shape
-
-
-def check_language(experiment: Experiment, arm: str, terms: Sequence[str]) -> None:
-    """Raise ConfigError for an arm whose student cannot be pre-trained as a language model."""
-    from tmkd.models.encoder import inspect_encoder
-
-    _, tokenizer = inspect_encoder(**_source(experiment, experiment.config.student))
-    if tokenizer.mask_token_id is None:
-        raise ConfigError(
-            f"stage1.kind, for the arm {arm}: language needs an encoder with a mask token, such as BERT, but the "
-            "student's has none; choose another student.encoder or stage1.kind=soft."
-        )
-    if unused := terms_of(experiment.config.method.terms, terms, 1):
-        raise ConfigError(
-            f"method.terms.{next(iter(unused))}.stages, for the arm {arm}: expected [2], since in a stage 1 of "
-            "kind language no task's teacher takes part."
-        )
-
-
-def check_student_exits(experiment: Experiment, arm: str) -> None:
-    """Raise ConfigError for exits that an arm's student cannot have."""
-    from tmkd.models.encoder import inspect_encoder
-    from tmkd.models.exits import check_exits
-
-    student = experiment.config.student
-    encoder, _ = inspect_encoder(**_source(experiment, student), keep=student.layers, keep_which=student.keep)
-    try:
-        check_exits(encoder, student.exits)
-    except ModelError as error:
-        raise ConfigError(f"The arm {arm}: {error}") from None
 
 
 def check_terms(experiment: Experiment, arm: str, names: Sequence[str]) -> None:
