@@ -56,7 +56,7 @@ class Processes:
 
         Args:
             build: ``ArtifactStore.build`` but for its ``make``.
-            make: is called in every process with the one folder; it is published when all have come to its end.
+            make: is called in every process with the one folder; it is published when all have finished.
         """
 
         def together(work: Path) -> dict[str, Any]:

@@ -101,7 +101,7 @@ class Reranker:
         """Return the documents in order, the best first; of equals, the one that came first.
 
         Args:
-            top_k: only so many; None: all.
+            top_k: return only the best ``top_k``; None: all.
             return_documents: with their texts.
 
         Returns:

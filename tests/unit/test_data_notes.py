@@ -23,8 +23,8 @@ def test_nothing_known_is_no_section():
 def test_shared_questions_and_labelled_pairs_are_said():
     splits = {"train": {"labelled": 622, "pairs": 6672}, "validation": NOTHING, "test": NOTHING}
     assert data_notes({"overlap": [{"pairs": 16000, "splits": splits}]}) == (
-        "\n## Data\n\n- Corpus: of its 16,000 pairs, so many have a question of a split: 6,672 of train (41.7 %), 0 of "
-        "validation (0.0 %) and 0 of test (0.0 %); and are pairs of it: 622 of train, 0 of validation and 0 of test.\n"
+        "\n## Data\n\n- Corpus of 16,000 pairs. Pairs that share a question with a split: 6,672 of train (41.7 %), 0 "
+        "of validation (0.0 %) and 0 of test (0.0 %); identical pairs: 622 of train, 0 of validation and 0 of test.\n"
     )
     nothing = {"pairs": 80, "splits": dict.fromkeys(splits, NOTHING)}
     assert "none of its 80 pairs has a question of train, validation or test." in data_notes({"overlap": [nothing]})

@@ -28,7 +28,7 @@ from tmkd.models.language import LanguageModel, head_of, pretrained_head
 from tmkd.models.tiny import letter_tokenizer
 from tmkd.models.token_types import drop_token_types
 from tmkd.training.fit import train
-from tmkd.training.language import LanguageLearner, MaskAnew, masked_accuracy
+from tmkd.training.language import LanguageLearner, Remask, masked_accuracy
 
 SETTINGS = {
     "what": "test", "seed": 3, "learning_rate": 3e-3, "batch_size": 8, "epochs": 3,
@@ -332,7 +332,7 @@ def run(model, tokens, encoder, scratch, runtime, teacher=None, **changes):
         MaskedCollator(0),
         scratch=scratch,
         runtime=runtime,
-        callbacks=[MaskAnew(text)],
+        callbacks=[Remask(text)],
         **(SETTINGS | changes),
     )
 
@@ -406,7 +406,7 @@ def test_each_epoch_of_a_training_has_masks_of_its_own(tokens, encoder, runtime,
 
     text = Watched(tokens, encoder.tokenizer, 0.15, seed=5)
     learner = LanguageLearner(new_model(), [masked_language_term()])
-    train(learner, text, MaskedCollator(0), scratch=tmp_path, runtime=runtime, callbacks=[MaskAnew(text)], **SETTINGS)
+    train(learner, text, MaskedCollator(0), scratch=tmp_path, runtime=runtime, callbacks=[Remask(text)], **SETTINGS)
     epochs = [{index: wanted for epoch, index, wanted in seen if epoch == number} for number in range(3)]
     assert [len(epoch) for epoch in epochs] == [48, 48, 48]
     assert sum(epochs[0][index] != epochs[1][index] for index in range(48)) > 24

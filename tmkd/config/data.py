@@ -114,7 +114,7 @@ def check_corpus(corpus: CorpusConfig) -> None:
 
 
 def _fields(where: str, section: DataConfig | CorpusConfig) -> None:
-    """How the fields of a table are told apart."""
+    """How the fields of a table are separated and quoted."""
     validators.one_of(f"{where}.quoting", section.quoting, ("csv", "none"))
     if section.separator is not None:
         validators.one_of(f"{where}.separator", section.separator, tuple(SEPARATORS))

@@ -35,7 +35,7 @@ def mine(
     Args:
         questions: their texts, each with its id.
         passages: different texts.
-        candidates, random: passages a question, as far as there are so many.
+        candidates, random: passages a question, or fewer where there are fewer.
         seed: of the draw, which is each question's own: other questions do not change it.
         cache: a folder for the rows; without it they are kept in memory.
     """

@@ -66,7 +66,7 @@ def _random_order(relevant: np.ndarray, question_ids: np.ndarray) -> np.ndarray:
 
 
 def _expected(passages: int, right: int) -> tuple[float, float, float]:
-    """Return the expected average precision, reciprocal rank and nDCG of so many passages, of which some are right.
+    """Return the expected average precision, reciprocal rank and nDCG of a number of passages, some of them right.
 
     Each rank holds a right passage with probability right / passages; given that, each earlier one with
     (right − 1) / (passages − 1). Wrong passages before the first right one are negative hypergeometric.

@@ -1,4 +1,4 @@
-"""What cannot be, told before anything is trained: each arm is judged by its own settings."""
+"""Checks before anything is trained: each arm is judged by its own settings."""
 
 from __future__ import annotations
 

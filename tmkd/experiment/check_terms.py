@@ -1,4 +1,4 @@
-"""Terms that a student and its teachers cannot have together, told before anything is trained."""
+"""Checks before anything is trained: terms that a student and its teachers cannot have together."""
 
 from __future__ import annotations
 

@@ -39,13 +39,13 @@ def student_entries(arms: Sequence[Arm]) -> list[Entry]:
             )
         below = [part for family in asked(arm.experiment.config) for part in family.predictors(arm.experiment.config)]
         for predictor in (DEEPEST, *below):
-            called = arm.name + predictor.told
+            called = arm.name + predictor.suffix
             if called not in entries:
                 facts = {**arm.settings, "count": arm.count, **predictor.identity()}
                 for shown, members in arm_rows(arm, made).items():
-                    name = shown + predictor.told
+                    name = shown + predictor.suffix
                     entries[name] = Entry(name, [], facts, list(student.seeds), members, predictor)
-            entries[called].series.append(arm.series + predictor.told)
+            entries[called].series.append(arm.series + predictor.suffix)
     return list(entries.values())
 
 

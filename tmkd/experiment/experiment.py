@@ -38,10 +38,10 @@ class Experiment:
 
     def varied(self, changes: dict[str, Any]) -> Experiment:
         """Return the experiment with other settings; the same object where nothing changes."""
-        told = json.dumps(changes, sort_keys=True)
-        if told not in self._varied:
-            self._varied[told] = Experiment(check(vary(self.config, changes)), of=self) if changes else self
-        return self._varied[told]
+        named = json.dumps(changes, sort_keys=True)
+        if named not in self._varied:
+            self._varied[named] = Experiment(check(vary(self.config, changes)), of=self) if changes else self
+        return self._varied[named]
 
     @functools.cached_property
     def task(self) -> Task:

@@ -1,4 +1,4 @@
-"""What an arm comes to once ``method`` has filled in what it leaves open, and its name in the table.
+"""An arm's settings with those of ``method`` where it has none, and its name in the table.
 
 Names are made from settings alone, so they are known before anything is trained. Arms with one name stand once in a
 table: whatever makes two of them differ must be in their names.
@@ -69,19 +69,19 @@ def row_name(arm: ArmConfig, config: Config, teachers: int) -> str:
         teachers: how many there are.
     """
     method, settled = config.method, settle(arm, config.method)
-    told = (_told(method, settled) if settled.soft else "") + _set(arm.set)
-    told += "".join(f" + {term}" for term in settled.terms)
+    suffix = (_differing(method, settled) if settled.soft else "") + _set(arm.set)
+    suffix += "".join(f" + {term}" for term in settled.terms)
     if arm.pretrain and config.stage1.kind != "soft" and "kind" not in arm.set.get("stage1", {}):
-        told += f", stage1.kind = {config.stage1.kind}"
+        suffix += f", stage1.kind = {config.stage1.kind}"
     families = asked(config)
-    told += "".join(family.told(config) for family in families)
+    suffix += "".join(family.suffix(config) for family in families)
     if not arm.fine_tune:
-        return _stage1_name(settled.targets, teachers, arm.teacher) + told
+        return _stage1_name(settled.targets, teachers, arm.teacher) + suffix
     name = _paper_name(arm.pretrain, settled.targets, teachers, arm.teacher)
     for family in families:
         name = family.named(name, settled.targets != "none" or arm.pretrain, config)
     row = "" if arm.generations == 1 else f", {arm.generations} {'snapshots' if arm.continues else 'generations'}"
-    return name + row + told
+    return name + row + suffix
 
 
 def teacher_row(number: int) -> str:
@@ -99,14 +99,14 @@ def _set(changes: dict[str, Any], path: str = "") -> str:
     parts = []
     for name, value in changes.items():
         where = f"{path}.{name}" if path else name
-        told = where.removeprefix("method.")
+        suffix = where.removeprefix("method.")
         if where in TOLD_APART:
             continue
-        parts.append(_set(value, where) if isinstance(value, dict) else f", {told} = {value}")
+        parts.append(_set(value, where) if isinstance(value, dict) else f", {suffix} = {value}")
     return "".join(parts)
 
 
-def _told(method: MethodConfig, settled: ResolvedArm) -> str:
+def _differing(method: MethodConfig, settled: ResolvedArm) -> str:
     """Return the settings in which an arm differs from the method, as they stand in the arm's name."""
     parts = []
     if settled.alpha != method.alpha:

@@ -39,7 +39,7 @@ def relation_kl(student: Tensor, teacher: Tensor, mask: Tensor, relation_heads: 
 
     Args:
         student, teacher: values, queries or keys, ``[batch, heads, tokens, head width]``; head widths may differ.
-        relation_heads: both sides' heads are joined and split into so many (MiniLMv2), and d is the new width.
+        relation_heads: both sides' heads are joined and split into this number (MiniLMv2), and d is the new width.
             Without it, numbers of heads must agree.
     """
     if (

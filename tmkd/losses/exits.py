@@ -64,7 +64,7 @@ def exit_terms(
         alpha: weight of what the deepest classifier says, ``1 − alpha`` of the gold labels.
         temperature: divides both sides' logits.
         feature_weight: λ. The sources' 1e-6 is for a sum over batch, width and places: with 128 images and 512 to
-            2048 channels it comes to about 0.1 of a mean.
+            2048 channels that is about 0.1 of a mean.
     """
     heads = list(heads)
 

@@ -67,7 +67,7 @@ def load_encoder(
     Args:
         source: embedded (the wheel's), hub (``name`` there, or a folder) or tiny (random: ``layers``, ``width``,
             ``seed``).
-        keep: only so many layers; None keeps all.
+        keep: the number of layers to keep; None keeps all.
         keep_which: which of them, bottom or every (see ``layers.kept``).
         token_types: false does away with them (see ``token_types.drop_token_types``).
         dropout: of hidden states and attention alike; None leaves the checkpoint's.

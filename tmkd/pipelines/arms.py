@@ -1,4 +1,4 @@
-"""What every stage begins with: all that can be told early is checked, the teachers are made, and the arms resolved."""
+"""How every stage begins: what can be checked early is checked, the teachers are made, the arms resolved."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ CHECKPOINTS = 3  # two are kept, and a third is whole before the oldest goes
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a plan comes to; ``scratch`` is the disk that a training takes for a while, at most."""
+    """The sum of a plan; ``scratch`` is the most disk that a training takes for a while."""
 
     rows: list[PlanRow]
     scratch: float

@@ -13,7 +13,7 @@ def data_notes(facts: Mapping[str, Any]) -> str:
 
     Args:
         facts: ``overlap``, a list of what ``overlap_text`` takes; ``cut``, a list of what ``cut_text`` takes, each with
-            ``rows``, the arms that read so many tokens; and ``computed_on``, as for ``machines_text``.
+            ``rows``, the arms that read this number of tokens; and ``computed_on``, as for ``machines_text``.
     """
     notes = [overlap_text(found) for found in facts.get("overlap", [])]
     notes += _cuts(facts.get("cut", []))
@@ -33,7 +33,7 @@ def overlap_text(found: Mapping[str, Any]) -> str:
         return f"Corpus: none of its {size} pairs has a question of {_listed(splits, 'or')}"
     asked = _listed([_of(counts["pairs"], found["pairs"], f"of {split}") for split, counts in splits.items()])
     labelled = _listed([f"{counts['labelled']:,} of {split}" for split, counts in splits.items()])
-    return f"Corpus: of its {size} pairs, so many have a question of a split: {asked}; and are pairs of it: {labelled}"
+    return f"Corpus of {size} pairs. Pairs that share a question with a split: {asked}; identical pairs: {labelled}"
 
 
 def cut_text(found: Mapping[str, Any]) -> str:

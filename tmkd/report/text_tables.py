@@ -19,7 +19,7 @@ class Grid:
     """Cells and their caption.
 
     Attributes:
-        groups: names over so many columns of the header each; "" for none.
+        groups: for each, its name and the number of header columns below it; "" for no name.
         left: how many columns, from the first, are text.
     """
 

@@ -75,7 +75,7 @@ def new_classifier(
 
     Args:
         source: of its encoder; see ``Encoder.source``.
-        keep: only so many layers of its encoder; None keeps all.
+        keep: the number of layers to keep of its encoder; None keeps all.
         keep_which: which layers, bottom or every (see ``models.layers.kept``).
         token_types: whether its encoder tells them apart.
         head_init: shared or separate: whether all heads start from one random draw.

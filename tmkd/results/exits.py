@@ -27,7 +27,7 @@ class Predictor:
     threshold: float | None = None
 
     @property
-    def told(self) -> str:
+    def suffix(self) -> str:
         """What it adds to an arm's name."""
         if self.exit is not None:
             return f", exit {self.exit}"

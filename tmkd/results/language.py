@@ -197,7 +197,7 @@ def _train(
     from tmkd.data.masking import MaskedCollator
     from tmkd.models.positions import positions_of
     from tmkd.training.fit import train
-    from tmkd.training.language import LanguageLearner, MaskAnew
+    from tmkd.training.language import LanguageLearner, Remask
 
     return train(
         LanguageLearner(model, terms, teacher),
@@ -206,7 +206,7 @@ def _train(
         scratch=work / SCRATCH,
         runtime=context.runtime,
         what=what,
-        callbacks=[MaskAnew(pairs)],
+        callbacks=[Remask(pairs)],
         **how,
     )
 
@@ -218,7 +218,9 @@ def _judged(context: RunContext, model: LanguageModel, pairs: MaskedPairs | None
         log.info("%s is not judged: language.held_out leaves no passage to judge by", who)
         return None
     found = masked_accuracy(model, pairs, context.runtime)
-    log.info("%s tells %.1f %% of masked tokens (%d, held out)", who, 100 * found["accuracy"], found["masked"])
+    log.info(
+        "%s predicts %.1f %% of the masked tokens right (%d, held out)", who, 100 * found["accuracy"], found["masked"]
+    )
     return found
 
 

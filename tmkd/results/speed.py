@@ -69,7 +69,7 @@ class Speed(Result):
 
 
 def machine(context: RunContext) -> dict[str, Any]:
-    """Return what a speed holds for: this machine, and what the runtime settings come to on it.
+    """Return what a speed holds for: this machine, and the runtime settings as they are resolved on it.
 
     Not what was asked for: a GPU may come to a host, and "auto" would still find the CPU's speed.
     """

@@ -96,7 +96,7 @@ def letting_go(*held: Dataset | np.ndarray | None) -> Iterator[None]:
 def _let_go(ranges: list[Range]) -> int:
     """Let the pages in these ranges go; return how many bytes of files still count.
 
-    Whoever calls holds on to what is mapped there, so that nothing else has come to lie at these addresses.
+    Whoever calls holds on to what is mapped there, so that nothing else can lie at these addresses.
     """
     advise = ctypes.CDLL(None).madvise
     for start, end in ranges:

@@ -20,7 +20,7 @@ WHOLE = "whole"  # a checkpoint without this file was cut off while it was writt
 
 
 class CheckpointByTheClock(TrainerCallback):
-    """Ask for a checkpoint every so many seconds: what a kill may cost is time, not steps.
+    """Ask for a checkpoint at an interval in seconds: what a kill may cost is time, not steps.
 
     Several processes go by the first one's clock, and look at it every few steps.
     """

@@ -40,7 +40,7 @@ def keep_common(processes: Processes, scratch: Path) -> None:
 
 
 class Meet(TrainerCallback):
-    """Every so many steps: refresh, and agree whether to save a checkpoint at the end of this step.
+    """Every few steps (``refresh`` of them): refresh, and agree whether to save a checkpoint at the end of this step.
 
     Args:
         seconds: training time that a kill may cost, by the first process's clock.

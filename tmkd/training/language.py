@@ -1,4 +1,4 @@
-"""Training a masked language model, by itself or by another one, and how well it tells the masked tokens."""
+"""Training a masked language model, by itself or by another one, and how many masked tokens it predicts right."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class LanguageLearner(nn.Module):
         inputs: dict[str, Tensor] = {**inputs_of(batch), "masked": batch["masked"]}
         for teacher in self.teachers:
             with torch.no_grad():
-                told = teacher(**inputs)
-            batch |= {"teacher_logits": told.logits, "teacher_hidden": told.hidden}
+                taught = teacher(**inputs)
+            batch |= {"teacher_logits": taught.logits, "teacher_hidden": taught.hidden}
         loss, parts = combine(self.terms, self.student(**inputs), batch, self.progress)  # type: ignore[arg-type]
         return {"loss": loss, "parts": parts}
 
@@ -51,7 +51,7 @@ class LanguageLearner(nn.Module):
         return [self]
 
 
-class MaskAnew(TrainerCallback):
+class Remask(TrainerCallback):
     """Give each epoch masks of its own; by the number of steps, so that a resumed run meets the same."""
 
     def __init__(self, pairs: MaskedPairs) -> None:

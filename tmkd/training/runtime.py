@@ -23,7 +23,7 @@ CPU_SCORE_BATCH = 32  # what a CPU computes of 128 pairs leaves its caches on th
 
 @dataclass(frozen=True)
 class Runtime:
-    """What ``runtime`` in the config comes to on this machine."""
+    """The settings ``runtime``, resolved on this machine."""
 
     device: torch.device
     bf16: bool
@@ -53,7 +53,7 @@ class Runtime:
 
     @contextmanager
     def scoring(self) -> Iterator[None]:
-        """Hold forward passes over ``score_batch`` pairs; TmkdError where the device has no memory for so many."""
+        """Hold forward passes over ``score_batch`` pairs; TmkdError where the device has too little memory."""
         try:
             with self.autocast():
                 yield

@@ -36,7 +36,7 @@ class ExitsFamily(Family):
     def facts(self, config: Config) -> dict[str, Any]:
         return {"exits": {"layers": list(config.student.exits), **settings(config.method.exits)}}
 
-    def told(self, config: Config) -> str:
+    def suffix(self, config: Config) -> str:
         return f" + exits ({', '.join(map(str, config.student.exits))})"
 
     def predictors(self, config: Config) -> list[Predictor]:

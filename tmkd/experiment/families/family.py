@@ -53,7 +53,7 @@ class Family:
         """
         return alone
 
-    def told(self, config: Config) -> str:
+    def suffix(self, config: Config) -> str:
         """Return what its name says after the arm's own settings."""
         return ""
 

@@ -55,7 +55,7 @@ class OnlineFamily(Family):
     def named(self, alone: str, taught: bool, config: Config) -> str:
         return online_name(alone if taught else None, config.method.online)
 
-    def told(self, config: Config) -> str:
+    def suffix(self, config: Config) -> str:
         return FIRST
 
     def students(
@@ -85,7 +85,9 @@ def online_name(alone: str | None, online: OnlineConfig) -> str:
     ``alone`` is what it is called without that; None where nobody but the gold labels would teach.
     """
     changes = _changes(online)
-    peers = f"{len(changes)} peers" if not any(changes) else " | ".join(_told(each) or "student" for each in changes)
+    peers = (
+        f"{len(changes)} peers" if not any(changes) else " | ".join(_described(each) or "student" for each in changes)
+    )
     parts = [peers]
     usual = OnlineConfig()
     for name, sign in (("weight", "weight"), ("temperature", "T"), ("burn_in", "burn-in"), ("refresh", "refresh")):
@@ -100,18 +102,18 @@ def online_name(alone: str | None, online: OnlineConfig) -> str:
 
 def peer_name(arm: str, online: OnlineConfig, number: int) -> str:
     """Return the name of a peer's row, from the arm's, which is the first peer's; peers are numbered from 1."""
-    told = _told(_changes(online)[number - 1])
-    return arm.replace(FIRST, f": peer {number}" + (f" ({told})" if told else ""))
+    described = _described(_changes(online)[number - 1])
+    return arm.replace(FIRST, f": peer {number}" + (f" ({described})" if described else ""))
 
 
 def _changes(online: OnlineConfig) -> list[dict[str, Any]]:
     return [{} for _ in range(online.peers)] if isinstance(online.peers, int) else list(online.peers)
 
 
-def _told(changes: dict[str, Any]) -> str:
+def _described(changes: dict[str, Any]) -> str:
     """Return what a peer sets, in one line."""
     parts = []
     for name, value in changes.items():
         value = "all" if name == "layers" and value is None else value
-        parts.append(_told(value) if isinstance(value, dict) else f"{name} = {value}")
+        parts.append(_described(value) if isinstance(value, dict) else f"{name} = {value}")
     return ", ".join(filter(None, parts))
