@@ -25,6 +25,7 @@ class RunContext:
 
     Attributes:
         before_making: checks that are due once something is to be computed.
+        locked: whether this process makes a result alone: others that wait for it can take part in nothing.
         lengths: for a number of tokens the settings that it comes from, for what is said of pairs that are cut.
     """
 
@@ -33,6 +34,7 @@ class RunContext:
         self.processes = processes
         self.store = ArtifactStore(artifacts, self.machine)
         self.before_making: list[Callable[[], None]] = []
+        self.locked = False
         self.lengths: dict[int, list[str]] = {}
 
     @functools.cached_property
@@ -49,6 +51,14 @@ class RunContext:
     def is_main_process(self) -> bool:
         """Whether this process writes what all make together."""
         return self.processes is None or self.processes.is_main_process
+
+    def under_lock(self, make: Callable[[RunContext, Path], dict[str, Any]], work: Path) -> dict[str, Any]:
+        """Fill the folder of a result that this process makes alone, in the lock that others wait for."""
+        before, self.locked = self.locked, True
+        try:
+            return make(self, work)
+        finally:
+            self.locked = before
 
     def check_due(self, missing: Callable[[], bool]) -> None:
         """Where a result is still to be computed, do the checks in ``before_making``; each is done once."""

@@ -164,12 +164,17 @@ class Result:
     def build(self, context: RunContext) -> Artifact:
         """Return the published result; what is missing of it, and of all that it is made from, is made first."""
         processes = self.together(context)
+        if processes and context.locked:  # the others wait for the lock, and this was made before it was taken
+            found = self.find(context)
+            assert found is not None, f"{self.name} is gone"
+            return found
         missing = self.find(context) is None
         if processes.broadcast_object(missing) if processes else missing:  # one answer, or some would wait for others
             for other in (*self.needs(), *self.reads(context)):
                 other.build(context)
         if self.alone:
-            return context.store.build(self.kind, self.spec, functools.partial(self.make, context), self.what)
+            make_alone = functools.partial(context.under_lock, self.make)
+            return context.store.build(self.kind, self.spec, make_alone, self.what)
         context.check_due(lambda: self.find(context) is None)
 
         def make(work: Path) -> dict[str, Any]:
