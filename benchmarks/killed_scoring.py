@@ -34,23 +34,21 @@ BENCHMARK = Benchmark(
 
 def run(contender: str, case: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Score the corpus; return ``seconds`` and the checksum of what was published."""
-    from tmkd.pipelines.context import CORPUS
-    from tmkd.pipelines.scoring import soft_labels
-    from tmkd.pipelines.teachers import teachers
-
     from benchmarks import simulated
     from tmkd.models.classifier import PairClassifier
+    from tmkd.results.soft_labels import SoftLabels
     from tmkd.store.artifacts import MODEL
 
-    context = simulated.context(folder, folder / "corpus.jsonl")
-    teacher = teachers(context)[0]
+    experiment = simulated.experiment(folder, folder / "corpus.jsonl")
+    context, corpus = experiment.context, experiment.corpus.rows()
+    [teacher] = experiment.teachers()
+    trained = teacher.build(context)
     if contender == PREPARE:
-        made = PairClassifier.load(teacher.folder(MODEL))
-        context.tokens(CORPUS, made.tokenizer, made.max_length)
+        corpus.read_by(context, PairClassifier.load(trained.folder(MODEL)))
         return {}
     simulated.simulate(folder / "progress")
     started = time.perf_counter()
-    published = soft_labels(context, teacher, CORPUS)
+    published = SoftLabels.of(teacher, corpus).build(context)
     digest = hashlib.sha256()
     for part in sorted(published.folder().glob("part-*")):
         digest.update(part.name.encode() + part.read_bytes())

@@ -33,29 +33,26 @@ def run(contender: str, case: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Take a corpus through stage 1; return the seconds, and the peak memory so far, of each phase."""
     import shutil
 
-    from tmkd.pipelines.context import CORPUS
-    from tmkd.pipelines.scoring import soft_labels
-    from tmkd.pipelines.teachers import teachers
-
     from benchmarks import simulated
     from tmkd.models.classifier import PairClassifier
     from tmkd.pipelines import stage1
+    from tmkd.results.soft_labels import SoftLabels
     from tmkd.store.artifacts import MODEL
 
     here, corpus = folder / f"run-{contender}", folder / f"{contender}.jsonl"
     shutil.rmtree(here, ignore_errors=True)
     if not corpus.exists():
         simulated.write_corpus(corpus, int(contender))
-    teacher = teachers(simulated.context(here, corpus, method="gold"))[0]  # no arm of which needs the corpus yet
-    context = simulated.context(here, corpus)
-    made = PairClassifier.load(teacher.folder(MODEL))
+    experiment = simulated.experiment(here, corpus)
+    context, [teacher] = experiment.context, experiment.teachers()
+    made = PairClassifier.load(teacher.build(context).folder(MODEL))  # which needs no corpus
     simulated.simulate()
     seconds, peaks = {}, {}
     work: dict[str, Callable[[], Any]] = {
-        "read": lambda: context.corpus,
-        "tokenise": lambda: len(context.tokens(CORPUS, made.tokenizer, made.max_length)),
-        "score": lambda: soft_labels(context, teacher, CORPUS),
-        "stage 1": lambda: stage1.run(context.config),
+        "read": lambda: experiment.corpus.build(context),
+        "tokenise": lambda: len(experiment.corpus.rows().read_by(context, made)),
+        "score": lambda: SoftLabels.of(teacher, experiment.corpus.rows()).build(context),
+        "stage 1": lambda: stage1.run(experiment.config),
     }
     results = {}
     if list((here / "artifacts").glob("corpus-*")):
@@ -67,7 +64,7 @@ def run(contender: str, case: dict[str, Any], folder: Path) -> dict[str, Any]:
         peaks[phase] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     steps = results["stage 1"][0].details["training"]["steps"]
     counts = [results["tokenise"], results["score"].details["pairs"]]
-    batch = context.config.stage1.batch_size
+    batch = experiment.config.stage1.batch_size
     shutil.rmtree(here)
     found = {"phases": seconds, "peaks": peaks, "pairs": counts, "steps": [steps, batch]}
     return {"seconds": sum(seconds.values()), **found}

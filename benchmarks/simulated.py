@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tmkd.pipelines.context import RunContext
 
 from tmkd.config import Config, resolve
+from tmkd.experiment.experiment import Experiment
 
 CHUNK = 50_000
 WORDS = np.array(list("abcdefghijklmnopqrstuvwxyz"))  # a token each, to the smoke experiment's tokeniser
@@ -42,19 +42,19 @@ def checked(folder: Path, settings: Sequence[str]) -> Config:
         return check(resolve(compose("config", [*settings, *paths])))
 
 
-def context(folder: Path, corpus: Path, method: str = "tmkd") -> RunContext:
-    """Return the smoke experiment's inputs with this corpus, one teacher, one arm, one seed."""
+def experiment(folder: Path, corpus: Path) -> Experiment:
+    """Return the smoke experiment with this corpus, one teacher, one arm, one seed."""
     settings = [
         "experiment=smoke",
         "corpus=files",
         f"corpus.path={corpus}",
         "teachers.count=1",
-        f"method={method}",
+        "method=tmkd",
         "student.seeds=[1]",
         "stage1.batch_size=128",
         "runtime.device=cpu",
     ]
-    return RunContext(checked(folder, settings))
+    return Experiment(checked(folder, settings))
 
 
 def simulate(progress: Path | None = None) -> None:
@@ -71,11 +71,12 @@ def simulate(progress: Path | None = None) -> None:
     def forward(self: Any, input_ids: Any, attention_mask: Any, **_: Any) -> PairOutput:
         nonlocal seen
         mean = (input_ids * attention_mask).float().mean(dim=1, keepdim=True) / 50
-        logits = self.heads(mean.expand(-1, self.heads.linear.in_features))
+        h1 = mean.expand(-1, self.heads.linear.in_features)
+        logits = self.heads(h1)
         if counter is not None:
             seen += len(input_ids)
             os.pwrite(counter, f"{seen:012d}".encode(), 0)
         gold = self.heads.names[0] == GOLD
-        return PairOutput(logits, logits[:, 0] if gold else None, logits[:, 1:] if gold else logits)
+        return PairOutput(logits, logits[:, 0] if gold else None, logits[:, 1:] if gold else logits, h1=h1)
 
     PairClassifier.forward = forward  # type: ignore[method-assign, assignment]

@@ -256,6 +256,13 @@ def test_checks_are_left_where_everything_is_there(context):
     ONE.build(context)
 
 
+def test_checks_are_left_for_what_is_only_read(context, monkeypatch):
+    """Tokens are read while encoders are tried out: that must not have encoders tried out."""
+    monkeypatch.setattr(Leaf, "alone", True)
+    context.before_making.append(lambda: pytest.fail("nothing is trained"))
+    ONE.build(context)
+
+
 def kinds(base):
     for kind in base.__subclasses__():
         yield kind
