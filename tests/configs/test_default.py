@@ -52,6 +52,7 @@ def test_default_run_differs_from_the_full_one_in_sizes_alone():
         "corpus.questions",
         "encoder.max_length",
         *(f"teachers.roster.{i}.batch_size" for i in range(3)),
+        "teachers.roster.2.learning_rate",
         "student.layers",
         "student.seeds",
         "stage2.epochs",
