@@ -44,7 +44,7 @@ sweep: $(INSTALLED) ## the comparison against the number of teachers
 	@$(RUN) stages.stage3 sweep=teacher_count $(OVERRIDES)
 
 # Each arm is trained once, whichever table asks first. EXPERIMENT joins another experiment's settings: EXPERIMENT=smoke
-EXPERIMENT ?= default
+EXPERIMENT ?= default_full
 TABLES = $(filter-out paper/bert_large, $(patsubst conf/experiment/%.yaml, %, \
   $(sort $(wildcard conf/experiment/paper/*.yaml) $(wildcard conf/experiment/ablation/*.yaml))))
 

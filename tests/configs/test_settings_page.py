@@ -38,4 +38,4 @@ def test_comment_beside_a_field_and_those_before_it_are_read():
 
 
 def test_value_that_a_file_chooses_stands_beside_the_default_of_the_class():
-    assert "| `encoder.max_length` | 48 | 64 |" in page()
+    assert "| `data.passage_words` | 8 | 32 |" in page()
