@@ -2,6 +2,8 @@
 
 from dataclasses import asdict, replace
 
+import pytest
+
 from tests.configs.test_compose import composed
 from tmkd.config import CorpusConfig, MethodConfig, Stage1Config, Stage2Config, TrainerConfig
 
@@ -44,17 +46,17 @@ def test_defaults_of_the_classes_that_the_full_run_takes():
     )  # fmt: skip
 
 
-def test_default_run_differs_from_the_full_one_in_sizes_alone():
+def test_default_run_differs_from_the_full_one_in_sizes_and_what_goes_with_them():
     assert _differing(asdict(SMALL), asdict(FULL)) == {
         "name",
         "data.questions",
         "data.passage_words",
         "corpus.questions",
         "encoder.max_length",
-        *(f"teachers.roster.{i}.batch_size" for i in range(3)),
-        "teachers.roster.2.learning_rate",
+        *(f"teachers.roster.{i}.{name}" for i in range(3) for name in ("learning_rate", "batch_size", "epochs")),
         "student.layers",
-        "student.seeds",
+        "stage1.batch_size",
+        "stage2.batch_size",
         "stage2.epochs",
     }
     assert all(one < other for one, other in zip(SMALL.data.questions, FULL.data.questions))
@@ -62,7 +64,7 @@ def test_default_run_differs_from_the_full_one_in_sizes_alone():
 
 
 def test_default_run_has_seeds_to_test_with():
-    assert len(SMALL.student.seeds) >= 3
+    assert len(SMALL.student.seeds) >= 2
     assert SMALL.teachers.count == FULL.teachers.count == 3
 
 
@@ -70,6 +72,14 @@ def test_an_option_of_a_group_is_taken_with_the_default_run_too():
     assert composed("student=bottom5").student.layers == 5
     assert composed("encoder=tiny").encoder.source == "tiny"
     assert composed("data=smoke").data.reader == "files"
+
+
+@pytest.mark.parametrize("data", ["files", "wikiqa", "documentation"])
+def test_other_data_is_not_trained_on_in_the_sizes_of_the_first_look(data):
+    # or a user's own data would be given two layers and two epochs
+    other = asdict(composed(f"data={data}", "data.train=train.tsv", "data.test=test.tsv"))
+    differing = _differing(other, asdict(FULL))
+    assert {path for path in differing if not path.startswith(("data.", "corpus."))} <= {"name"}
 
 
 def _differing(one, other, where=""):
