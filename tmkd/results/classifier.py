@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -30,23 +31,23 @@ class Classifier(Result):
     """A result that holds a trained classifier, and its predictions of a task's validation and test."""
 
     @property
+    @abstractmethod
     def own_task(self) -> Task:
         """The task that it predicts."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def timed_as(self) -> dict[str, Any]:
         """What its speed depends on."""
-        raise NotImplementedError
 
     @property
     def averages_heads(self) -> bool:
         """Whether several heads answer together, by the mean of their probabilities."""
         return False
 
+    @abstractmethod
     def member(self, context: RunContext) -> Member:
         """Return who is trained, for a plan."""
-        raise NotImplementedError
 
 
 def load_classifier(classifier: Artifact, context: RunContext) -> PairClassifier:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import field
 from pathlib import Path
@@ -101,7 +102,7 @@ def _among(node: Any) -> Iterator[Result]:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Result:
+class Result(ABC):
     """A result of a run: known before it is made, by all that shapes it.
 
     Attributes:
@@ -127,9 +128,9 @@ class Result:
         return f"{self.kind}-{self.key}"
 
     @property
+    @abstractmethod
     def what(self) -> str:
         """The result in a few words, for the log."""
-        raise NotImplementedError
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Result) and self.name == other.name
@@ -145,9 +146,9 @@ class Result:
         """Return what else is read while it is made, and follows from its fields: soft labels of its teachers."""
         return []
 
+    @abstractmethod
     def make(self, context: RunContext, work: Path) -> dict[str, Any]:
         """Fill the folder ``work`` (see ``ArtifactStore.build``); return the details for the manifest."""
-        raise NotImplementedError
 
     def cost(self, context: RunContext) -> list[Work]:
         """Return what making it takes; LookupError where that is not known."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from tmkd.results.student import Student
 Rows = dict[str, list[list[Classifier]]]  # by name: for each seed the classifiers whose probabilities are averaged
 
 
-class Family:
+class Family(ABC):
     """What a family may do. What it leaves as it is here is done as for every student.
 
     Attributes:
@@ -26,18 +27,18 @@ class Family:
     setting: str
     usual: Any
 
+    @abstractmethod
     def asked(self, config: Config) -> Any:
         """Return what the config asks of the family: something false where it does not ask."""
-        raise NotImplementedError
 
     def members(self, experiment: Experiment) -> list[Experiment]:
         """Return the experiment of each student that an arm has a seed."""
         return [experiment]
 
-    def check_arm(self, experiment: Experiment, name: str, arm: ArmConfig) -> None:
+    def check_arm(self, experiment: Experiment, name: str, arm: ArmConfig) -> None:  # noqa: B027
         """Raise ConfigError, before any training, for an arm that the family cannot be asked for."""
 
-    def check_student(self, experiment: Experiment, name: str, arm: ArmConfig, terms: Sequence[str]) -> None:
+    def check_student(self, experiment: Experiment, name: str, arm: ArmConfig, terms: Sequence[str]) -> None:  # noqa: B027
         """Raise ConfigError, before any training, for a student of an arm that cannot be of the family."""
 
     def facts(self, config: Config) -> dict[str, Any]:
