@@ -9,7 +9,7 @@ INSTALLED = $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup plan teachers stage1 stage2 stage3 sweep tables test test-slow lint check format verify bench wheel-test clean
+.PHONY: help setup plan teachers stage1 stage2 stage3 sweep tables test test-thorough test-slow lint check format verify bench wheel-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,7 +58,10 @@ COVERAGE ?=
 PYTEST = OMP_NUM_THREADS=1 $(RUN) pytest -n auto --dist loadfile $(if $(COVERAGE),--cov=tmkd --cov-report=term:skip-covered)
 
 test: $(INSTALLED) ## the tests: a few minutes, offline
-	@$(PYTEST) -m "not slow"
+	@$(PYTEST) -m "not slow and not thorough"
+
+test-thorough: $(INSTALLED) ## the tests that take longer: several processes, kills, stored states; CI runs them too
+	@$(PYTEST) -m "thorough and not slow"
 
 test-slow: $(INSTALLED) ## the tests that take minutes
 	@$(PYTEST) -m slow
@@ -71,7 +74,7 @@ lint: $(INSTALLED) ## ruff, types, import directions, dependencies
 	@$(VENV)/bin/deptry tmkd stages
 
 check: lint ## lint, config composition, unit tests
-	@$(PYTEST) tests/unit tests/configs -m "not slow"
+	@$(PYTEST) tests/unit tests/configs -m "not slow and not thorough"
 
 format: $(INSTALLED) ## rewrite the code as ruff likes it
 	@$(VENV)/bin/ruff check --fix .

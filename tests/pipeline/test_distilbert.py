@@ -209,6 +209,7 @@ def test_setting_that_makes_no_sense_is_named(tmp_path, override, said):
         composed(tmp_path, override)
 
 
+@pytest.mark.thorough
 def test_encoder_with_code_of_its_own_goes_through_all_stages(tmp_path, with_own_code):
     # or its teacher would be trained, and nothing could be made of it
     encoder = bert(tmp_path / "own", BertModel, letter_tokenizer())

@@ -11,6 +11,7 @@ from tests.pipeline.running import ROOT, compose_at
 from tmkd.config import check, vary
 from tmkd.errors import ConfigError
 from tmkd.experiment.experiment import Experiment
+from tmkd.experiment.families.exits import ExitsFamily
 from tmkd.models.classifier import PairClassifier
 from tmkd.pipelines import stage2, stage3
 from tmkd.results import exits
@@ -80,7 +81,7 @@ def test_rows_of_exits_are_what_the_saved_model_says_when_it_stops_there(whole):
         tokens = test.read_by(context, model)
         median = float(np.median(exits.probabilities(student, "test", exits.Predictor(1)).max(axis=-1)))
         early = exits.Predictor(threshold=median)
-        for predictor in (*exits.predictors(config.student)[1:], early):
+        for predictor in (*ExitsFamily().predictors(config), early):
             said = predict(model, tokens, context.runtime, answer=exits.answer(model, predictor))[:, 0]
             np.testing.assert_allclose(exits.probabilities(student, "test", predictor), said, atol=1e-5)
         assert 0.4 < exits.leaving([student], "test", early)["leaving"]["1"] < 0.6

@@ -112,6 +112,7 @@ def test_hints_stage_without_a_hint_is_refused_before_any_training(tmp_path):
     assert not list((tmp_path / "artifacts").glob("teacher-*"))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("settings", [["method=[stage1_alone,m_o_m_after_stage1]"], HINTS], ids=["rows", "hints"])
 def test_plan_names_what_the_run_makes(tmp_path, settings):
     config = compose_at(tmp_path, *SMALL, *settings)

@@ -122,6 +122,7 @@ def test_comparison_says_what_it_was_made_of_and_on_which_machine(whole):
     assert said["teachers"].count("60 of 60 pairs of train (100.0 %) are longer than the 64 tokens") == 1
 
 
+@pytest.mark.thorough
 def test_rows_of_another_precision_are_named_and_what_it_shares_is_not_counted_again(whole, tmp_path):
     home, _ = whole
     shutil.copytree(home / "artifacts", tmp_path / "artifacts")
@@ -176,6 +177,7 @@ def test_second_run_computes_nothing(whole):
     }
 
 
+@pytest.mark.thorough
 def test_sweep_over_teacher_counts_trains_no_teacher_and_scores_no_corpus_again(whole):
     home, _ = whole
     said = run("stage2", home, "--multirun", "teachers.count=1,2,3", "method=mkd,tmkd")
@@ -208,6 +210,7 @@ def test_one_teacher_is_the_same_run_under_every_name(whole):
     assert "make   " not in run("stage2", home, "method=tmkd", "teachers.count=1")
 
 
+@pytest.mark.thorough
 def test_pretraining_with_a_head_a_teacher_is_another_student(whole):
     home, _ = whole
     said = run("stage1", home, "method=tmkd", "stage1.targets=heads")
@@ -239,6 +242,7 @@ def test_kill_9_anywhere_leaves_the_same_comparison(whole, tmp_path, victim):
     assert found == pytest.approx(expected, abs=1e-6)  # other parts, and so other batches, round otherwise
 
 
+@pytest.mark.thorough
 def test_kill_9_while_teachers_train_leaves_the_same_teachers(whole, tmp_path):
     home, _ = whole
     process = subprocess.Popen(
@@ -288,11 +292,13 @@ def test_baseline_that_is_no_arm_is_named(whole):
     assert "comparison.baseline: expected one of student without distillation, " in text
 
 
+@pytest.mark.thorough
 def test_task_without_a_stage_1_needs_no_corpus(tmp_path):
     said = run("stage2", tmp_path, "method=gold", "corpus=files", "student.seeds=[1]", "teachers.count=1")
     assert "corpus" not in said.replace("corpus=files", "")
 
 
+@pytest.mark.thorough
 def test_teachers_of_different_encoders_teach_one_student(tmp_path):
     """Their tokens differ, and so do their soft labels' rows, if they are not joined by id."""
     other = [

@@ -70,6 +70,7 @@ def assert_alike(one, other):
             np.testing.assert_allclose(arrays[name], array, rtol=0, atol=2e-5, err_msg=f"{file}: {name}")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("fsdp", [False, True])
 def test_two_processes_make_what_one_makes(alone, tmp_path, fsdp):
     said = run(tmp_path, 2, f"runtime.fsdp={fsdp}")

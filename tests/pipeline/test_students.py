@@ -158,6 +158,7 @@ def test_student_has_its_own_width_tokenizer_and_length(mixed):
     assert max(lengths) == 12  # pairs were cut: the teachers saw more of them
 
 
+@pytest.mark.thorough
 def test_bilstm_is_made_once_from_the_data_and_learns_in_both_stages(tmp_path):
     words = ROOT / "data" / "smoke" / "train.tsv"
     known = sorted({word for word in words.read_text().lower().split() if word.isalpha()})

@@ -75,6 +75,7 @@ def test_term_of_weight_zero_changes_nothing(home):
     assert weights(idle) == weights(plain)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("term", ["pkd", "tinybert", "minilm"])
 def test_stored_states_teach_the_same_student_as_computed_ones(tmp_path, term):
     settings = ["method=mkd", f"+terms={term}", "runtime.score_batch=1"]  # one pair a batch: the same sums
@@ -280,6 +281,7 @@ def test_arm_that_names_its_teacher_is_not_refused_for_another(tmp_path):
             check_arms(Experiment(composed(tmp_path, *settings, f"+method.arms.kd.{arm}")))
 
 
+@pytest.mark.thorough
 def test_teacher_of_another_tokenizer_gives_relations_and_no_token_level_states(tmp_path):
     tokenizer = letter_tokenizer()
     tokenizer.add_tokens(["extra"])

@@ -41,6 +41,7 @@ def share_of(rank, folder):
     dist.destroy_process_group()
 
 
+@pytest.mark.thorough
 def test_two_processes_learn_from_relations_what_one_does_even_where_one_has_no_row(tmp_path):
     # or each would see the relations of its own half alone, and a short last batch would count double
     mp.spawn(share_of, (tmp_path,), nprocs=2)

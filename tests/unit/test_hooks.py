@@ -120,6 +120,7 @@ def test_hooks_are_called_in_a_training(pairs, runtime, tmp_path, monkeypatch):
     assert (seen["compute_loss"], seen["_clip_grad_norm"], seen["evaluate"]) == (6, 6, 2)
 
 
+@pytest.mark.thorough
 def test_hooks_of_a_divided_training_are_called(tmp_path):
     # by itself: a process group cannot be left again
     code = f"import tests.unit.test_hooks as here; here.divided({str(tmp_path)!r})"
