@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tmkd.choices import POOLED
+from tmkd.choices import POOLED, SELF_ATTENTION
 from tmkd.config import StudentConfig, TeacherConfig, encoder_of
 from tmkd.errors import ConfigError, ModelError
 from tmkd.experiment.experiment import Experiment
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 def check_terms(experiment: Experiment, arm: str, names: Sequence[str]) -> None:
     """Raise ConfigError, before any training, for terms that an arm's student and teachers cannot have together."""
-    from tmkd.choices import SELF_ATTENTION
     from tmkd.losses.transfer import SelfAttention
     from tmkd.models.states import ATTENTION_KINDS, TOKEN_KINDS, check_attention
 

@@ -25,12 +25,12 @@ def students(arm: Arm, seed: int) -> Sequence[Classifier]:
     """
     if not arm.fine_tune:
         return [soft_student(arm, arm.experiment, objective, seed) for objective in arm.objectives]
+
+    def alone(member: Experiment) -> Student:
+        [objective] = arm.objectives
+        return fine_tuned(arm, member, objective, seed, arm.name)
+
     for family in asked(arm.experiment.config):
-
-        def alone(member: Experiment) -> Student:
-            [objective] = arm.objectives
-            return fine_tuned(arm, member, objective, seed, arm.name)
-
         if (made := family.students(arm.experiment, arm.name, seed, alone)) is not None:
             return made
     if arm.generations > 1:

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tmkd.config import StudentConfig
-from tmkd.results.classifier import new_classifier
+from tmkd.config import StudentConfig, TrainerConfig
+from tmkd.results.classifier import Classifier, member, new_classifier
 from tmkd.results.context import RunContext
 from tmkd.results.encoder import Encoder
 from tmkd.results.node import Result, fields_identity, unless
+from tmkd.results.task import Task
+from tmkd.results.work import Member
 from tmkd.store.artifacts import Artifact
 
 if TYPE_CHECKING:
@@ -86,3 +88,27 @@ class Architecture:
     def costed_as(self) -> dict[str, Any]:
         """What its cost depends on: one that starts from a teacher is as fast as one that starts from its encoder."""
         return {name: value for name, value in self.timed_as.items() if name != "init"}
+
+
+class StudentClassifier(Classifier):
+    """A trained student of either stage; its fields have the three below among them."""
+
+    task: Task
+    student: Architecture
+    trainer: TrainerConfig
+
+    @property
+    def own_task(self) -> Task:
+        return self.task
+
+    @property
+    def timed_as(self) -> dict[str, Any]:
+        return self.student.timed_as
+
+    def member(self, context: RunContext) -> Member:
+        from tmkd.models.heads import GOLD
+
+        def untrained() -> PairClassifier:
+            return self.student.new(context, [GOLD], self.task.classes)
+
+        return member(context, self.task, self.student.costed_as, "the student", untrained, self.trainer)

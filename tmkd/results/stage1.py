@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tmkd.config import TrainerConfig
-from tmkd.results.architecture import Architecture
-from tmkd.results.classifier import Classifier, learning, member, write_classifier
+from tmkd.results.architecture import Architecture, StudentClassifier
+from tmkd.results.classifier import Classifier, learning, write_classifier
 from tmkd.results.context import RunContext
 from tmkd.results.corpus import Corpus
 from tmkd.results.node import Result, merged, outside, unless
@@ -22,7 +22,7 @@ from tmkd.results.objective import soft_identity
 from tmkd.results.soft_labels import SoftLabels, TeacherWeights, soft_targets
 from tmkd.results.task import Task
 from tmkd.results.terms import Terms, state_terms, states_cost
-from tmkd.results.work import Member, Work
+from tmkd.results.work import Work
 from tmkd.store.artifacts import SCRATCH
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class SoftLoss:
 
 
 @dataclass(frozen=True, eq=False)
-class Stage1Student(Classifier):
+class Stage1Student(StudentClassifier):
     """A pre-trained student.
 
     Attributes:
@@ -75,14 +75,6 @@ class Stage1Student(Classifier):
         taught = {"one": "one teacher", "average": f"the average of {len(self.teachers)} teachers"}
         by = taught.get(self.targets, f"{len(self.teachers)} teachers, a head each")
         return f"stage-1 student of {by}, seed {self.seed}"
-
-    @property
-    def own_task(self) -> Task:
-        return self.task
-
-    @property
-    def timed_as(self) -> dict[str, Any]:
-        return self.student.timed_as
 
     def reads(self, context: RunContext) -> list[Result]:
         return [SoftLabels.of(teacher, self.corpus.rows()) for teacher in self.teachers if self.soft.loss]
@@ -128,21 +120,8 @@ class Stage1Student(Classifier):
             )
         return {"training": facts, **write_classifier(work, model, context, self.task)}
 
-    def member(self, context: RunContext) -> Member:
-        return student_member(context, self.task, self.student, self.trainer)
-
     def cost(self, context: RunContext) -> list[Work]:
         rows, passes = self.corpus.rows(), self.training["epochs"] * self.share
         who, heads = self.member(context), 1 + len(self.teachers)
         works = learning(context, who, self.task, rows, self.training["batch_size"], passes, judged=0, heads=heads)
         return works + states_cost(context, self.terms, self.teachers, rows, passes)
-
-
-def student_member(context: RunContext, task: Task, student: Architecture, trainer: TrainerConfig) -> Member:
-    """Return a student for a plan."""
-    from tmkd.models.heads import GOLD
-
-    def untrained() -> PairClassifier:
-        return student.new(context, [GOLD], task.classes)
-
-    return member(context, task, student.costed_as, "the student", untrained, trainer)

@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from tmkd.config import ExitsConfig, Stage2Config, TrainerConfig
 from tmkd.evaluation.metrics import main_metric
-from tmkd.results.architecture import Architecture
-from tmkd.results.classifier import Classifier, learning, validator, write_classifier
+from tmkd.results.architecture import Architecture, StudentClassifier
+from tmkd.results.classifier import learning, validator, write_classifier
 from tmkd.results.context import RunContext
 from tmkd.results.node import Result, identity, merged, outside, unless
 from tmkd.results.objective import Objective
 from tmkd.results.soft_labels import SoftLabels, soft_targets
-from tmkd.results.stage1 import student_member
 from tmkd.results.task import Task
 from tmkd.results.terms import Terms, state_terms, states_cost
-from tmkd.results.work import Member, Work
+from tmkd.results.work import Work
 from tmkd.store.artifacts import MODEL, SCRATCH
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ class StudentExits:
 
 
 @dataclass(frozen=True, eq=False)
-class Student(Classifier):
+class Student(StudentClassifier):
     """A fine-tuned student, with its predictions on validation and test.
 
     Attributes:
@@ -71,14 +70,6 @@ class Student(Classifier):
     def what(self) -> str:
         of = f" of {self.objective.teachers[0].name}" if self.objective.targets == "one" else ""
         return f"{self.called}{of}, seed {self.seed}"
-
-    @property
-    def own_task(self) -> Task:
-        return self.task
-
-    @property
-    def timed_as(self) -> dict[str, Any]:
-        return self.student.timed_as
 
     @property
     def averages_heads(self) -> bool:
@@ -165,9 +156,6 @@ class Student(Classifier):
             each = {str(layer): exit_parameters(ready.model, layer) for layer in layers}
             facts["exits"] = each | {"all": exit_parameters(ready.model)}
         return facts
-
-    def member(self, context: RunContext) -> Member:
-        return student_member(context, self.task, self.student, self.trainer)
 
     def cost(self, context: RunContext) -> list[Work]:
         rows, own, epochs = self.task.rows("train"), self.objective, self.training.epochs

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tmkd.choices import ALWAYS_MAPPED, POOLED, WITHOUT_TEACHER
+from tmkd.choices import ALWAYS_MAPPED, POOLED, SELF_ATTENTION, WITHOUT_TEACHER
 from tmkd.config import TermConfig, settings
 from tmkd.losses.schedule import scheduled
 from tmkd.results.classifier import Classifier, scoring
@@ -68,7 +68,6 @@ def state_terms(
     Args:
         learnt: the student's tokens of ``rows``, or of as many as ``draw_pairs`` drew: states are asked for by place.
     """
-    from tmkd.choices import SELF_ATTENTION
     from tmkd.losses.combine import Term
     from tmkd.losses.transfer import SelfAttention
 
