@@ -39,6 +39,7 @@ def commands(document: Path, folder: Path) -> list[list[str]]:
     """Return the arguments of each call of a stage, as a shell that can run nothing else hands them over."""
     text = document.read_text(encoding="utf-8")
     shell = PRINT + "\n".join(re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE))
+    shell = re.sub(r" &$", "", shell, flags=re.MULTILINE)  # one after the other, or two calls print at once
     environment = {"PATH": "/nowhere"}
     run = subprocess.run(["/bin/bash", "-c", shell], cwd=folder, env=environment, capture_output=True, text=True)
     calls = [call.lstrip("\0").rstrip("\0").split("\0") for call in run.stdout.split("\n\0")]
