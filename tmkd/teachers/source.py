@@ -1,0 +1,79 @@
+"""What every kind of teacher that is not trained here can do."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from datasets import Dataset
+    from tqdm import tqdm
+
+    from tmkd.training.runtime import Runtime
+
+
+class Scorer(Protocol):
+    """Scores pairs of text; it is called once for each part of a split."""
+
+    def __call__(self, rows: Dataset, bar: tqdm) -> np.ndarray:
+        """Return logits ``[pairs, classes]``, float32, in the order of ``rows``; NaN in all classes: it has no score.
+
+        Args:
+            rows: with the columns of ``tmkd.data.schema.CORPUS_COLUMNS``.
+            bar: is moved on by the number of pairs as they are scored.
+        """
+
+
+@dataclass(frozen=True)
+class Source(ABC):
+    """A teacher as the roster describes it. Its fields are the settings of its kind, by the same names.
+
+    Attributes:
+        kind: its name in ``teachers.roster``.
+    """
+
+    kind: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def what(self) -> str:
+        """The teacher in a few words, for the log and for tables: ``reranker cross-encoder/ms-marco-MiniLM-L6-v2``."""
+
+    @abstractmethod
+    def identity(self) -> dict[str, Any]:
+        """Return what its scores are known by, JSON-able: checksums of what is read, or a hub's commit; never a path.
+
+        Raises:
+            ConfigError, DataError, ModelError: what it is read from is not there, or cannot be it.
+        """
+
+    def check(self, classes: Sequence[str]) -> None:
+        """Raise ConfigError, DataError or ModelError for what can be told before anything is scored or trained.
+
+        Args:
+            classes: of the task; the last one is "relevant" where passages are ranked.
+        """
+
+    @abstractmethod
+    def open(self, runtime: Runtime, classes: Sequence[str], answers: Path) -> AbstractContextManager[Scorer]:
+        """Return what scores pairs, for as long as it is open.
+
+        Args:
+            runtime: device, precision, and pairs a batch (``score_batch``).
+            classes: as for ``check``.
+            answers: a folder that stays, for answers that must never be asked for twice; it is shared by all splits
+                and runs with this identity, and made by whoever writes there.
+        """
+
+
+def margin_logits(margins: np.ndarray) -> np.ndarray:
+    """Return logits ``[pairs, 2]``, float32, of one score a pair: the log-odds of "relevant", half on either side."""
+    import numpy as np
+
+    half = np.asarray(margins, dtype=np.float32) / 2
+    return np.stack([-half, half], axis=1)
