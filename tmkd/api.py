@@ -41,7 +41,7 @@ def run(stage: str, config: Config) -> Any:
     """Run a stage, and those before it whose results are missing.
 
     Args:
-        stage: plan, teachers, stage1, stage2, stage3 or verify.
+        stage: plan, teachers, stage1, stage2, stage3, pairs or verify.
         config: of ``compose``.
 
     Returns:

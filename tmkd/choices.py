@@ -15,6 +15,14 @@ SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 # Models
 POOLINGS = ("first", "last", "mean")  # which vector of a pair
 
+# Teachers
+FINE_TUNED = "fine_tuned"  # the kind that is trained here
+TEACHER_KINDS = (FINE_TUNED, "ready", "causal", "scores", "served")
+SCORE_FORMATS = ("pairs", "flag_embedding", "sentence_transformers", "tevatron", "pylate", "trec")  # of files
+CALIBRATIONS = ("none", "temperature", "platt", "isotonic", "rank")
+MISSING = ("raise", "skip", "average")  # what happens to pairs without a teacher's score
+APIS = ("tei", "jina", "cohere", "openai")
+
 # Losses on logits, and what changes while a model trains
 LOSSES = ("mse", "kl", "ce")
 COURSES = ("linear", "cosine", "step")  # how a number goes from its start to its end

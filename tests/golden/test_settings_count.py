@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from tests.pipeline.running import compose_at
+from tmkd.choices import FINE_TUNED
 from tmkd.config import Config, EncoderConfig
+from tmkd.config.teachers import KINDS
 from tmkd.experiment.arms import resolve_arms
 from tmkd.experiment.experiment import Experiment
 from tmkd.experiment.students import students
@@ -67,6 +69,8 @@ CASES: dict[str, tuple[Any, tuple[str, ...]]] = {
     "student.exits": ([1], ()),
     "student.seeds": ([7], ()),
     "teachers.count": (2, ()),
+    "teachers.calibration": ("temperature", ()),
+    "teachers.cross_fit": (3, ()),
     "stage1.kind": ("language", ()),
     "stage1.teacher_weights": ("confidence", ()),
     "stage1.share": (0.5, ()),
@@ -119,6 +123,8 @@ ELSEWHERE = {f"encoder.{name}": f"student.encoder.{name}" for name in ("words", 
 BY_CONTENT = {
     *(f"data.{name}" for name in ("train", "validation", "test", "path", "subset", "revision", "packages")),
     *(f"corpus.{name}" for name in ("path", "passages", "subset", "revision")),
+    f"{TEACHER}.kind",
+    "teachers.missing",  # and with other kinds of teacher
     *(f"encoder.{name}" for name in ("name", "revision", "trust_remote_code", "vectors")),
 }
 
@@ -127,6 +133,8 @@ def counted(node: Any, path: str = "") -> Iterator[str]:
     """The settings that are not marked as outside of every key, by their paths; of a list, those of its first entry."""
     for known in dataclasses.fields(node):
         value, where = getattr(node, known.name), f"{path}.{known.name}".lstrip(".")
+        if FINE_TUNED not in known.metadata.get(KINDS, (FINE_TUNED,)):  # of other kinds of teacher, tested with them
+            continue
         if "outside" in known.metadata or (path and isinstance(value, EncoderConfig)):  # a member's own: as `encoder`
             continue
         if isinstance(value, list | dict) and value:

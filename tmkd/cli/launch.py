@@ -57,7 +57,7 @@ def launch(stage: str, by: str = "make") -> None:
             _stop(str(error))
         if isinstance(made, list):
             made = f"{len(made)} results in {config.paths.artifacts}/"
-        elif isinstance(made, Path):
+        elif stage == "stage3":
             made = f"{made}/comparison.md"
         log.info("%s done: %s, in %.0f s. Next: %s", stage, made, time.monotonic() - started, STAGES[stage].then(by))
 

@@ -10,7 +10,7 @@ from tmkd.config.data import CorpusConfig, DataConfig
 from tmkd.config.families import ExitsConfig, LanguageConfig, OnlineConfig, TermConfig
 from tmkd.config.marks import APART, OUTSIDE, settings
 from tmkd.config.method import ArmConfig, MethodConfig
-from tmkd.config.models import EncoderConfig, StudentConfig, TeacherConfig, TeachersConfig
+from tmkd.config.models import EncoderConfig, StudentConfig
 from tmkd.config.run import (
     COLUMNS,
     ClaimConfig,
@@ -22,12 +22,13 @@ from tmkd.config.run import (
     TableConfig,
 )
 from tmkd.config.stages import Stage1Config, Stage2Config, TrainerConfig
+from tmkd.config.teachers import TeacherConfig, TeachersConfig, kind_settings
 from tmkd.config.whole import Config, check, encoder_of, task_folder, teaching
 
 __all__ = [
     "APART", "COLUMNS", "OUTSIDE", "ArmConfig", "ClaimConfig", "ComparisonConfig", "Config", "CorpusConfig",
     "DataConfig", "EncoderConfig", "ExitsConfig", "LanguageConfig", "MethodConfig", "OnlineConfig", "PathsConfig",
     "RayConfig", "RowConfig", "RuntimeConfig", "Stage1Config", "Stage2Config", "StudentConfig", "TableConfig",
-    "TeacherConfig", "TeachersConfig", "TermConfig", "TrainerConfig", "check", "encoder_of", "resolve", "settings",
-    "takes_text", "task_folder", "teaching", "vary",
+    "TeacherConfig", "TeachersConfig", "TermConfig", "TrainerConfig", "check", "encoder_of", "kind_settings", "resolve",
+    "settings", "takes_text", "task_folder", "teaching", "vary",
 ]  # fmt: skip

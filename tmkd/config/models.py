@@ -1,4 +1,4 @@
-"""Encoders, and the teachers and students that are made of them."""
+"""Encoders, and students that are made of them."""
 
 from __future__ import annotations
 
@@ -29,27 +29,6 @@ class EncoderConfig:
     words: int = 15000  # bilstm: size of the vocabulary, the most frequent words of training split and corpus
     vectors: Optional[str] = None  # bilstm: text file of word vectors (GloVe); null: random vectors
     dimensions: int = 300  # bilstm: width of the word vectors
-
-
-@dataclass
-class TeacherConfig:
-    learning_rate: float = 5e-5  # peak learning rate, after the warm-up
-    batch_size: int = 32  # pairs a step, of all processes together
-    epochs: int = 3  # the best epoch by the validation metric is kept
-    dropout: Optional[float] = None  # of attention and hidden states; null: the encoder's own
-    freeze_embeddings: bool = False  # do not train the word embeddings
-    max_length: Optional[int] = None  # tokens of a pair; null: the encoder's
-    seed: int = 1  # random seed of the head, the order of the data and dropout
-    # inherits nothing from the run's encoder, unless its source is same
-    encoder: EncoderConfig = field(default_factory=lambda: EncoderConfig(source="same"))
-
-
-@dataclass
-class TeachersConfig:
-    count: int = 3  # N: the first N of the roster teach
-    roster: list[TeacherConfig] = field(
-        default_factory=list
-    )  # the teachers, numbered from 1 in tables (and from 0 in settings, as all lists)
 
 
 @dataclass
@@ -84,26 +63,6 @@ def check_encoder(where: str, encoder: EncoderConfig, more: tuple[str, ...] = ()
     validators.seed(f"{where}.seed", encoder.seed)
     unused = encoder.vectors is None or encoder.source in ("bilstm", "same")  # same: for arms that are a Bi-LSTM
     validators.that(unused, f"{where}.vectors", "null where source is not bilstm", encoder.vectors)
-
-
-def check_teachers(teachers: TeachersConfig, compared: Sequence[int]) -> None:
-    """The roster, and how many of it teach.
-
-    Args:
-        compared: ``comparison.teacher_counts``.
-    """
-    roster = teachers.roster
-    number = f"a number from 1 to {len(roster)} (the teachers in teachers.roster)"
-    validators.that(1 <= teachers.count <= len(roster), "teachers.count", number, teachers.count)
-    for count in compared:
-        validators.that(1 <= count <= len(roster), "comparison.teacher_counts", number, count)
-    for index, teacher in enumerate(roster):
-        where = f"teachers.roster[{index}]"
-        validators.positive(where, teacher, ("learning_rate", "batch_size", "epochs"))
-        validators.seed(f"{where}.seed", teacher.seed)
-        validators.dropout(where, teacher.dropout)
-        validators.length(where, teacher.max_length)
-        check_encoder(f"{where}.encoder", teacher.encoder, ("same",))
 
 
 def check_student(student: StudentConfig, encoder: EncoderConfig, teachers: Sequence[EncoderConfig]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from tmkd.choices import FINE_TUNED
 from tmkd.config import validators
 from tmkd.config.data import CorpusConfig, DataConfig, check_corpus, check_data
 from tmkd.config.families import LanguageConfig, check_language
@@ -13,11 +14,8 @@ from tmkd.config.method import MethodConfig, check_method, check_weights
 from tmkd.config.models import (
     EncoderConfig,
     StudentConfig,
-    TeacherConfig,
-    TeachersConfig,
     check_encoder,
     check_student,
-    check_teachers,
 )
 from tmkd.config.run import (
     COLUMNS,
@@ -31,6 +29,7 @@ from tmkd.config.run import (
     check_table,
 )
 from tmkd.config.stages import Stage1Config, Stage2Config, TrainerConfig, check_stage1, check_stage2, check_trainer
+from tmkd.config.teachers import TeacherConfig, TeachersConfig, check_teachers
 
 
 @dataclass
@@ -63,8 +62,11 @@ def check(config: Config) -> Config:
     check_data(config.data)
     check_corpus(config.corpus)
     check_encoder("encoder", config.encoder)
-    check_teachers(config.teachers, counts)
+    check_teachers(config.teachers, len(config.data.classes), counts)
     check_comparison(config.comparison, config.table)
+    trained = all(teacher.kind == FINE_TUNED for teacher in teaching(config)) and not config.teachers.cross_fit
+    expected = f"encoder, where a teacher's kind is not {FINE_TUNED} or teachers.cross_fit is set"
+    validators.that(trained or config.student.init == "encoder", "student.init", expected, config.student.init)
     encoders = [encoder_of(teacher, config) for teacher in teaching(config)]
     check_student(config.student, encoder_of(config.student, config), encoders)
     check_stage1(config.stage1)
@@ -72,8 +74,8 @@ def check(config: Config) -> Config:
         check_language(config.language, config.student)
     check_stage2(config.stage2)
     if "fixed" in (config.method.teacher_weights, config.stage1.teacher_weights):
-        check_weights(config.method.weights, len(encoders), counts or [config.teachers.count])
-    check_method(config.method, fewest=min([config.teachers.count, *counts]))
+        check_weights(config.method.weights, len(encoders), counts or [config.teachers.size])
+    check_method(config.method, fewest=min([config.teachers.size, *counts]))
     check_table(config.table, config.method.arms)
     check_trainer(config.trainer)
     check_runtime(config.runtime)
@@ -95,7 +97,7 @@ def _folders(config: Config) -> None:
 
 def teaching(config: Config) -> list[TeacherConfig]:
     """Return the teachers of the roster that teach in the run, or at any of the counts that it compares."""
-    return config.teachers.roster[: max([config.teachers.count, *config.comparison.teacher_counts])]
+    return config.teachers.roster[: max([config.teachers.size, *config.comparison.teacher_counts])]
 
 
 def task_folder(config: Config) -> str:

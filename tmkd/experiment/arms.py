@@ -17,9 +17,9 @@ from tmkd.experiment.experiment import Experiment
 from tmkd.experiment.families import asked
 from tmkd.experiment.names import ENSEMBLE, row_name, settle, teacher_row, with_count
 from tmkd.report.rows import BASELINE
+from tmkd.results.classifier import Classifier
 from tmkd.results.objective import Objective
-from tmkd.results.soft_labels import TeacherWeights
-from tmkd.results.teacher import Teacher
+from tmkd.results.soft_targets import TeacherWeights
 from tmkd.results.terms import FurtherTerm
 
 SEEDS_APART = 1000  # between the seeds of an m-o-m's students: more than the seeds of a run
@@ -70,14 +70,14 @@ class Arm:
     settings: dict[str, Any]
     key: str
     experiment: Experiment
-    teachers: list[Teacher]
+    teachers: list[Classifier]
     best: int
     generations: int = 1
     continues: bool = False
     fine_tune: bool = True
 
 
-def resolve_arms(experiment: Experiment, best: Callable[[Experiment, Sequence[Teacher]], int]) -> list[Arm]:
+def resolve_arms(experiment: Experiment, best: Callable[[Experiment, Sequence[Classifier]], int]) -> list[Arm]:
     """Return the arms to compare, for each number of teachers; several may be one run.
 
     Args:
@@ -106,11 +106,11 @@ def baseline(experiment: Experiment) -> str | None:
     for count in counts:
         for arm in config.method.arms.values():
             own = experiment.varied(arm.set).config
-            teachers = count or own.teachers.count
+            teachers = count or own.teachers.size
             names.append(with_count(row_name(arm, own, teachers), teachers, several))
-    most = max(config.comparison.teacher_counts or [config.teachers.count])
+    most = max(config.comparison.teacher_counts or [config.teachers.size])
     names += [teacher_row(number) for number in range(1, most + 1)]
-    names += [with_count(ENSEMBLE, count or config.teachers.count, several) for count in counts]
+    names += [with_count(ENSEMBLE, count or config.teachers.size, several) for count in counts]
     if wanted is None:
         return BASELINE if BASELINE in names else None
     if wanted not in names:
@@ -119,7 +119,7 @@ def baseline(experiment: Experiment) -> str | None:
 
 
 def make_arm(
-    key: str, arm: ArmConfig, experiment: Experiment, teachers: list[Teacher], best: int, count_in_name: bool = False
+    key: str, arm: ArmConfig, experiment: Experiment, teachers: list[Classifier], best: int, count_in_name: bool = False
 ) -> Arm:
     """Settle an arm for the given teachers.
 
@@ -147,6 +147,7 @@ def make_arm(
         method.alpha_end,
         method.temperature_end,
         method.schedule,
+        config.teachers.on_missing,
     )
     carries = method.carry_heads and config.stage1.kind == "soft"  # no other kind has heads to carry over
     base = StudentObjective(loss, arm.pretrain, carries, settled.terms)

@@ -14,7 +14,6 @@ from tmkd.experiment.families import FAMILIES, asked, members
 from tmkd.experiment.names import settle
 from tmkd.experiment.trial import try_encoders
 from tmkd.results.node import identity
-from tmkd.results.teacher import recipe
 from tmkd.results.terms import terms_of
 
 
@@ -91,10 +90,7 @@ def _check_alone(experiment: Experiment, name: str, arm: ArmConfig) -> None:
 
 def check_roster(experiment: Experiment) -> None:
     """Raise ConfigError where two of those that teach would be one teacher, however their settings are written."""
-    specs = [
-        (recipe(teacher, encoder := experiment.encoder(teacher)), identity(encoder))
-        for teacher in teaching(experiment.config)
-    ]
+    specs = [identity(teacher) for teacher in experiment.roster]
     for index, spec in enumerate(specs):
         if (same := specs.index(spec)) < index:
             raise ConfigError(

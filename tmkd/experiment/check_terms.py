@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tmkd.choices import POOLED, SELF_ATTENTION
+from tmkd.choices import FINE_TUNED, POOLED, SELF_ATTENTION, WITHOUT_TEACHER
 from tmkd.config import StudentConfig, TeacherConfig, encoder_of
 from tmkd.errors import ConfigError, ModelError
 from tmkd.experiment.experiment import Experiment
@@ -26,10 +26,13 @@ def check_terms(experiment: Experiment, arm: str, names: Sequence[str]) -> None:
 
     config = experiment.config
     student = _facts(experiment, config.student, config.student.layers, config.student.keep)
-    most = max(config.comparison.teacher_counts or [config.teachers.count])
+    most = max(config.comparison.teacher_counts or [config.teachers.size])
     named = config.method.arms[arm].teacher
     numbers = range(1, most + 1) if named is None else [named]  # which is the best of them is not known yet
-    teachers = {number: _facts(experiment, config.teachers.roster[number - 1]) for number in numbers}
+    if any(config.method.terms[name].loss not in WITHOUT_TEACHER for name in names):
+        _check_kinds(experiment, arm, numbers)
+    roster = {number: config.teachers.roster[number - 1] for number in numbers}
+    teachers = {number: _facts(experiment, each) for number, each in roster.items() if each.kind == FINE_TUNED}
     shapes = [teacher.shape for teacher in teachers.values()]
     for name in names:
         term = config.method.terms[name]
@@ -56,6 +59,22 @@ def check_terms(experiment: Experiment, arm: str, names: Sequence[str]) -> None:
                     f"teacher {number} to have the student's tokenizer and max_length ({student.tokens[1]}), but they "
                     f"differ; choose a term that reads one vector a pair ({', '.join(POOLED)}) or another teacher."
                 )
+
+
+def _check_kinds(experiment: Experiment, arm: str, numbers: Iterable[int]) -> None:
+    teachers = experiment.config.teachers
+    if teachers.cross_fit:
+        raise ConfigError(
+            f"method.arms.{arm}: expected teachers.cross_fit=0 for its terms, which read one model's inner states, "
+            f"got {teachers.cross_fit}; leave the terms out (method.arms.{arm}.terms=[])."
+        )
+    for number in numbers:
+        kind = teachers.roster[number - 1].kind
+        if kind != FINE_TUNED:
+            raise ConfigError(
+                f"method.arms.{arm}: expected teachers of kind {FINE_TUNED} for its terms, which read inner states, "
+                f"but teacher {number} is of kind {kind}; leave the terms out (method.arms.{arm}.terms=[]) or the teacher."
+            )
 
 
 @dataclass(frozen=True)

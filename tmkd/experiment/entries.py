@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
-from tmkd.config import settings
+from tmkd.choices import FINE_TUNED
+from tmkd.config import TeacherConfig, kind_settings
 from tmkd.errors import ConfigError
 from tmkd.experiment.arms import Arm
 from tmkd.experiment.experiment import Experiment
@@ -14,7 +16,6 @@ from tmkd.experiment.students import arm_rows, students
 from tmkd.results.classifier import Classifier
 from tmkd.results.comparison import Entry
 from tmkd.results.exits import DEEPEST
-from tmkd.results.teacher import Teacher
 
 
 def student_entries(arms: Sequence[Arm]) -> list[Entry]:
@@ -49,26 +50,51 @@ def student_entries(arms: Sequence[Arm]) -> list[Entry]:
     return list(entries.values())
 
 
-def teacher_entries(experiment: Experiment, best: Callable[[Experiment, Sequence[Teacher]], int]) -> list[Entry]:
+def teacher_entries(experiment: Experiment, best: Callable[[Experiment, Sequence[Classifier]], int]) -> list[Entry]:
     """Return a row for each teacher, and one for the ensemble of them all (for each number of teachers compared).
+
+    A teacher that has no score of the test split (of a file, maybe) has no row, and is not in the ensemble's.
 
     ``best`` is as for ``resolve_arms``: the row of the best teacher on the validation split says so.
     """
     config = experiment.config
-    counts = config.comparison.teacher_counts or [config.teachers.count]
+    counts = config.comparison.teacher_counts or [config.teachers.size]
     teachers = experiment.teachers(max(counts))
     chosen_by_validation = best(experiment, teachers)
     entries = []
+    answering = [_answers(experiment, teacher) for teacher in teachers]
     for index, (teacher, chosen) in enumerate(zip(teachers, config.teachers.roster)):
-        facts = {**settings(chosen), "best_on_validation": index == chosen_by_validation}
+        if not answering[index]:
+            continue
+        facts = {**_facts(chosen), "best_on_validation": index == chosen_by_validation}
         entries.append(Entry(teacher_row(index + 1), [], facts, [chosen.seed], [[teacher]]))
     for count in counts:
         name = with_count(ENSEMBLE, count, len(counts) > 1)
-        entries.append(Entry(name, [ENSEMBLE], {"count": count}, [config.teachers.roster[0].seed], [teachers[:count]]))
+        members = [teacher for teacher, answers in zip(teachers[:count], answering) if answers]
+        if members:
+            facts = {"count": count} | ({} if len(members) == count else {"members": len(members)})
+            seeds = [config.teachers.roster[0].seed]
+            entries.append(Entry(name, [ENSEMBLE], facts, seeds, [members], is_ensemble=True))
     return entries
+
+
+def _answers(experiment: Experiment, teacher: Classifier) -> bool:
+    """Return whether a teacher has predicted the test split, or will."""
+    made = teacher.find(experiment.context)
+    return made is None or "test" in made.details.get("predicted", ["test"])
+
+
+def _facts(teacher: TeacherConfig) -> dict[str, Any]:
+    """Return what the report says of a teacher: its settings."""
+    return ({} if teacher.kind == FINE_TUNED else {"kind": teacher.kind}) | kind_settings(teacher)
 
 
 def table_names(arms: Sequence[Arm], teachers: Sequence[Entry]) -> dict[str, str]:
     """Return the comparison's name of each arm, of the best teacher and of the ensemble, by what a table calls them."""
-    best = next(entry.arm for entry in teachers if entry.settings.get("best_on_validation"))
-    return {**{arm.key: arm.name for arm in arms}, "teacher": best, "ensemble": teachers[-1].arm}
+    names = {arm.key: arm.name for arm in arms}
+    for entry in teachers:
+        if entry.is_ensemble:
+            names["ensemble"] = entry.arm
+        elif entry.settings["best_on_validation"]:
+            names["teacher"] = entry.arm
+    return names

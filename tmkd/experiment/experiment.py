@@ -5,17 +5,23 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+from tmkd.choices import FINE_TUNED
 from tmkd.config import Config, StudentConfig, TeacherConfig, check, encoder_of, teaching, vary
 from tmkd.distributed import Processes, init
 from tmkd.evaluation.metrics import main_metric
 from tmkd.results.architecture import Architecture
+from tmkd.results.calibrated import CalibratedTeacher
+from tmkd.results.classifier import Classifier
 from tmkd.results.context import RunContext
 from tmkd.results.corpus import Corpus
+from tmkd.results.cross_fitted import CrossFittedTeacher
 from tmkd.results.encoder import Encoder, MadeEncoder, encoder_identity
 from tmkd.results.task import Task
-from tmkd.results.teacher import Teacher, best_teacher
+from tmkd.results.teacher import LeftOut, Teacher, best_teacher
+from tmkd.results.untrained import UntrainedTeacher
 
 
 class Experiment:
@@ -74,32 +80,45 @@ class Experiment:
         return Encoder(own, pooling, made)
 
     @functools.cached_property
-    def roster(self) -> list[Teacher]:
+    def roster(self) -> list[Classifier]:
         """The teachers that teach in the run, or at any of the numbers of teachers that it compares."""
-        return [
-            Teacher.of(self.task, teacher, self.encoder(teacher), self.config.trainer, number)
-            for number, teacher in enumerate(teaching(self.config), start=1)
-        ]
+        return [self._teacher(teacher, number) for number, teacher in enumerate(teaching(self.config), start=1)]
 
-    def teachers(self, count: int | None = None) -> list[Teacher]:
+    def _teacher(self, teacher: TeacherConfig, number: int) -> Classifier:
+        """Return a teacher of the roster: what scores, then its copies, then its scale."""
+        made, teachers = self._scoring(teacher, number), self.config.teachers
+        if teachers.cross_fit and isinstance(made, Teacher):
+            parts = (LeftOut(fold, teachers.cross_fit) for fold in range(teachers.cross_fit))
+            made = CrossFittedTeacher(tuple(replace(made, left_out=part) for part in parts))
+        scale = teachers.scale(len(self.config.data.classes))
+        return made if scale == "none" else CalibratedTeacher(made, scale)
+
+    def _scoring(self, teacher: TeacherConfig, number: int) -> Classifier:
+        if teacher.kind == FINE_TUNED:
+            return Teacher.of(self.task, teacher, self.encoder(teacher), self.config.trainer, number)
+        return UntrainedTeacher.of(self.task, teacher, number)
+
+    def teachers(self, count: int | None = None) -> list[Classifier]:
         """Return the first ``count`` teachers (``teachers.count`` without it)."""
-        return self.roster[: count or self.config.teachers.count]
+        return self.roster[: count or self.config.teachers.size]
 
-    def architecture(self, best: Teacher | None = None) -> Architecture:
+    def architecture(self, best: Classifier | None = None) -> Architecture:
         """Return the student's architecture; ``best`` is the teacher whose layers it keeps, if it keeps a teacher's."""
         student = self.config.student
-        return Architecture.of(student, self.encoder(student), best if student.init == "teacher" else None)
+        return Architecture.of(
+            student, self.encoder(student), best.trained if best and student.init == "teacher" else None
+        )
 
     @property
     def stage1_training(self) -> dict[str, Any]:
         """How stage 1 trains."""
         return {name: getattr(self.config.stage1, name) for name in ("learning_rate", "batch_size", "epochs")}
 
-    def untrained(self, teachers: Sequence[Teacher] | None = None) -> bool:
+    def untrained(self, teachers: Sequence[Classifier] | None = None) -> bool:
         """Return whether a teacher is still to be trained, of all that teach or of ``teachers``."""
         return any(teacher.find(self.context) is None for teacher in teachers or self.roster)
 
-    def best(self, teachers: Sequence[Teacher]) -> int:
+    def best(self, teachers: Sequence[Classifier]) -> int:
         """Return the index of the best teacher on the validation split; teachers that are missing are trained."""
         if self.untrained(teachers):  # what is wrong with the task or the corpus is said now, and not after it
             self.task.build(self.context)
@@ -107,7 +126,7 @@ class Experiment:
                 self.corpus.build(self.context)
         return best_teacher([teacher.build(self.context) for teacher in teachers], self.metric)
 
-    def best_so_far(self, teachers: Sequence[Teacher]) -> int:
+    def best_so_far(self, teachers: Sequence[Classifier]) -> int:
         """Return the index of the best teacher of those that are there, for a plan; the first one where none is."""
         found = [teacher.find(self.context) for teacher in teachers]
         there = [place for place, artifact in enumerate(found) if artifact is not None]
@@ -119,7 +138,8 @@ class Experiment:
 def length_settings(config: Config) -> dict[int, list[str]]:
     """Return, for each number of tokens that pairs are cut at, the settings that it comes from."""
     members: dict[str, StudentConfig | TeacherConfig] = {"student": config.student}
-    members |= {f"teachers.roster.{place}": teacher for place, teacher in enumerate(teaching(config))}
+    trained = (each for each in enumerate(teaching(config)) if each[1].kind == FINE_TUNED)
+    members |= {f"teachers.roster.{place}": teacher for place, teacher in trained}
     names: dict[int, list[str]] = {}
     for name, member in members.items():
         owner = name if member.max_length else "encoder" if member.encoder.source == "same" else f"{name}.encoder"

@@ -12,7 +12,8 @@ from tmkd.experiment.families.family import Rows
 from tmkd.results.architecture import Architecture
 from tmkd.results.classifier import Classifier
 from tmkd.results.node import Result
-from tmkd.results.soft_labels import SoftLabels, TeacherWeights
+from tmkd.results.soft_labels import SoftLabels
+from tmkd.results.soft_targets import TeacherWeights
 from tmkd.results.stage1 import SoftLoss, Stage1Student
 from tmkd.results.student import Student, StudentExits
 from tmkd.results.terms import terms_of
@@ -102,6 +103,7 @@ def soft_student(arm: Arm, experiment: Experiment, objective: StudentObjective, 
         stage1.share,
         TeacherWeights.of(stage1.teacher_weights, config.method.weights, len(chosen)),
         terms_of(config.method.terms, objective.terms, 1),
+        config.teachers.on_missing,
     )
 
 

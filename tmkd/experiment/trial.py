@@ -6,9 +6,11 @@ import gc
 import json
 
 from tmkd.config import StudentConfig, TeacherConfig, encoder_of, settings, teaching
-from tmkd.errors import ModelError
+from tmkd.errors import ConfigError, ModelError
 from tmkd.experiment.experiment import Experiment
 from tmkd.results.encoder import encoder_identity
+from tmkd.results.teacher import Teacher
+from tmkd.results.untrained import UntrainedTeacher
 
 SHAPING = ("max_length", "dropout", "freeze_embeddings", "layers", "keep", "token_types", "pooling")
 passed: set[str] = set()  # in this process: arms and the jobs of a sweep share encoders
@@ -19,7 +21,15 @@ def try_encoders(experiment: Experiment) -> None:
     config = experiment.config
     members: list[tuple[str, TeacherConfig | StudentConfig]] = []
     for number, (teacher, node) in enumerate(zip(teaching(config), experiment.roster)):
-        if node.find(experiment.context) is None:
+        node = node.trained
+        if node.find(experiment.context) is not None:
+            continue
+        if isinstance(node, UntrainedTeacher):
+            try:
+                node.check()
+            except (ConfigError, ModelError) as error:
+                raise type(error)(f"teachers.roster[{number}]: {error}") from None
+        else:
             members.append((f"teachers.roster[{number}]", teacher))
     # one that starts from a trained teacher has no need of the checkpoint that the teacher started from
     if config.student.init == "encoder" or members:
@@ -61,7 +71,9 @@ def _try(experiment: Experiment, member: TeacherConfig | StudentConfig) -> None:
         model = experiment.architecture().new(experiment.context, [GOLD], experiment.config.data.classes)
     else:
         place = next(place for place, each in enumerate(teaching(experiment.config)) if each is member)
-        model = experiment.roster[place].untrained(experiment.context)
+        teacher = experiment.roster[place].trained
+        assert isinstance(teacher, Teacher)
+        model = teacher.untrained(experiment.context)
     try_out(model, runtime)
     passed.add(known)
     del model

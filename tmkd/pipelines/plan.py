@@ -59,7 +59,10 @@ def planned(experiment: Experiment) -> list[Result]:
     roots += [result for arm in arms for result in (*corpus_labels(arm), *stage1_students(arm))]
     roots += [member for entry in entries for members in entry.members for member in members]
     roots += [
-        Speed.measured(experiment.context, member, entry.predictor) for entry in entries for member in entry.members[0]
+        Speed.measured(experiment.context, member, entry.predictor)
+        for entry in entries
+        for member in entry.members[0]
+        if member.timed_as is not None
     ]
     found: dict[Result, None] = {}
     for root in roots:

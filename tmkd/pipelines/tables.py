@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
+from tmkd.choices import FINE_TUNED
 from tmkd.config import (
     COLUMNS,
     Config,
     EncoderConfig,
     Stage1Config,
     Stage2Config,
+    TeacherConfig,
     encoder_of,
     settings,
     task_folder,
@@ -144,8 +146,11 @@ def add_column(config: Config, comparison: Artifact) -> Path:
 
 def encoders(config: Config) -> str:
     """Say what teachers and students are made of, and how the students are trained: columns may differ in it."""
-    roster, student = config.teachers.roster[: config.teachers.count], config.student
-    taught = dict.fromkeys(_encoder(encoder_of(teacher, config)) for teacher in roster)
+    roster, student = config.teachers.roster[: config.teachers.size], config.student
+    taught = dict.fromkeys(
+        _encoder(encoder_of(teacher, config)) if teacher.kind == FINE_TUNED else f"{teacher.kind} {_named(teacher)}"
+        for teacher in roster
+    )
     kept = "" if student.layers is None else f"{_count(student.layers, 'layer')} of "
     kept = f"the bottom {kept}" if kept and student.keep == "bottom" else kept
     said = f"Teachers here: {len(roster)} × {' and '.join(taught)}; students, where no row says else: "
@@ -157,6 +162,10 @@ def encoders(config: Config) -> str:
     said += f"; {_count(len(config.student.seeds), 'seed')}"
     said += f", stage 1: {_trained(config.stage1)}" if pretrained else ""
     return f"{said}, stage 2: {_trained(config.stage2)}, α = {config.method.alpha:g}"
+
+
+def _named(teacher: TeacherConfig) -> str:
+    return Path(teacher.name or teacher.path or str(teacher.url)).name
 
 
 def _trained(stage: Stage1Config | Stage2Config) -> str:

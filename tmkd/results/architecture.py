@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tmkd.config import StudentConfig, TrainerConfig
-from tmkd.results.classifier import Classifier, member, new_classifier
 from tmkd.results.context import RunContext
 from tmkd.results.encoder import Encoder
 from tmkd.results.node import Result, fields_identity, unless
 from tmkd.results.task import Task
+from tmkd.results.trained import TrainedClassifier, member, new_classifier
 from tmkd.results.work import Member
 from tmkd.store.artifacts import Artifact
 
@@ -90,7 +90,7 @@ class Architecture:
         return {name: value for name, value in self.timed_as.items() if name != "init"}
 
 
-class StudentClassifier(Classifier):
+class StudentClassifier(TrainedClassifier):
     """A trained student of either stage; its fields have the three below among them."""
 
     task: Task

@@ -36,6 +36,7 @@ class Entry:
     Attributes:
         series: the lines of the figure over teacher counts that it is a point of.
         predictor: the part of each classifier that answers.
+        is_ensemble: it is the teachers' ensemble, which the other rows are measured against.
     """
 
     arm: str
@@ -44,6 +45,7 @@ class Entry:
     seeds: list[int]
     members: Sequence[Sequence[Classifier]]
     predictor: Predictor = DEEPEST
+    is_ensemble: bool = False
 
     def identity(self) -> list[Any]:
         names = [[member.name for member in seed] for seed in self.members]
@@ -101,12 +103,12 @@ class Comparison(Result):
         for entry in self.rows:
             answers = entry.predictor
             made = [[member.build(context) for member in members] for members in entry.members]
-            each = members_of[entry.arm] = [member for members in made for member in members]
+            each = [member for members in made for member in members]
+            members_of[entry.arm] = [member.trained.build(context) for members in entry.members for member in members]
             scores = [
                 np.mean([probabilities(member, "test", answers) for member in members], axis=0) for members in made
             ]
-            # members run one after the other
-            seconds = sum(1 / _speed(context, member, answers) for member in entry.members[0])
+            speeds = [_speed(context, member, answers) for member in entry.members[0]]
             row = make_row(
                 entry.arm,
                 {**entry.settings, **leaving(each, "test", answers)},
@@ -115,8 +117,8 @@ class Comparison(Result):
                 labels,
                 question_ids,
                 ranking,
-                pairs_per_second=1 / seconds,
-                parameters=sum(parameters(member, answers) for member in made[0]),
+                pairs_per_second=_one_after_the_other(speeds),
+                parameters=_total([parameters(member, answers) for member in made[0]]),
                 artifacts=[member.name for member in each],
                 parts=parts,
                 **_cost(each, len(made)),
@@ -128,8 +130,9 @@ class Comparison(Result):
                 series.setdefault(name, []).append((entry.settings["count"], row.mean(metric), row.std(metric)))
         learnt = np.asarray(self.task.rows("train").read(context)["label"])
         rows.insert(0, chance_row(labels, question_ids, learnt, self.task.classes, ranking, parts))
-        add_lift(rows, metric)
-        add_fidelity(rows, scored)
+        if self.rows[-1].is_ensemble:
+            add_lift(rows, metric)
+            add_fidelity(rows, scored)
         if self.baseline is not None:
             add_versus(rows, values, self.baseline)
         extra: dict[str, Any] = {
@@ -146,15 +149,28 @@ class Comparison(Result):
         return {"rows": len(rows)}
 
 
-def _speed(context: RunContext, member: Classifier, answers: Predictor) -> float:
-    return float(Speed.measured(context, member, answers).build(context).details["pairs_per_second"])
+def _speed(context: RunContext, member: Classifier, answers: Predictor) -> float | None:
+    """Return pairs a second; None where that is unknown: of a file of scores, say."""
+    timed = member if member.timed_as is None else Speed.measured(context, member, answers)
+    speed: float | None = timed.build(context).details["pairs_per_second"]
+    return speed
+
+
+def _one_after_the_other(speeds: Sequence[float | None]) -> float | None:
+    known = [1 / speed for speed in speeds if speed]
+    return 1 / sum(known) if len(known) == len(speeds) else None
+
+
+def _total(counts: Sequence[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None
 
 
 def _cost(members: Sequence[Artifact], seeds: int) -> dict[str, float | None]:
     """Return what the training of a row's members cost; None where an earlier version did not measure it."""
     # students that were trained together have one cost between them
     trained = {member.manifest["spec"].get("peers", member.name): member for member in members}
-    costs = [member.details["training"].get("cost") for member in trained.values()]
+    costs = [member.details.get("training", {}).get("cost") for member in trained.values()]
     if None in costs:
         return {"train_seconds": None, "train_bytes": None}
     return {

@@ -69,7 +69,7 @@ def _read_with(classifiers: Sequence[Artifact]) -> list[tuple[PreTrainedTokenize
     from tmkd.models.classifier import load_tokenizer
 
     each = {_files(classifier): classifier for classifier in classifiers}
-    return [load_tokenizer(classifier.path / MODEL) for classifier in each.values()]
+    return [load_tokenizer(folder) for classifier in each.values() if (folder := classifier.path / MODEL).exists()]
 
 
 def _files(classifier: Artifact) -> tuple[str, ...]:

@@ -43,9 +43,11 @@ class Predictor:
 DEEPEST = Predictor()
 
 
-def parameters(classifier: Artifact, predictor: Predictor) -> int:
-    """Return how many parameters are used when the predictor answers."""
+def parameters(classifier: Artifact, predictor: Predictor) -> int | None:
+    """Return how many parameters are used when the predictor answers; None where nobody knows: of a file of scores."""
     details = classifier.details
+    if details.get("parameters") is None:
+        return None
     if predictor.exit is not None:
         return int(details["exits"][str(predictor.exit)])
     return int(details["parameters"] + (0 if predictor.threshold is None else details["exits"]["all"]))

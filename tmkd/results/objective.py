@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tmkd.results.classifier import Classifier
 from tmkd.results.node import identity
-from tmkd.results.soft_labels import TeacherWeights
+from tmkd.results.soft_targets import TeacherWeights
 from tmkd.results.terms import amount
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ class Objective:
         mix: heads (gold and soft labels have heads of their own), blend (one head, two losses) or weigh (one head, one
             mixed target).
         weights: how much each of several teachers counts; None: all alike.
+        missing: what happens to pairs that a teacher has no score for (see ``soft_targets``).
     """
 
     teachers: tuple[Classifier, ...] = ()
@@ -39,6 +40,7 @@ class Objective:
     alpha_end: float | None = None
     temperature_end: float | None = None
     schedule: str = "linear"
+    missing: str = "raise"
 
     def identity(self) -> dict[str, Any]:
         """Return what the loss is known by; what is as the paper has it is not named."""
@@ -52,6 +54,8 @@ class Objective:
             spec["mix"] = self.mix
         if self.weights:
             spec["weights"] = identity(self.weights)
+        if self.missing != "raise":
+            spec["missing"] = self.missing
         if course := self._course():
             spec["course"] = course
         return spec

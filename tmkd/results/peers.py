@@ -20,12 +20,12 @@ from tmkd.config import OnlineConfig
 from tmkd.distributed import Processes, init
 from tmkd.errors import ConfigError
 from tmkd.evaluation.metrics import main_metric
-from tmkd.results.classifier import Classifier, validator
 from tmkd.results.context import RunContext
 from tmkd.results.node import Result, merged, outside, spelled_out
 from tmkd.results.rows import tokenizer_digest
 from tmkd.results.student import PreparedStudent, Student
 from tmkd.results.task import Task
+from tmkd.results.trained import TrainedClassifier, validator
 from tmkd.results.work import Member, Work
 from tmkd.store.artifacts import SCRATCH
 from tmkd.store.provenance import COMPUTED_ON, note_machines
@@ -137,7 +137,7 @@ class Peers(Result):
 
 
 @dataclass(frozen=True, eq=False)
-class TrainedPeer(Classifier):
+class TrainedPeer(TrainedClassifier):
     """One peer as a result of its own, which all later stages read like any other student's; ``peer`` is from 1."""
 
     kind: ClassVar[str] = "stage2"

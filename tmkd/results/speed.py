@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from tmkd.results.classifier import Classifier, load_classifier, scoring
+from tmkd.results.classifier import Classifier
 from tmkd.results.context import RunContext
 from tmkd.results.exits import DEEPEST, Predictor, answer
 from tmkd.results.node import Result, merged, outside, unless
 from tmkd.results.rows import Rows
+from tmkd.results.trained import load_classifier, scoring
 from tmkd.results.work import Work
 
 TIMED_PAIRS = 1024
@@ -43,8 +44,10 @@ class Speed(Result):
     @classmethod
     def measured(cls, context: RunContext, classifier: Classifier, predictor: Predictor = DEEPEST) -> Speed:
         """Return the speed of a classifier on the test split, on this machine."""
+        classifier = classifier.trained
         rows = classifier.own_task.rows("test")
         own = classifier if predictor.threshold is not None else None
+        assert classifier.timed_as is not None
         return cls(classifier.timed_as, rows, machine(context), predictor, classifier, own)
 
     @property

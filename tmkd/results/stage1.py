@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from tmkd.config import TrainerConfig
 from tmkd.results.architecture import Architecture, StudentClassifier
-from tmkd.results.classifier import Classifier, learning, write_classifier
+from tmkd.results.classifier import Classifier
 from tmkd.results.context import RunContext
 from tmkd.results.corpus import Corpus
 from tmkd.results.node import Result, merged, outside, unless
 from tmkd.results.objective import soft_identity
-from tmkd.results.soft_labels import SoftLabels, TeacherWeights, soft_targets
+from tmkd.results.soft_labels import SoftLabels
+from tmkd.results.soft_targets import TeacherWeights, soft_targets
 from tmkd.results.task import Task
 from tmkd.results.terms import Terms, state_terms, states_cost
+from tmkd.results.trained import learning, write_classifier
 from tmkd.results.work import Work
 from tmkd.store.artifacts import SCRATCH
 
@@ -69,6 +71,7 @@ class Stage1Student(StudentClassifier):
     share: float = unless(1.0)
     weights: TeacherWeights | None = unless(None)
     terms: Terms | None = unless(None)
+    missing: str = unless("raise")
 
     @property
     def what(self) -> str:
@@ -104,7 +107,8 @@ class Stage1Student(StudentClassifier):
         soft, weights = None, None
         if self.soft.loss:
             average = self.targets == "average"
-            soft, weights = soft_targets(context, self.teachers, rows, average, tokens, self.weights)
+            found = soft_targets(context, self.teachers, rows, average, tokens, self.weights, self.missing)
+            tokens, soft, weights = found.tokens, found.logits, found.weights
             losses = [soft_term(1.0, self.soft.loss, self.soft.temperature), *losses]
         with letting_go(tokens, soft, weights):
             facts = fit(

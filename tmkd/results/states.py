@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tmkd.results.classifier import Classifier, load_classifier
+from tmkd.results.classifier import Classifier
 from tmkd.results.context import RunContext
 from tmkd.results.node import Result
 from tmkd.results.rows import Rows
+from tmkd.results.trained import load_classifier
 from tmkd.store.artifacts import MODEL, SCRATCH, Artifact
 from tmkd.store.provenance import note_machines
 

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from tmkd.config import ExitsConfig, Stage2Config, TrainerConfig
 from tmkd.evaluation.metrics import main_metric
 from tmkd.results.architecture import Architecture, StudentClassifier
-from tmkd.results.classifier import learning, validator, write_classifier
 from tmkd.results.context import RunContext
 from tmkd.results.node import Result, identity, merged, outside, unless
 from tmkd.results.objective import Objective
-from tmkd.results.soft_labels import SoftLabels, soft_targets
+from tmkd.results.soft_labels import SoftLabels
+from tmkd.results.soft_targets import soft_targets
 from tmkd.results.task import Task
 from tmkd.results.terms import Terms, state_terms, states_cost
+from tmkd.results.trained import learning, validator, write_classifier
 from tmkd.results.work import Work
 from tmkd.store.artifacts import MODEL, SCRATCH
 
@@ -117,11 +118,12 @@ class Student(StudentClassifier):
         model = self.initial(context)
         tokens = rows.read_by(context, model)
         targets, weights = None, None
-        if own.teachers and known is not None:
+        if own.teachers and known is not None and own.missing != "skip":  # then tokens of its own must be left out
             targets, weights = known.soft_targets, known.teacher_weights
         elif own.teachers:
             average = own.targets == "average"
-            targets, weights = soft_targets(context, own.teachers, rows, average, tokens, own.weights)
+            found = soft_targets(context, own.teachers, rows, average, tokens, own.weights, own.missing)
+            tokens, targets, weights = found.tokens, found.logits, found.weights
         more, states = state_terms(context, self.terms, model, own.teachers, own.weights, rows, tokens)
         model.predicting = own.predicting
         model.objective = own.identity() | ({"terms": identity(self.terms)} if self.terms else {})

@@ -2,32 +2,46 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tmkd.config import TeacherConfig, TrainerConfig, settings
+from tmkd.config import TeacherConfig, TrainerConfig, kind_settings
 from tmkd.evaluation.metrics import main_metric
-from tmkd.results.classifier import Classifier, learning, member, new_classifier, validator, write_classifier
 from tmkd.results.context import RunContext
 from tmkd.results.encoder import Encoder
-from tmkd.results.node import merged, outside
+from tmkd.results.node import merged, outside, unless
 from tmkd.results.task import Task
+from tmkd.results.trained import TrainedClassifier, learning, member, new_classifier, validator, write_classifier
 from tmkd.results.work import Member, Work
 from tmkd.store.artifacts import SCRATCH, Artifact
 
 if TYPE_CHECKING:
+    import numpy as np
+    from datasets import Dataset
+
     from tmkd.models.classifier import PairClassifier
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """A part of the training questions that a copy of a teacher never sees: the ``fold``-th of ``folds``, from 0."""
+
+    fold: int
+    folds: int
+
+
 @dataclass(frozen=True, eq=False)
-class Teacher(Classifier):
+class Teacher(TrainedClassifier):
     """A fine-tuned teacher.
 
     Attributes:
         recipe: its hyperparameters.
         number: its place in the roster, from 1.
+        left_out: what it does not learn, as one of several copies.
     """
 
     kind: ClassVar[str] = "teacher"
@@ -37,6 +51,7 @@ class Teacher(Classifier):
     trainer: TrainerConfig
     recipe: Mapping[str, Any] = merged()
     number: int = outside(default=1)
+    left_out: LeftOut | None = unless(None)
 
     @classmethod
     def of(cls, task: Task, teacher: TeacherConfig, encoder: Encoder, trainer: TrainerConfig, number: int) -> Teacher:
@@ -44,7 +59,8 @@ class Teacher(Classifier):
 
     @property
     def what(self) -> str:
-        return f"teacher {self.number} (learning rate {self.recipe['learning_rate']:g})"
+        copy = f", copy {self.left_out.fold + 1} of {self.left_out.folds}" if self.left_out else ""
+        return f"teacher {self.number} (learning rate {self.recipe['learning_rate']:g}{copy})"
 
     @property
     def own_task(self) -> Task:
@@ -73,7 +89,7 @@ class Teacher(Classifier):
         model = self.untrained(context)
         facts = fit(
             model,
-            PairDataset(self.task.rows("train").read_by(context, model)),
+            PairDataset(self._learnt(context, model)),
             [gold_term(1.0)],
             scratch=work / SCRATCH,
             runtime=context.runtime,
@@ -85,6 +101,15 @@ class Teacher(Classifier):
         )
         return {"training": facts, **write_classifier(work, model, context, self.task)}
 
+    def _learnt(self, context: RunContext, model: PairClassifier) -> Dataset:
+        """Return the training pairs, without those of the questions that are left out."""
+        rows = self.task.rows("train")
+        tokens = rows.read_by(context, model)
+        if self.left_out is None:
+            return tokens
+        folds = fold_of(rows.read(context)["question_id"], self.left_out.folds)
+        return tokens.select((folds != self.left_out.fold).nonzero()[0])
+
     def member(self, context: RunContext) -> Member:
         known = self.timed_as | {name: self.recipe[name] for name in ("dropout", "freeze_embeddings")}
         what = f"teacher {self.number}"
@@ -93,16 +118,33 @@ class Teacher(Classifier):
     def cost(self, context: RunContext) -> list[Work]:
         epochs = self.recipe["epochs"]
         who, rows = self.member(context), self.task.rows("train")
-        return learning(context, who, self.task, rows, self.recipe["batch_size"], epochs, epochs, heads=1)
+        passes = epochs * (1 - 1 / self.left_out.folds) if self.left_out else epochs
+        return learning(context, who, self.task, rows, self.recipe["batch_size"], passes, epochs, heads=1)
 
 
 def recipe(teacher: TeacherConfig, encoder: Encoder) -> dict[str, Any]:
     """Return a teacher's hyperparameters: all of its settings but its encoder's."""
-    own = settings(teacher) | {"max_length": teacher.max_length or encoder.settings.max_length}
+    own = kind_settings(teacher) | {"max_length": teacher.max_length or encoder.settings.max_length}
     return {name: value for name, value in own.items() if name != "encoder"}
 
 
+def fold_of(question_ids: Sequence[str], folds: int) -> np.ndarray:
+    """Return the fold ``[pairs]``, from 0, of each pair; all pairs of a question are in one.
+
+    Questions are dealt out in the order of their ids' hashes, so that folds differ by one question at most, and the
+    order of the rows decides nothing.
+    """
+    import numpy as np
+
+    known = sorted(set(question_ids), key=lambda name: hashlib.sha256(name.encode()).digest())
+    places = {name: place % folds for place, name in enumerate(known)}
+    return np.array([places[name] for name in question_ids])
+
+
 def best_teacher(trained: Sequence[Artifact], metric: str) -> int:
-    """Return the index of the best teacher on the validation split; the first of equals."""
-    values = [teacher.details["validation"][metric] for teacher in trained]
+    """Return the index of the best teacher on the validation split; the first of equals.
+
+    One that has no score of that split (of a file, maybe) is the best only where none has.
+    """
+    values = [(teacher.details["validation"] or {}).get(metric, -math.inf) for teacher in trained]
     return values.index(max(values))

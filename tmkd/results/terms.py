@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from tmkd.choices import ALWAYS_MAPPED, POOLED, SELF_ATTENTION, WITHOUT_TEACHER
 from tmkd.config import TermConfig, settings
 from tmkd.losses.schedule import scheduled
-from tmkd.results.classifier import Classifier, scoring
+from tmkd.results.classifier import Classifier
 from tmkd.results.context import RunContext
 from tmkd.results.rows import Rows
-from tmkd.results.soft_labels import TeacherWeights
+from tmkd.results.soft_targets import TeacherWeights
 from tmkd.results.states import shape_of, state_source, trained_shape
+from tmkd.results.trained import scoring
 from tmkd.results.work import Work
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ def state_terms(
 
     if not terms:
         return [], None
+    teachers = [teacher.trained for teacher in teachers]
     student = shape_of(model.encoder.config)
     shapes = [trained_shape(teacher.build(context)) for teacher in teachers]
     shares = list(weights.shares[: len(teachers)]) if weights and weights.kind == "fixed" else None
@@ -105,4 +107,4 @@ def states_cost(
     if not terms or all(term.settings.loss in WITHOUT_TEACHER for term in terms.values()):
         return []
     times = 1.0 if context.how.store_states else passes
-    return [scoring(context, teacher.member(context), rows, times) for teacher in teachers]
+    return [scoring(context, teacher.trained.member(context), rows, times) for teacher in teachers]

@@ -9,15 +9,16 @@ when it is whole: a kill costs the part under way and nothing else. Parts are jo
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from datasets import Dataset
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
 from tmkd.distributed import Processes
 from tmkd.errors import DamagedArtifact
+from tmkd.store.disk import written_whole
 from tmkd.store.shards import BATCH, as_numbers, pack, unpack, write_parts
 
 
@@ -50,6 +51,29 @@ def read_soft_labels(folder: Path, ids: Sequence[str]) -> np.ndarray:
     """Return logits ``[len(ids), classes]``, float32, in the order of ``ids``; DamagedArtifact if one is not there."""
     labels = SoftLabels(folder)
     return np.concatenate([labels.read(pack(ids[at : at + BATCH])) for at in range(0, max(1, len(ids)), BATCH)])
+
+
+def join_soft_labels(
+    folders: Sequence[Path], into: Path, join: Callable[[Sequence[str], np.ndarray], np.ndarray]
+) -> None:
+    """Write what ``join`` makes of the logits of one or several stores of the same pairs; one part is in memory.
+
+    Args:
+        join: of ids ``[pairs]`` and logits ``[pairs, stores, classes]`` to logits ``[pairs, classes]``.
+    """
+    stores = [SoftLabels(folder) for folder in folders]
+    for path in sorted(folders[0].glob("part-*.safetensors")):
+        ids = load_file(path)["ids"]
+        logits = np.stack([store.read(ids) for store in stores], axis=1)
+        joined = np.ascontiguousarray(join(unpack(ids), logits), dtype=np.float32)
+        with written_whole(into / path.name) as temporary:
+            save_file({"ids": ids, "logits": joined}, temporary)
+
+
+def each_part(folder: Path) -> Iterator[np.ndarray]:
+    """Yield the logits ``[pairs, classes]`` of a store part by part, one in memory."""
+    for path in sorted(folder.glob("part-*.safetensors")):
+        yield load_file(path)["logits"]
 
 
 class SoftLabels:

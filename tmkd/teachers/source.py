@@ -35,9 +35,11 @@ class Source(ABC):
 
     Attributes:
         kind: its name in ``teachers.roster``.
+        timed: the time that its scores take is its own, so that a table may show it; of a file it is not.
     """
 
     kind: ClassVar[str]
+    timed: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -52,6 +54,7 @@ class Source(ABC):
             ConfigError, DataError, ModelError: what it is read from is not there, or cannot be it.
         """
 
+    @abstractmethod
     def check(self, classes: Sequence[str]) -> None:
         """Raise ConfigError, DataError or ModelError for what can be told before anything is scored or trained.
 

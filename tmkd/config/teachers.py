@@ -1,0 +1,192 @@
+"""The teachers: an entry of the roster says by its ``kind`` what it is, and has the settings of that kind."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+from tmkd.choices import APIS, CALIBRATIONS, FINE_TUNED, MISSING, SCORE_FORMATS, TEACHER_KINDS
+from tmkd.config import validators
+from tmkd.config.marks import settings
+from tmkd.config.models import EncoderConfig, check_encoder
+
+KINDS = "kinds"  # the metadata of a field that only some kinds of teacher have
+
+
+def of(*kinds: str) -> dict[str, Any]:
+    """Return the metadata of a field that teachers of these kinds have."""
+    return {KINDS: kinds}
+
+
+@dataclass
+class TeacherConfig:
+    """Comments name the kinds of teacher that a setting is for."""
+
+    # fine_tuned (on the task) | ready (a reranker or classifier as it is) | causal (a language model and a prompt)
+    # | scores (a file of scores) | served (an endpoint)
+    kind: str = FINE_TUNED
+    learning_rate: float = field(default=5e-5, metadata=of(FINE_TUNED))  # fine_tuned: peak, after the warm-up
+    batch_size: int = field(default=32, metadata=of(FINE_TUNED))  # fine_tuned: pairs a step, of all processes together
+    # fine_tuned: the best epoch by the validation metric is kept
+    epochs: int = field(default=3, metadata=of(FINE_TUNED))
+    # fine_tuned: of attention and hidden states; null: the encoder's own
+    dropout: Optional[float] = field(default=None, metadata=of(FINE_TUNED))
+    # fine_tuned: do not train the word embeddings
+    freeze_embeddings: bool = field(default=False, metadata=of(FINE_TUNED))
+    # fine_tuned, ready, causal: tokens of a pair, its prompt included; null: the encoder's or checkpoint's own
+    max_length: Optional[int] = field(default=None, metadata=of(FINE_TUNED, "ready", "causal"))
+    # fine_tuned: random seed of the head, the order of the data and dropout
+    seed: int = field(default=1, metadata=of(FINE_TUNED))
+    # fine_tuned: inherits nothing from the run's encoder, unless its source is same
+    encoder: EncoderConfig = field(default_factory=lambda: EncoderConfig(source="same"), metadata=of(FINE_TUNED))
+    # ready, causal: hub name or folder; served: the model that is asked for
+    name: Optional[str] = field(default=None, metadata=of("ready", "causal", "served"))
+    # ready, causal: branch, tag or commit on the hub; the key of a result has the commit
+    revision: Optional[str] = field(default=None, metadata=of("ready", "causal"))
+    # ready, causal: run the checkpoint's own code; set it only for code that you have read
+    trust_remote_code: bool = field(default=False, metadata=of("ready", "causal"))
+    # ready, causal, served: a known prompt by its name, or a text with {query} and {document}
+    prompt: Optional[str] = field(default=None, metadata=of("ready", "causal", "served"))
+    # causal, served: the words for right and wrong; null: yes and no
+    answers: Optional[list[str]] = field(default=None, metadata=of("causal", "served"))
+    path: Optional[str] = field(default=None, metadata=of("scores"))  # scores: the file
+    format: str = field(default="pairs", metadata=of("scores"))  # scores: the file's format, as data.format
+    # scores: file of the queries (of a format that has ids alone)
+    queries: Optional[str] = field(default=None, metadata=of("scores"))
+    documents: Optional[str] = field(default=None, metadata=of("scores"))  # scores: file of the documents, likewise
+    url: Optional[str] = field(default=None, metadata=of("served"))  # served: where it answers: http://127.0.0.1:8080
+    api: str = field(default="tei", metadata=of("served"))  # served: tei | jina | cohere | openai
+    # served: NAME of the environment variable that holds the key, never the key itself
+    api_key: Optional[str] = field(default=None, metadata=of("served"))
+    concurrency: int = field(default=8, metadata=of("served"))  # served: requests under way at once
+    requests_per_second: Optional[float] = field(default=None, metadata=of("served"))  # served: at most; null: no limit
+    timeout: float = field(default=60.0, metadata=of("served"))  # served: seconds for one answer
+    retries: int = field(default=6, metadata=of("served"))  # served: after the first try, at growing intervals
+    texts_a_request: int = field(default=32, metadata=of("served"))  # served: passages of one question asked together
+    budget_requests: Optional[int] = field(default=None, metadata=of("served"))  # served: the run stops after so many
+    budget_money: Optional[float] = field(default=None, metadata=of("served"))  # served: the run stops at this price
+    price_per_request: Optional[float] = field(default=None, metadata=of("served"))  # served: in the budget's currency
+    price_per_1000_tokens: Optional[float] = field(default=None, metadata=of("served"))  # served: likewise
+
+
+@dataclass
+class TeachersConfig:
+    count: Optional[int] = None  # N: the first N of the roster teach; null: all of it
+    roster: list[TeacherConfig] = field(
+        default_factory=list
+    )  # the teachers, numbered from 1 in tables (and from 0 in settings, as all lists)
+    # pairs that a teacher has no score for: raise (stop) | skip (leave them out) | average (the other teachers' mean)
+    missing: str = "raise"
+    # one scale for unlike teachers, a monotone map fitted on validation: none | temperature | platt | isotonic | rank;
+    # null: none where all are fine-tuned here, else platt (more than two classes: temperature)
+    calibration: Optional[str] = None
+    # copies of each fine-tuned teacher, each leaves a part of the training questions out and labels it; 0: none
+    cross_fit: int = 0
+
+    @property
+    def size(self) -> int:
+        """How many teach."""
+        return len(self.roster) if self.count is None else self.count
+
+    def scale(self, classes: int) -> str:
+        """Return how scores are calibrated, for a task of so many classes."""
+        if self.calibration is not None:
+            return self.calibration
+        if all(teacher.kind == FINE_TUNED for teacher in self.roster):
+            return "none"
+        return "platt" if classes == 2 else "temperature"
+
+    @property
+    def on_missing(self) -> str:
+        """What is done about missing scores; teachers that are trained here have all."""
+        return "raise" if all(teacher.kind == FINE_TUNED for teacher in self.roster) else self.missing
+
+
+def kind_settings(teacher: TeacherConfig) -> dict[str, Any]:
+    """Return the settings that a teacher of its kind has, without the kind itself."""
+    kinds = {known.name: known.metadata.get(KINDS, ()) for known in dataclasses.fields(teacher)}
+    return {name: value for name, value in settings(teacher).items() if teacher.kind in kinds[name]}
+
+
+def check_teachers(teachers: TeachersConfig, classes: int, compared: Sequence[int]) -> None:
+    """The roster, and how many of it teach.
+
+    Args:
+        classes: of the task.
+        compared: ``comparison.teacher_counts``.
+    """
+    roster = teachers.roster
+    number = f"a number from 1 to {len(roster)} (the teachers in teachers.roster)"
+    validators.that(1 <= teachers.size <= len(roster), "teachers.count", number, teachers.size)
+    for count in compared:
+        validators.that(1 <= count <= len(roster), "comparison.teacher_counts", number, count)
+    validators.one_of("teachers.missing", teachers.missing, MISSING)
+    validators.that(
+        teachers.cross_fit == 0 or teachers.cross_fit >= 2, "teachers.cross_fit", "0, or 2 and more", teachers.cross_fit
+    )
+    scale = teachers.scale(classes)
+    validators.one_of("teachers.calibration", scale, CALIBRATIONS)
+    expected = f"none or temperature, where there are {classes} classes"
+    validators.that(classes == 2 or scale in ("none", "temperature"), "teachers.calibration", expected, scale)
+    for index, teacher in enumerate(roster):
+        where = f"teachers.roster[{index}]"
+        validators.one_of(f"{where}.kind", teacher.kind, TEACHER_KINDS)
+        _only_its_own(where, teacher)
+        CHECKS[teacher.kind](where, teacher)
+
+
+def _only_its_own(where: str, teacher: TeacherConfig) -> None:
+    """No setting of another kind is set: it would be silently ignored."""
+    usual = TeacherConfig()
+    for known in dataclasses.fields(teacher):
+        kinds = known.metadata.get(KINDS, (teacher.kind,))
+        value, before = getattr(teacher, known.name), getattr(usual, known.name)
+        unset = teacher.kind in kinds or value == before
+        validators.that(unset, f"{where}.{known.name}", f"kind {' or '.join(kinds)} where it is set", teacher.kind)
+
+
+def _fine_tuned(where: str, teacher: TeacherConfig) -> None:
+    validators.positive(where, teacher, ("learning_rate", "batch_size", "epochs"))
+    validators.seed(f"{where}.seed", teacher.seed)
+    validators.dropout(where, teacher.dropout)
+    validators.length(where, teacher.max_length)
+    check_encoder(f"{where}.encoder", teacher.encoder, ("same",))
+
+
+def _checkpoint(where: str, teacher: TeacherConfig) -> None:
+    _given(where, teacher, "name", "a hub name or a folder")
+    validators.length(where, teacher.max_length)
+    _two_answers(where, teacher)
+
+
+def _scores(where: str, teacher: TeacherConfig) -> None:
+    _given(where, teacher, "path", "a file of scores")
+    validators.one_of(f"{where}.format", teacher.format, SCORE_FORMATS)
+
+
+def _served(where: str, teacher: TeacherConfig) -> None:
+    _given(where, teacher, "url", "where it answers, as http://127.0.0.1:8080")
+    validators.one_of(f"{where}.api", teacher.api, APIS)
+    validators.positive(where, teacher, ("concurrency", "timeout", "texts_a_request"))
+    validators.not_negative(f"{where}.retries", teacher.retries)
+    _two_answers(where, teacher)
+    limits = ("requests_per_second", "budget_requests", "budget_money", "price_per_request", "price_per_1000_tokens")
+    validators.positive(where, teacher, [name for name in limits if getattr(teacher, name) is not None])
+    priced = teacher.price_per_request is not None or teacher.price_per_1000_tokens is not None
+    expected = "a price beside it (price_per_request or price_per_1000_tokens)"
+    validators.that(teacher.budget_money is None or priced, f"{where}.budget_money", expected, "none")
+
+
+def _given(where: str, teacher: TeacherConfig, name: str, expected: str) -> None:
+    value = getattr(teacher, name)
+    validators.that(bool(value), f"{where}.{name}", f"{expected} where kind is {teacher.kind}", value)
+
+
+def _two_answers(where: str, teacher: TeacherConfig) -> None:
+    two = teacher.answers is None or len(set(teacher.answers)) == 2 == len(teacher.answers)
+    validators.that(two, f"{where}.answers", "two different words, right first", teacher.answers)
+
+
+CHECKS = {FINE_TUNED: _fine_tuned, "ready": _checkpoint, "causal": _checkpoint, "scores": _scores, "served": _served}

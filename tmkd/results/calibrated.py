@@ -1,0 +1,125 @@
+"""A teacher whose scores are brought to a common scale by a monotone map, fitted on the validation split."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from tmkd.errors import DataError
+from tmkd.results.classifier import Classifier, predictions, validation_metrics, write_predictions
+from tmkd.results.context import RunContext
+from tmkd.results.rows import Rows
+from tmkd.results.soft_labels import SoftLabels
+from tmkd.results.task import Task
+from tmkd.results.work import Work
+from tmkd.store.artifacts import Artifact
+
+if TYPE_CHECKING:
+    import numpy as np
+    from datasets import Dataset
+
+    from tmkd.evaluation.calibration import Calibration
+
+MAP = "calibration.json"
+
+
+@dataclass(frozen=True, eq=False)
+class CalibratedTeacher(Classifier):
+    """A teacher on a common scale.
+
+    Attributes:
+        teacher: whose scores these are.
+        calibration: how the map is fitted: temperature, platt, isotonic or rank.
+    """
+
+    kind: ClassVar[str] = "teacher"
+    alone: ClassVar[bool] = True
+
+    teacher: Classifier
+    calibration: str
+
+    @property
+    def what(self) -> str:
+        return f"{self.teacher.what}, calibrated ({self.calibration})"
+
+    @property
+    def own_task(self) -> Task:
+        return self.teacher.own_task
+
+    @property
+    def trained(self) -> Classifier:
+        return self.teacher.trained
+
+    @property
+    def timed_as(self) -> dict[str, Any] | None:
+        return self.teacher.timed_as
+
+    def make(self, context: RunContext, work: Path) -> dict[str, Any]:
+        from tmkd.evaluation.calibration import Calibration
+        from tmkd.evaluation.ensemble import teaching_logits
+        from tmkd.evaluation.reliability import reliability
+
+        teacher, task = self.teacher.build(context), self.own_task
+        if teacher.details["validation"] is None:
+            raise DataError(
+                f"{self.teacher.what}: expected scores of the validation split, on which its scale is fitted, but it "
+                "has none; score that split too, or set teachers.calibration=none."
+            )
+        before = {
+            split: teaching_logits(predictions(teacher, split).transpose(1, 0, 2)) for split in _predicted(teacher)
+        }
+        rows = task.rows("validation").read(context)
+        fitted = Calibration.fit(self.calibration, before["validation"], _labels(rows))
+        (work / MAP).write_text(json.dumps(fitted.to_json()), encoding="utf-8")
+        after = {split: fitted.apply(logits) for split, logits in before.items()}
+        write_predictions(work, {split: logits[None] for split, logits in after.items()})
+        details = {name: teacher.details[name] for name in KEPT if name in teacher.details}
+        if "test" in after:  # not the split that it was fitted on
+            labels = _labels(task.rows("test").read(context))
+            details["reliability"] = {
+                "method": self.calibration,
+                "before": reliability(before["test"], labels),
+                "after": reliability(after["test"], labels),
+            }
+        return details | {
+            "validation": validation_metrics(context, task, after["validation"][None]),
+            "predicted": list(after),
+        }
+
+    def label_reads(self, rows: Rows) -> list[SoftLabels]:
+        return [SoftLabels.of(self.teacher, rows)]
+
+    def label(self, context: RunContext, rows: Rows, work: Path) -> dict[str, Any]:
+        from tmkd.store.soft_labels import join_soft_labels
+
+        fitted = self.fitted(context)
+        made = SoftLabels.of(self.teacher, rows).build(context)
+        join_soft_labels([made.folder()], work, lambda _, logits: fitted.apply(logits[:, 0]))
+        return {name: made.details[name] for name in ("pairs", "missing", "accuracy") if name in made.details}
+
+    def label_cost(self, context: RunContext, rows: Rows) -> list[Work]:
+        return []  # a map of numbers that are there
+
+    def cost(self, context: RunContext) -> list[Work]:
+        return []
+
+    def fitted(self, context: RunContext) -> Calibration:
+        """Return the map, as it was fitted."""
+        from tmkd.evaluation.calibration import Calibration
+
+        return Calibration.from_json(json.loads(self.build(context).file(MAP).read_text(encoding="utf-8")))
+
+
+KEPT = ("training", "parameters", "pairs_per_second")  # what its teacher's manifest says, and holds for it too
+
+
+def _predicted(teacher: Artifact) -> list[str]:
+    return list(teacher.details.get("predicted", ("validation", "test")))
+
+
+def _labels(rows: Dataset) -> np.ndarray:
+    import numpy as np
+
+    return np.asarray(rows["label"])

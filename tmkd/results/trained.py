@@ -1,0 +1,209 @@
+"""Classifiers that are trained here: how they start, are judged, written, loaded and timed."""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from tmkd.config import TrainerConfig
+from tmkd.results.classifier import Classifier, validation_metrics, write_predictions
+from tmkd.results.context import RunContext
+from tmkd.results.rows import Rows
+from tmkd.results.task import Task
+from tmkd.results.work import FLOAT, ID, Member, Work
+from tmkd.store.artifacts import MODEL, Artifact
+
+if TYPE_CHECKING:
+    import numpy as np
+    from datasets import Dataset
+
+    from tmkd.models.classifier import PairClassifier
+
+log = logging.getLogger(__name__)
+BATCH = 8192  # pairs whose soft labels are in memory at once
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedClassifier(Classifier):
+    """A classifier whose artifact holds a model."""
+
+    labels_together: ClassVar[bool] = True
+
+    def label(self, context: RunContext, rows: Rows, work: Path) -> dict[str, Any]:
+        from tqdm import tqdm
+
+        from tmkd.evaluation.ensemble import teaching_logits
+        from tmkd.results.ray_scoring import score_with_ray
+        from tmkd.store.soft_labels import write_soft_labels
+        from tmkd.training.predict import predict
+
+        teacher = self.build(context)
+        model = load_classifier(teacher, context)
+        heads = model.predicting  # a student teaches by those that predict
+        tokens = rows.read_by(context, model)
+        processes = context.processes
+        share = -(-len(tokens) // (processes.count if processes else 1))
+        shown = {"unit": "pair", "dynamic_ncols": True, "mininterval": 1, "disable": not context.is_main_process}
+        with tqdm(total=share, desc=f"score {rows.split}", **shown) as bar:
+
+            def score(part: Dataset) -> np.ndarray:
+                return teaching_logits(predict(model, part, context.runtime, bar)[:, heads])
+
+            if context.how.ray is None:
+                size = context.runtime.shard_size
+                scored = write_soft_labels(work, tokens, score, size, bar.update, processes)
+                scored = sum(processes.gather(scored)) if processes else scored
+            else:
+                scored = score_with_ray(context.how, teacher.folder(MODEL), heads, tokens, work, bar.update)
+        details: dict[str, Any] = {"pairs": len(tokens), "scored_in_the_last_run": scored}
+        if rows.split == "train" and context.is_main_process:  # whose details are published
+            details["accuracy"] = _memorised(teacher, tokens, work)
+        return details
+
+    def label_cost(self, context: RunContext, rows: Rows) -> list[Work]:
+        return [scoring(context, self.member(context), rows, kept=ID + FLOAT * len(self.own_task.classes))]
+
+
+def load_classifier(classifier: Artifact, context: RunContext) -> PairClassifier:
+    """Return a trained classifier on the runtime's device."""
+    from tmkd.models.classifier import PairClassifier
+
+    model = PairClassifier.load(classifier.folder(MODEL), attention=context.runtime.attention)
+    return model.to(context.runtime.device)
+
+
+def new_classifier(
+    context: RunContext,
+    source: Mapping[str, Any],
+    heads: Sequence[str],
+    classes: Sequence[str],
+    max_length: int,
+    *,
+    dropout: float | None,
+    freeze_embeddings: bool,
+    keep: int | None = None,
+    keep_which: str = "bottom",
+    token_types: bool = True,
+    head_init: str = "shared",
+) -> PairClassifier:
+    """Return a teacher or student before training, with fresh heads, on the runtime's device.
+
+    Args:
+        source: of its encoder; see ``Encoder.source``.
+        keep: the number of layers to keep of its encoder; None keeps all.
+        keep_which: which layers, bottom or every (see ``models.layers.kept``).
+        token_types: whether its encoder tells them apart.
+        head_init: shared or separate: whether all heads start from one random draw.
+    """
+    from tmkd.models.classifier import PairClassifier
+    from tmkd.models.encoder import load_encoder
+
+    encoder = load_encoder(
+        **source,
+        keep=keep,
+        keep_which=keep_which,
+        token_types=token_types,
+        dropout=dropout,
+        freeze_embeddings=freeze_embeddings,
+        attention=context.runtime.attention,
+    )
+    model = PairClassifier(encoder, heads, classes, max_length, head_init == "shared")
+    return model.to(context.runtime.device)
+
+
+def validator(context: RunContext, task: Task, model: PairClassifier) -> Callable[[Any], dict[str, float]]:
+    """Return what judges ``model`` after each epoch: the mean of the predicting heads' probabilities, on validation."""
+    from tmkd.training.predict import predict_together
+
+    tokens = task.rows("validation").read_by(context, model)
+
+    def validate(_: Any) -> dict[str, float]:
+        found = predict_together(model, tokens, context.runtime)
+        return validation_metrics(context, task, found[:, model.predicting].transpose(1, 0, 2))
+
+    return validate
+
+
+def write_classifier(work: Path, model: PairClassifier, context: RunContext, task: Task) -> dict[str, Any]:
+    """Write a trained classifier, and what it predicts of validation and test, once, for every later table, exits too.
+
+    Returns:
+        What the manifest says of it: ``validation``, the metrics, and ``parameters``.
+    """
+    from tmkd.training.predict import predict_together
+
+    logits = {}
+    for split in ("validation", "test"):
+        tokens = task.rows(split).read_by(context, model)
+        found = predict_together(model, tokens, context.runtime, model.answers).transpose(1, 0, 2)
+        logits[split] = found[model.predicting]
+        for layer, scored in zip(model.exits.layers, found[len(model.heads.names) :]):
+            logits[f"{split}, exit {layer}"] = scored[None]
+    if context.is_main_process:
+        write_predictions(work, logits)
+        model.save(work / MODEL)
+    return {"validation": validation_metrics(context, task, logits["validation"]), "parameters": model.parameter_count}
+
+
+def member(
+    context: RunContext,
+    task: Task,
+    known: Mapping[str, Any],
+    what: str,
+    untrained: Callable[[], PairClassifier],
+    trainer: TrainerConfig,
+) -> Member:
+    """Return a member for a plan; ``known`` is all of its architecture that its speed depends on."""
+    train = task.rows("train")
+    architecture = json.dumps(known, sort_keys=True)
+    return Member(architecture, what, untrained, functools.partial(train.read_by, context), asdict(trainer))
+
+
+def scoring(context: RunContext, who: Member, rows: Rows, passes: float = 1.0, kept: int = 0) -> Work:
+    """Return what it takes to score a split."""
+    return Work(who, None, rows.identity(), functools.partial(rows.lengths, context), passes, kept)
+
+
+def learning(
+    context: RunContext, who: Member, task: Task, rows: Rows, batch: int, passes: float, judged: int, heads: int
+) -> list[Work]:
+    """Return what a training takes, with its predictions.
+
+    Args:
+        passes: over ``rows``; may be a part of one.
+        judged: how often validation is scored on the way.
+        heads: how many predict.
+    """
+    predicted = FLOAT * len(task.classes) * heads
+    return [
+        Work(who, batch, rows.identity(), functools.partial(rows.lengths, context), passes),
+        scoring(context, who, task.rows("validation"), judged + 1.0, predicted),
+        scoring(context, who, task.rows("test"), 1.0, predicted),
+    ]
+
+
+def _memorised(teacher: Artifact, tokens: Dataset, folder: Path) -> float:
+    """Say how much of what a teacher answers rightly it has only memorised: its soft labels there are the gold ones.
+
+    Returns:
+        The share of the training pairs whose gold label has the teacher's highest logit.
+    """
+    from tmkd.store.memmap import letting_go
+    from tmkd.store.shards import pack
+    from tmkd.store.soft_labels import SoftLabels
+
+    labels, right = SoftLabels(folder), 0
+    with letting_go(tokens):
+        for batch in tokens.select_columns(["id", "label"]).iter(BATCH):
+            right += int((labels.read(pack(batch["id"])).argmax(axis=1) == batch["label"]).sum())
+    share = right / len(tokens)
+    log.info(
+        "%s is right in %.1f %% of the training pairs, %.1f %% of the validation pairs",
+        teacher.manifest["what"], 100 * share, 100 * teacher.details["validation"]["accuracy"],
+    )  # fmt: skip
+    return share

@@ -1,0 +1,140 @@
+"""A teacher that is not trained here: its scores, of a checkpoint, a file or a server, as a result like any other."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from tmkd.config import TeacherConfig, kind_settings
+from tmkd.errors import DataError
+from tmkd.results.classifier import Classifier, validation_metrics, write_predictions
+from tmkd.results.context import RunContext
+from tmkd.results.node import merged, outside
+from tmkd.results.rows import Rows
+from tmkd.results.task import Task
+from tmkd.store.artifacts import SCRATCH
+from tmkd.store.identity import key
+from tmkd.teachers.registry import source_of
+from tmkd.teachers.source import Source
+
+if TYPE_CHECKING:
+    import numpy as np
+    from datasets import Dataset
+
+log = logging.getLogger(__name__)
+ANSWERS = ".answers"  # folder of the store, for answers that must not be asked for twice
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a source's scores are known by."""
+
+    source: Source
+
+    def identity(self) -> Mapping[str, Any]:
+        return {"kind": self.source.kind, "source": self.source.identity()}
+
+
+@dataclass(frozen=True, eq=False)
+class UntrainedTeacher(Classifier):
+    """A teacher whose scores are taken as they are.
+
+    Attributes:
+        known: what scores.
+        number: its place in the roster, from 1.
+    """
+
+    kind: ClassVar[str] = "teacher"
+    alone: ClassVar[bool] = True
+
+    task: Task
+    known: Known = merged()
+    number: int = outside(default=1)
+
+    @classmethod
+    def of(cls, task: Task, teacher: TeacherConfig, number: int) -> UntrainedTeacher:
+        return cls(task, Known(source_of(teacher.kind, kind_settings(teacher))), number)
+
+    @property
+    def what(self) -> str:
+        return f"teacher {self.number} ({self.known.source.what})"
+
+    @property
+    def own_task(self) -> Task:
+        return self.task
+
+    def check(self) -> None:
+        """Raise what its source can tell before anything is scored (see ``Source.check``)."""
+        self.known.source.check(self.task.classes)
+
+    def make(self, context: RunContext, work: Path) -> dict[str, Any]:
+        from tmkd.store.soft_labels import read_soft_labels
+
+        found, speed = {}, None
+        for split in ("validation", "test"):
+            folder, rows = work / SCRATCH / split, self.task.rows(split)
+            folder.mkdir(parents=True, exist_ok=True)
+            speed = self._score(context, rows, folder)["pairs_per_second"]
+            logits = read_soft_labels(folder, rows.read(context)["id"])
+            if (there := self._complete(logits, rows.read(context), split)) is not None:
+                found[split] = there[None]
+        write_predictions(work, found)
+        metrics = validation_metrics(context, self.task, found["validation"]) if "validation" in found else None
+        return {"validation": metrics, "predicted": list(found), "pairs_per_second": speed}
+
+    def label(self, context: RunContext, rows: Rows, work: Path) -> dict[str, Any]:
+        details = self._score(context, rows, work)
+        if details["missing"] == details["pairs"]:
+            raise DataError(
+                f"{self.what}: expected scores of the pairs of {rows.split}, but it has none of {details['pairs']}; "
+                "they are joined by their texts: give it scores of the same questions and passages."
+            )
+        return details
+
+    def _score(self, context: RunContext, rows: Rows, work: Path) -> dict[str, Any]:
+        import numpy as np
+        from tqdm import tqdm
+
+        from tmkd.store.soft_labels import each_part, write_soft_labels
+
+        pairs, size, source = rows.read(context), context.runtime.shard_size, self.known.source
+        shown = {"unit": "pair", "dynamic_ncols": True, "mininterval": 1, "disable": not context.is_main_process}
+        answers = context.store.root / ANSWERS / f"{source.kind}-{key(self.kind, dict(self.known.identity()))}"
+        started = time.monotonic()
+        with (
+            tqdm(total=len(pairs), desc=f"teacher {self.number} scores {rows.split}", **shown) as bar,
+            source.open(context.runtime, self.task.classes, answers) as scorer,
+        ):
+
+            def score(part: Dataset) -> np.ndarray:
+                return scorer(part, bar)
+
+            scored = write_soft_labels(work, pairs, score, size, bar.update, None)
+        whole = source.timed and scored == len(pairs)
+        speed = scored / (time.monotonic() - started) if whole else None
+        missing = sum(int(np.isnan(part).any(axis=1).sum()) for part in each_part(work))
+        return {
+            "pairs": len(pairs),
+            "missing": missing,
+            "scored_in_the_last_run": scored,
+            "pairs_per_second": speed,
+        }
+
+    def _complete(self, logits: np.ndarray, rows: Dataset, split: str) -> np.ndarray | None:
+        """Return the logits of a split that is predicted whole; None where no pair of it has a score (a file's)."""
+        import numpy as np
+
+        gaps = np.flatnonzero(np.isnan(logits).any(axis=1))
+        if len(gaps) == len(logits):
+            log.warning("%s has no score of the %s split: it gets no row, and cannot be the best", self.what, split)
+            return None
+        if len(gaps):
+            raise DataError(
+                f"{self.what}: expected a score of every pair of {split}, or of none, but {len(gaps)} of {len(logits)} "
+                f"have none (the first: {rows[int(gaps[0])]['question']!r}); score them, or leave the split out."
+            )
+        return logits

@@ -1,0 +1,5 @@
+from tmkd.teachers.source import Source
+
+
+class Ready(Source):
+    kind = "ready"

@@ -1,0 +1,5 @@
+from tmkd.teachers.source import Source
+
+
+class Scores(Source):
+    kind = "scores"

@@ -1,0 +1,5 @@
+from tmkd.teachers.source import Source
+
+
+class Served(Source):
+    kind = "served"
