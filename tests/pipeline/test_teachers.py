@@ -1,0 +1,236 @@
+"""Teachers of other kinds through all stages: files of scores and rerankers beside fine-tuned ones."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.pipeline.running import compose_at
+from tmkd.config import Config
+from tmkd.data.schema import pair_id
+from tmkd.errors import ConfigError, DataError, TmkdError
+from tmkd.experiment.check import check_arms
+from tmkd.experiment.experiment import Experiment
+from tmkd.pipelines import pairs, plan, stage2, stage3
+from tmkd.results.classifier import predictions
+from tmkd.results.soft_labels import SoftLabels
+from tmkd.results.teacher import fold_of
+from tmkd.store.soft_labels import read_soft_labels
+
+SMALL = ("experiment=smoke", "student.seeds=[1]", "runtime.threads=1", "runtime.precision=fp32", "corpus.pairs=null")
+TRAINED = "{learning_rate: 1e-3, batch_size: 16, epochs: 1}"
+SPLITS = ("train", "validation", "test", "corpus")
+Scored = dict[str, list[dict[str, object]]]
+
+
+def score(pair: dict[str, object]) -> float:
+    """How many words of the question the passage repeats, on a scale of 0 to 100."""
+    asked = set(str(pair["question"]).lower().split())
+    return 100 * len(asked & set(str(pair["passage"]).lower().split())) / len(asked)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with the task and the corpus read, and every pair of the run with a score, a file a split."""
+    home = tmp_path_factory.mktemp("scores")
+    folder = pairs.run(compose_at(home, *SMALL, "method=tmkd"))
+    for split in SPLITS:
+        rows = [json.loads(line) for line in (folder / f"{split}.jsonl").read_text(encoding="utf-8").splitlines()]
+        with (home / f"{split}.jsonl").open("w", encoding="utf-8") as file:
+            file.writelines(json.dumps(row | {"score": score(row)}) + "\n" for row in rows)
+    return home
+
+
+@pytest.fixture
+def home(made: Path, tmp_path: Path) -> Path:
+    """The same, for a test of its own to change."""
+    shutil.copytree(made, tmp_path / "home")
+    return tmp_path / "home"
+
+
+def composed(home: Path, *overrides: str, roster: str = "") -> Config:
+    roster = roster or f"{TRAINED}, {{kind: scores, path: '{home}/*.jsonl'}}"
+    return compose_at(home, *SMALL, f"teachers.roster=[{roster}]", *overrides)
+
+
+def without(home: Path, split: str, keep: Callable[[int], bool]) -> None:
+    lines = (home / f"{split}.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = [line for at, line in enumerate(lines) if keep(at)]
+    (home / f"{split}.jsonl").write_text("".join(kept), encoding="utf-8")
+
+
+def rows_of(home: Path, split: str) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (home / f"{split}.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def test_scores_of_a_file_teach_beside_a_fine_tuned_teacher(home: Path) -> None:
+    config = composed(home, "method=[kd,kd_average,tmkd]", "teachers.calibration=none")
+    folder = stage3.run(config)
+    rows = {row["arm"]: row for row in json.loads((folder / "comparison.json").read_text())["rows"]}
+    assert {"teacher 1", "teacher 2", "teacher ensemble", "KD (1avg-o-1)", "TMKD"} <= set(rows)
+    assert rows["teacher 2"]["parameters"] is None and rows["teacher 2"]["pairs_per_second"] is None
+    experiment = Experiment(config)
+    for rows_, split in ((experiment.task.rows("train"), "train"), (experiment.corpus.rows(), "corpus")):
+        labels = SoftLabels.of(experiment.roster[1], rows_).build(experiment.context)
+        known = rows_of(home, split)
+        ids = [pair_id(str(row["question"]), str(row["passage"])) for row in known]
+        logits = read_soft_labels(labels.folder(), ids)
+        np.testing.assert_allclose(logits[:, 1] - logits[:, 0], [row["score"] for row in known], rtol=1e-6)
+
+
+def test_unlike_teachers_are_brought_to_one_scale_unless_told_otherwise(home: Path) -> None:
+    config = composed(home, "method=kd_average")
+    experiment = Experiment(config)
+    [first, second] = [teacher.build(experiment.context) for teacher in experiment.roster]
+    for teacher in (first, second):
+        assert teacher.details["reliability"]["method"] == "platt"
+    before = Experiment(composed(home, "teachers.calibration=none"))
+    raw = before.roster[1].build(before.context)
+    old, new = (predictions(each, "test")[0] for each in (raw, second))
+    old, new = old[:, 1] - old[:, 0], new[:, 1] - new[:, 0]
+    assert (np.argsort(old, kind="stable") == np.argsort(new, kind="stable")).all(), "the order stays"
+    assert np.abs(new).max() < 20 < old.max(), "0 to 100 are no log-odds"
+    labels = SoftLabels.of(experiment.roster[1], experiment.corpus.rows()).build(experiment.context)
+    ids = [pair_id(str(row["question"]), str(row["passage"])) for row in rows_of(home, "corpus")]
+    assert np.abs(read_soft_labels(labels.folder(), ids)).max() < 10
+
+
+def test_fine_tuned_teachers_alone_keep_their_keys(home: Path) -> None:
+    usual = Experiment(composed(home, roster=TRAINED)).roster
+    assert [each.key for each in Experiment(composed(home, "teachers.calibration=none", roster=TRAINED)).roster] == [
+        each.key for each in usual
+    ]
+    assert Experiment(composed(home, "teachers.missing=skip", roster=TRAINED)).roster[0].key == usual[0].key
+
+
+def test_pair_without_a_score_ends_the_run_and_is_named(home: Path) -> None:
+    without(home, "train", lambda at: at >= 3)
+    with pytest.raises(DataError, match=r"train: .*teacher 2 .* lacks 3 of 60.*teachers.missing=skip or average"):
+        stage2.run(composed(home, "method=kd_average", "teachers.calibration=none"))
+
+
+@pytest.mark.parametrize(("missing", "learnt"), [("skip", 57), ("average", 60)])
+def test_pairs_without_a_score_are_left_out_or_averaged(
+    home: Path, missing: str, learnt: int, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tmkd.training.fit
+
+    seen: list[int] = []
+    usual = tmkd.training.fit.fit
+
+    def noted(model: object, pairs: list[object], *args: object, **kwargs: object) -> object:
+        seen.append(len(pairs))
+        return usual(model, pairs, *args, **kwargs)
+
+    without(home, "train", lambda at: at >= 3)
+    config = composed(home, "method=mkd", "teachers.calibration=none", f"teachers.missing={missing}")
+    Experiment(config).roster[0].build(Experiment(config).context)
+    monkeypatch.setattr(tmkd.training.fit, "fit", noted)
+    stage2.run(config)
+    assert seen == [learnt]
+    assert any("lacks 3 of 60" in record.getMessage() for record in caplog.records)
+
+
+def test_average_of_no_score_is_refused(home: Path) -> None:
+    without(home, "train", lambda at: at >= 3)
+    roster = f"{{kind: scores, path: '{home}/*.jsonl'}}"
+    with pytest.raises(DataError, match="no teacher has a score for 3 of 60"):
+        stage2.run(composed(home, "method=kd", "teachers.calibration=none", "teachers.missing=average", roster=roster))
+
+
+def test_teacher_without_scores_of_the_test_split_has_no_row(home: Path) -> None:
+    (home / "validation.jsonl").unlink()
+    (home / "test.jsonl").unlink()
+    folder = stage3.run(composed(home, "method=[kd,mkd]", "teachers.calibration=none"))
+    rows = {row["arm"]: row for row in json.loads((folder / "comparison.json").read_text())["rows"]}
+    assert "teacher 1" in rows and "teacher 2" not in rows
+    assert rows["teacher ensemble"]["settings"] == {"count": 2, "members": 1}
+    with pytest.raises(DataError, match="scores of the validation split, on which its scale is fitted"):
+        stage3.run(composed(home, "method=mkd"))
+
+
+def test_run_whose_teachers_have_no_row_has_a_table_without_an_ensemble(home: Path) -> None:
+    (home / "validation.jsonl").unlink()
+    (home / "test.jsonl").unlink()
+    roster = f"{{kind: scores, path: '{home}/*.jsonl'}}"
+    folder = stage3.run(composed(home, "method=[gold,kd]", "teachers.calibration=none", roster=roster))
+    rows = {row["arm"]: row for row in json.loads((folder / "comparison.json").read_text())["rows"]}
+    assert set(rows) == {"chance", "student without distillation", "KD (1-o-1)"}
+    assert rows["KD (1-o-1)"]["lift"] is None
+
+
+def test_partly_scored_test_split_is_refused(home: Path) -> None:
+    without(home, "test", lambda at: at != 4)
+    with pytest.raises(DataError, match="every pair of test, or of none, but 1 of 32"):
+        stage3.run(composed(home, "method=kd", "teachers.calibration=none"))
+
+
+def test_scores_of_other_pairs_are_refused(home: Path) -> None:
+    without(home, "corpus", lambda at: False)
+    with pytest.raises(TmkdError, match="corpus"):
+        stage3.run(composed(home, "method=tmkd", "teachers.calibration=none"))
+
+
+def test_each_copy_labels_the_training_pairs_that_it_has_not_seen(home: Path) -> None:
+    config = composed(home, "method=kd", "teachers.cross_fit=2", roster=TRAINED)
+    experiment = Experiment(config)
+    [teacher] = experiment.roster
+    assert [result.kind for result in teacher.needs()] == ["teacher", "teacher"]
+    train = experiment.task.rows("train")
+    labels = SoftLabels.of(teacher, train).build(experiment.context)
+    rows = train.read(experiment.context)
+    folds = fold_of(rows["question_id"], 2)
+    assert 0 < folds.mean() < 1 and len({(q, f) for q, f in zip(rows["question_id"], folds)}) == len(
+        set(rows["question_id"])
+    )
+    found = read_soft_labels(labels.folder(), rows["id"])
+    for fold, copy in enumerate(teacher.copies):  # type: ignore[attr-defined]
+        own = read_soft_labels(SoftLabels.of(copy, train).build(experiment.context).folder(), rows["id"])
+        assert (found[folds == fold] == own[folds == fold]).all()
+        assert not (found[folds != fold] == own[folds != fold]).all(), "or it would label what it has learnt"
+        assert copy.build(experiment.context).details["training"]["steps"] < 4
+    stage2.run(config)
+
+
+@pytest.mark.parametrize(
+    ("roster", "overrides", "message"),
+    [
+        ("{kind: scores, path: a.jsonl, learning_rate: 1e-3}", (), r"roster\[0\].learning_rate: expected kind fine_tuned"),
+        ("{path: a.jsonl}", (), r"roster\[0\].path: expected kind scores"),
+        ("{kind: scores}", (), r"roster\[0\].path: expected a file of scores where kind is scores, got None"),
+        ("{kind: ready}", (), r"roster\[0\].name: expected a hub name or a folder"),
+        ("{kind: served}", (), r"roster\[0\].url: expected where it answers"),
+        ("{kind: served, url: 'http://127.0.0.1:1', budget_money: 1.0}", (), "budget_money: expected a price beside it"),
+        ("{kind: causal, name: x, answers: [yes]}", (), "answers: expected two different words"),
+        ("{kind: oracle}", (), r"roster\[0\].kind: expected one of fine_tuned, ready"),
+        ("{kind: ready, name: x}", ("student.init=teacher",), "student.init: expected encoder, where a teacher's kind"),
+        (TRAINED, ("teachers.calibration=magic",), "teachers.calibration: expected one of none, temperature"),
+        (TRAINED, ("teachers.missing=guess",), "teachers.missing: expected one of raise, skip, average"),
+        (TRAINED, ("teachers.cross_fit=1",), "teachers.cross_fit: expected 0, or 2 and more"),
+    ],
+)
+def test_roster_that_makes_no_sense_is_one_sentence(
+    home: Path, roster: str, overrides: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        composed(home, *overrides, roster=roster)
+
+
+def test_terms_need_teachers_that_are_trained_here(home: Path) -> None:
+    config = composed(home, "method=mkd", "+terms=rkd")
+    with pytest.raises(ConfigError, match="expected teachers of kind fine_tuned for its terms.* teacher 2 is of kind"):
+        check_arms(Experiment(config))
+
+
+def test_missing_file_is_named_before_anything_is_trained(home: Path) -> None:
+    with pytest.raises(TmkdError, match=r"nowhere\.jsonl"):
+        check_arms(Experiment(composed(home, roster=f"{TRAINED}, {{kind: scores, path: nowhere.jsonl}}")))
+
+
+def test_plan_lists_teachers_of_every_kind(home: Path) -> None:
+    assert "results to make" in plan.run(composed(home, "method=[kd,tmkd]"))
