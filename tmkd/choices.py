@@ -2,7 +2,7 @@
 
 Settings are checked before anything costs time, so nothing here loads torch. What only a check knows stands beside it,
 in ``tmkd.config``. Functions that are found by these names are in registries of their own: ``RESPONSE_LOSSES``,
-``TRANSFERS``, ``ONLINE_LOSSES``, ``READERS``.
+``TRANSFERS``, ``ONLINE_LOSSES``, ``READERS``, ``FITS``.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 
 # Models
 POOLINGS = ("first", "last", "mean")  # which vector of a pair
+
+# Maps that bring scores of unlike teachers to one scale
+CALIBRATIONS = ("temperature", "platt", "isotonic", "rank")
 
 # Losses on logits, and what changes while a model trains
 LOSSES = ("mse", "kl", "ce")
