@@ -171,6 +171,7 @@ def test_map_comes_back_from_json_bit_by_bit(method: str) -> None:
     fitted = Calibration.fit(method, logits_of(truth * np.pi), labels)
     again = Calibration.from_json(json.loads(json.dumps(fitted.to_json(), allow_nan=False)))
     assert again == fitted
+    assert {type(value) for value in fitted.to_json().values()} <= {str, int, float, tuple}
     assert hash(again) == hash(fitted)
     assert (again.apply(logits_of(truth)) == fitted.apply(logits_of(truth))).all()
 

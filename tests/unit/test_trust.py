@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from scipy.special import expit
+from scipy.special import expit, softmax
 
 from tmkd.errors import DataError
 from tmkd.evaluation.stacking import STRENGTHS, mixture, stack
@@ -56,6 +56,14 @@ def test_each_group_trusts_the_teacher_that_knows_it() -> None:
     assert found[0, 0] > 0.8 and found[1, 1] > 0.8
     assert trust.overall == pytest.approx([0.5, 0.5], abs=0.1)
     assert found.sum(axis=1) == pytest.approx(1) and (found >= 0).all()
+
+
+def test_labels_of_other_questions_are_likelier_than_under_equal_weights() -> None:
+    trust = Trust.fit(*simulated(2000, 2))
+    logits, labels, groups, _ = simulated(2000, 20)
+    gold = softmax(logits, axis=-1)[:, np.arange(2000), labels].T  # [pairs, teachers]
+    learnt = np.log((trust.weights(groups) * gold).sum(axis=1)).mean()
+    assert learnt > np.log(gold.mean(axis=1)).mean() + 0.1
 
 
 def test_group_with_few_pairs_stays_near_the_overall_weights() -> None:
@@ -118,5 +126,7 @@ def test_what_cannot_be_learnt_from_is_refused() -> None:
         Trust.fit(logits[0], labels, groups, questions)
     with pytest.raises(DataError, match="from the same split"):
         Trust.fit(logits, labels, groups[1:], questions)
-    with pytest.raises(DataError, match="at least 5 validation questions .* but found 4"):
+    with pytest.raises(DataError, match="labels from 0 to 1, but found -1 to 0"):
+        Trust.fit(logits, labels - 1, groups, questions)
+    with pytest.raises(DataError, match=r"at least 5 validation questions .* but found 4"):
         Trust.fit(logits, labels, groups, np.array(questions) % 4)

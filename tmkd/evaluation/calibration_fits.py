@@ -13,8 +13,8 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import logit, softmax
 
-# How much log-odds rise from the first validation pair to the last where a map is flat otherwise: it moves no probability
-# by 0.01, and float32 still tells apart most pairs of one step.
+# How much log-odds rise from the first validation pair to the last where a map is flat otherwise: it moves no
+# probability by 0.01, and float32 still tells apart most pairs of one step.
 TILT = 0.05
 KNOTS = 1000  # at most this many pairs stand for all of validation
 
@@ -69,7 +69,7 @@ def platt(logits: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
     slope, intercept = float(model.coef_[0, 0]), float(model.intercept_[0])
     if slope <= 0:
         raise NotRising
-    return {"slope": slope / (spread * scale), "intercept": intercept - slope * centre / spread}
+    return {"slope": float(slope / (spread * scale)), "intercept": float(intercept - slope * centre / spread)}
 
 
 def isotonic(logits: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
@@ -116,8 +116,8 @@ def interpolate(margins: np.ndarray, knots: np.ndarray, heights: np.ndarray) -> 
     """Return log-odds [pairs]: linear between the knots, and beyond them rising slowly, so that order is kept."""
     beyond = np.maximum(margins - knots[-1], 0) - np.maximum(knots[0] - margins, 0)
     tail = TILT * np.sign(beyond) * np.log1p(np.abs(beyond) / (knots[-1] - knots[0]))
-    between: np.ndarray = np.interp(margins, knots, heights)
-    return between + tail
+    log_odds: np.ndarray = np.interp(margins, knots, heights) + tail
+    return log_odds
 
 
 def smoothed_labels(labels: np.ndarray, classes: int) -> np.ndarray:

@@ -61,6 +61,11 @@ class Trust:
                 f"id for each pair, but found shapes {logits.shape}, {labels.shape}, {[len(groups)]} and "
                 f"{[len(question_ids)]}; take all from the same split."
             )
+        if not np.isin(labels, range(logits.shape[2])).all():
+            raise DataError(
+                f"Weights of teachers: expected labels from 0 to {logits.shape[2] - 1}, but found {labels.min()} to "
+                f"{labels.max()}; take labels and logits of one task."
+            )
         scored = ~np.isnan(logits).any(axis=(0, 2))
         numbers = {question: number for number, question in enumerate(dict.fromkeys(question_ids))}
         question = np.array([numbers[each] for each in question_ids], dtype=int)[scored]
