@@ -44,6 +44,16 @@ def test_weights_are_the_highest_point_of_the_penalised_likelihood() -> None:
     assert found == pytest.approx(grid[objective(grid).argmax()], abs=1e-3)
 
 
+def test_weights_have_settled_where_one_teacher_is_a_little_better_than_like_ones() -> None:
+    """A search that stops on the way would give the others too much."""
+    truth = np.random.default_rng(12).uniform(0.05, 0.95, (20_000, 1))
+    noise = np.random.default_rng(13).normal(0, [0.05, 0.2, 0.3], (20_000, 3))
+    likelihoods = expit(np.log(truth / (1 - truth)) + noise)
+    weights = mixture(likelihoods, np.full(3, 1 / 3), 1.0)
+    claimed = (weights * likelihoods / (likelihoods @ weights)[:, None]).sum(axis=0)
+    assert weights == pytest.approx((claimed + 1 / 3) / 20_001, abs=1e-6)  # the gradient is 0
+
+
 def test_teachers_that_are_equally_good_have_equal_weights() -> None:
     assert mixture(np.full((20, 4), 0.3), np.full(4, 0.25), 1.0) == pytest.approx([0.25] * 4)
 

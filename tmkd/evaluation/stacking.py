@@ -14,10 +14,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from scipy.optimize import minimize
+from scipy.special import log_softmax, softmax
 
 FOLDS = 5
 STRENGTHS = (1e4, 1e3, 1e2, 1e1, 1.0)  # λ, in pairs; of equally good ones the first is taken
-STEPS, TOLERANCE = 500, 1e-6  # of expectation maximisation
+PRECISION = {"ftol": 1e-12, "gtol": 1e-7}  # of the loss of a pair, and of a weight
 
 
 def stack(
@@ -35,19 +37,22 @@ def stack(
 
 
 def mixture(likelihoods: np.ndarray, prior: np.ndarray, strength: float) -> np.ndarray:
-    """Return the weights [teachers] of the highest posterior, by expectation maximisation (Dempster et al. 1977).
+    """Return the weights [teachers] of the highest posterior.
 
     Args:
         prior: π, [teachers], above 0, of sum 1.
         strength: λ, above 0.
     """
-    weights = prior
-    for _ in range(STEPS):
-        shares = weights * likelihoods
-        shares /= shares.sum(axis=1, keepdims=True)  # of a pair, how much of it is each teacher's
-        before, weights = weights, (shares.sum(axis=0) + strength * prior) / (len(shares) + strength)
-        if np.abs(weights - before).max() < TOLERANCE:
-            break
+    total = len(likelihoods) + strength
+
+    def loss(scores: np.ndarray) -> tuple[float, np.ndarray]:  # of weights softmax(scores), and its gradient
+        weights = softmax(scores)
+        mixed = likelihoods @ weights
+        claimed = weights * (likelihoods.T @ (1 / mixed))  # how many pairs are each teacher's
+        value = np.log(mixed).sum() + strength * (prior @ log_softmax(scores))
+        return -value / total, weights - (claimed + strength * prior) / total
+
+    weights: np.ndarray = softmax(minimize(loss, np.log(prior), jac=True, method="L-BFGS-B", options=PRECISION).x)
     return weights
 
 
