@@ -2,7 +2,7 @@
 
 Settings are checked before anything costs time, so nothing here loads torch. What only a check knows stands beside it,
 in ``tmkd.config``. Functions that are found by these names are in registries of their own: ``RESPONSE_LOSSES``,
-``TRANSFERS``, ``ONLINE_LOSSES``, ``READERS``.
+``TRANSFERS``, ``ONLINE_LOSSES``, ``READERS``, ``FITS``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ POOLINGS = ("first", "last", "mean")  # which vector of a pair
 FINE_TUNED = "fine_tuned"  # the kind that is trained here
 TEACHER_KINDS = (FINE_TUNED, "ready", "causal", "scores", "served")
 SCORE_FORMATS = ("pairs", "flag_embedding", "sentence_transformers", "tevatron", "pylate", "trec")  # of files
-CALIBRATIONS = ("none", "temperature", "platt", "isotonic", "rank")
+CALIBRATIONS = ("temperature", "platt", "isotonic", "rank")  # maps that bring scores to one scale
 MISSING = ("raise", "skip", "average")  # what happens to pairs without a teacher's score
 APIS = ("tei", "jina", "cohere", "openai")
 

@@ -127,7 +127,7 @@ def check_teachers(teachers: TeachersConfig, classes: int, compared: Sequence[in
         teachers.cross_fit == 0 or teachers.cross_fit >= 2, "teachers.cross_fit", "0, or 2 and more", teachers.cross_fit
     )
     scale = teachers.scale(classes)
-    validators.one_of("teachers.calibration", scale, CALIBRATIONS)
+    validators.one_of("teachers.calibration", scale, ("none", *CALIBRATIONS))
     expected = f"none or temperature, where there are {classes} classes"
     validators.that(classes == 2 or scale in ("none", "temperature"), "teachers.calibration", expected, scale)
     for index, teacher in enumerate(roster):

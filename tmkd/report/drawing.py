@@ -25,18 +25,24 @@ LABEL_GAP = 0.055  # between the middles of two labels, in heights of the axes
 
 def new_axes(metric: str) -> tuple[Figure, Axes]:
     """Return a figure with one pair of axes, whose y axis is the metric."""
+    figure, (axes,) = new_panels(1)
+    axes.set_ylabel(METRIC_NAMES.get(metric, metric))
+    axes.grid(axis="y", color="#dddddd", lw=0.6)
+    axes.set_axisbelow(True)
+    axes.margins(y=0.1)
+    return figure, axes
+
+
+def new_panels(count: int) -> tuple[Figure, list[Axes]]:
+    """Return a figure with pairs of axes side by side."""
     # Not pyplot: it would choose a backend and keep every figure alive.
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     with rc_context(STYLE):
         figure = Figure(figsize=(9, 5.5), layout="constrained")
-        axes = figure.subplots()
-    axes.set_ylabel(METRIC_NAMES.get(metric, metric))
-    axes.grid(axis="y", color="#dddddd", lw=0.6)
-    axes.set_axisbelow(True)
-    axes.margins(y=0.1)
-    return figure, axes
+        panels = figure.subplots(1, count, squeeze=False)
+    return figure, list(panels[0])
 
 
 def lengths(stds: Sequence[float | None]) -> list[float]:

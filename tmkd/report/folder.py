@@ -11,9 +11,12 @@ from tmkd.evaluation.metrics import main_metric
 from tmkd.report.data_notes import data_notes
 from tmkd.report.figures import accuracy_against_speed, metric_against_teacher_count
 from tmkd.report.page import to_html
+from tmkd.report.reliability_figure import draw_reliability, reliability_section, teachers_from_json
 from tmkd.report.rows import BASELINE, CHANCE, Row
 from tmkd.report.tables import to_csv, to_json, to_markdown
 from tmkd.store.disk import written_whole
+
+RELIABILITY = "reliability.png"
 
 
 def write_report(
@@ -34,8 +37,8 @@ def write_report(
         data, fingerprint: name of the data, and checksum of it.
         baseline: the arm of Δ and p; None where nothing was compared.
         extra: further keys of the JSON. ``questions`` and ``pairs`` (how many were evaluated) also go into the
-            caption, ``teacher_counts`` ({name: [(count, mean, std)]}) makes a second figure, and what
-            ``data_notes`` takes a section at the end.
+            caption, ``teacher_counts`` ({name: [(count, mean, std)]}) makes a second figure, ``reliability`` (of
+            calibrated teachers, by row) a section with a figure, and what ``data_notes`` takes a section at the end.
     """
     extra = dict(extra or {})
     folder.mkdir(parents=True, exist_ok=True)
@@ -50,11 +53,15 @@ def write_report(
         figures[f"{metric}_against_teacher_count.png"] = lambda path: metric_against_teacher_count(
             counts, path, metric, chance
         )
+    calibrated = teachers_from_json(extra.get("reliability", {}))
     images = "".join(f"\n![{Path(name).stem.replace('_', ' ')}]({name})\n" for name in figures)
 
     _publish(folder / "comparison.json", _text(json.dumps(document, indent=2, ensure_ascii=False) + "\n"))
     _publish(folder / "comparison.csv", _text(to_csv(rows, baseline)))
-    text = f"# {experiment}\n\n{table}{images}{data_notes(extra)}"
+    section = f"\n{reliability_section(calibrated, RELIABILITY)}" if calibrated else ""
+    if calibrated:
+        figures[RELIABILITY] = lambda path: draw_reliability(calibrated, path)
+    text = f"# {experiment}\n\n{table}{images}{section}{data_notes(extra)}"
     _publish(folder / "comparison.md", _text(text))
     for name, draw in figures.items():
         _publish(folder / name, draw)

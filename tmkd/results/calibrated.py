@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -58,7 +58,7 @@ class CalibratedTeacher(Classifier):
 
     def make(self, context: RunContext, work: Path) -> dict[str, Any]:
         from tmkd.evaluation.calibration import Calibration
-        from tmkd.evaluation.ensemble import teaching_logits
+        from tmkd.evaluation.ensemble import average_probabilities, teaching_logits
         from tmkd.evaluation.reliability import reliability
 
         teacher, task = self.teacher.build(context), self.own_task
@@ -71,7 +71,7 @@ class CalibratedTeacher(Classifier):
             split: teaching_logits(predictions(teacher, split).transpose(1, 0, 2)) for split in _predicted(teacher)
         }
         rows = task.rows("validation").read(context)
-        fitted = Calibration.fit(self.calibration, before["validation"], _labels(rows))
+        fitted = Calibration.fit(self.calibration, before["validation"], _labels(rows), self.teacher.what)
         (work / MAP).write_text(json.dumps(fitted.to_json()), encoding="utf-8")
         after = {split: fitted.apply(logits) for split, logits in before.items()}
         write_predictions(work, {split: logits[None] for split, logits in after.items()})
@@ -80,8 +80,8 @@ class CalibratedTeacher(Classifier):
             labels = _labels(task.rows("test").read(context))
             details["reliability"] = {
                 "method": self.calibration,
-                "before": reliability(before["test"], labels),
-                "after": reliability(after["test"], labels),
+                "before": asdict(reliability(average_probabilities([before["test"]]), labels)),
+                "after": asdict(reliability(average_probabilities([after["test"]]), labels)),
             }
         return details | {
             "validation": validation_metrics(context, task, after["validation"][None]),

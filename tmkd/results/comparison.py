@@ -141,12 +141,25 @@ class Comparison(Result):
             "pairs": len(labels),
             **data_facts(context, self.task, self.with_corpora, members_of),
         }
+        if reliable := _reliability(self.rows, context):
+            extra["reliability"] = reliable
         if self.over_counts:
             extra["teacher_counts"] = {name: points for name, points in series.items() if len(points) > 1}
         write_report(work, self.experiment, self.data, self.fingerprint, rows, ranking, extra, self.baseline)
         if self.write_column is not None:
             self.write_column(work, self.spec, rows, values, len(labels))
         return {"rows": len(rows)}
+
+
+def _reliability(entries: Sequence[Entry], context: RunContext) -> dict[str, Any]:
+    """Return how reliable each calibrated teacher's probabilities are, by its row (see ``CalibratedTeacher``)."""
+    found = {}
+    for entry in entries:
+        [first, *more] = entry.members[0]
+        details = first.build(context).details
+        if not more and "reliability" in details:
+            found[entry.arm] = details["reliability"]
+    return found
 
 
 def _speed(context: RunContext, member: Classifier, answers: Predictor) -> float | None:
