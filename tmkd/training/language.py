@@ -38,14 +38,14 @@ class LanguageLearner(nn.Module):
         self.progress = 0.0
 
     def forward(self, **batch: Any) -> dict[str, Any]:
-        """Return ``loss``, a scalar, and ``parts``, every term's own, unweighted value."""
+        """Return ``loss``, a scalar, and ``terms``, every term's own, unweighted value."""
         inputs: dict[str, Tensor] = {**inputs_of(batch), "masked": batch["masked"]}
         for teacher in self.teachers:
             with torch.no_grad():
                 taught = teacher(**inputs)
             batch |= {"teacher_logits": taught.logits, "teacher_hidden": taught.hidden}
-        loss, parts = combine(self.terms, self.student(**inputs), batch, self.progress)  # type: ignore[arg-type]
-        return {"loss": loss, "parts": parts}
+        loss, terms = combine(self.terms, self.student(**inputs), batch, self.progress)  # type: ignore[arg-type]
+        return {"loss": loss, "terms": terms}
 
     def clipped_apart(self) -> list[nn.Module]:
         return [self]
