@@ -99,8 +99,8 @@ def _reading(owner: str, settings: Settings, explain: Callable[[], None] = lambd
         yield
     except FAILURES as error:
         explain()
-        said = str(error.__cause__ or error).partition("\n")[0].rstrip(".") or type(error).__name__
-        raise DataError(f"{owner}.path: {_name(settings)} cannot be read ({said}).") from None
+        reason = str(error.__cause__ or error).partition("\n")[0].rstrip(".") or type(error).__name__
+        raise DataError(f"{owner}.path: {_name(settings)} cannot be read ({reason}).") from None
 
 
 def _files(builder: DatasetBuilder) -> list[Path]:

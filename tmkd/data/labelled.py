@@ -1,4 +1,4 @@
-"""Labelled rows of any source, and the task that is made of them."""
+"""Labelled rows of any source, and the task that they become."""
 
 from __future__ import annotations
 
@@ -116,8 +116,8 @@ def read_labelled(
         there = columns.question_id in record
         named = there if named is None else named
         if there != named:
-            told = f"has {'one' if named else 'none'}; give it to all rows or to none, or one question counts as two"
-            found = f"found {'a' if there else 'no'} field '{columns.question_id}' but the first row {told}"
+            first = f"has {'one' if named else 'none'}; give it to all rows or to none, or one question counts as two"
+            found = f"found {'a' if there else 'no'} field '{columns.question_id}' but the first row {first}"
             raise BadRow(NO_FIELD, found)
         return {**pair(record, columns), "label": meaning.index(value_of(record, label))}
 
@@ -142,8 +142,8 @@ def without_leaks(splits: Mapping[str, Rows], ranking: bool, bad: BadRows) -> di
             if value in held:
                 other, number = held[value]
                 there = splits[other].source
-                told = f"the same {what} is in the {other} split ({there.name}, {there.unit} {number}); remove one"
-                bad.add(rows.source, int(rows.numbers[at]), BadRow(LEAK, told))
+                message = f"the same {what} is in the {other} split ({there.name}, {there.unit} {number}); remove one"
+                bad.add(rows.source, int(rows.numbers[at]), BadRow(LEAK, message))
                 chosen[at] = False
         kept[split] = rows.keep(chosen)
         if split != "train":
@@ -166,9 +166,9 @@ def _once(rows: Rows, label: str, classes: Sequence[str], bad: BadRows) -> Rows:
         bad.add(rows.source, int(rows.numbers[at]), BadRow(REPEATED, "the same pair came before"))
     for at in np.flatnonzero(contradictory).tolist():
         other = first[at] if disagree[at] else opposite[group[at]]
-        told = (
+        message = (
             f"field '{label}' is '{classes[labels[at]]}' but the same pair is '{classes[labels[other]]}' in "
             f"{rows.source.unit} {rows.numbers[other]}; remove one of the two"
         )
-        bad.add(rows.source, int(rows.numbers[at]), BadRow(CONTRADICTION, told))
+        bad.add(rows.source, int(rows.numbers[at]), BadRow(CONTRADICTION, message))
     return rows.keep(~(contradictory | repeated))

@@ -42,7 +42,7 @@ def merged(**default: Any) -> Any:
 
 
 def spelled_out(**default: Any) -> Any:
-    """Declare a field of results that stand in the identity with all that they are made of, not with their keys."""
+    """Declare a field of results whose whole specs stand in the identity, not their keys."""
     return field(metadata={HOW: "spelled out"}, **default)
 
 
@@ -95,7 +95,7 @@ def _among(node: Any) -> Iterator[Result]:
             continue
         spelled = how == "spelled out" or (how == "merged" and isinstance(value, Result))
         for result in results_in(value):
-            if spelled:  # it stands there with what it is made of, and is not made itself
+            if spelled:  # its spec stands in the identity; it is not made itself
                 yield from result.needs()
             else:
                 yield result

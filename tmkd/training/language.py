@@ -24,7 +24,7 @@ from tmkd.training.runtime import Runtime
 class LanguageLearner(nn.Module):
     """A masked language model with the terms of its loss, and perhaps the one that it learns from.
 
-    The terms find what the teacher says of the batch in ``teacher_logits`` and ``teacher_hidden``.
+    The terms find what the teacher predicts of the batch in ``teacher_logits`` and ``teacher_hidden``.
     """
 
     accepts_loss_kwargs = False  # as in Learner
