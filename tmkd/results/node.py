@@ -171,7 +171,7 @@ class Result(ABC):
         processes = self.together(context)
         missing = self.find(context) is None
         # One answer, or some would wait for others: who needs what all make asks all, even if it is made by one.
-        asked = context.processes if any(not other.alone for other in self.needs()) else processes
+        asked = next((who for each in (self, *self.needs()) if (who := each.together(context))), None)
         if asked.broadcast_object(missing) if asked else missing:
             for other in (*self.needs(), *self.reads(context)):
                 other.build(context)
