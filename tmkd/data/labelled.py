@@ -23,7 +23,7 @@ from tmkd.errors import DataError
 
 
 @dataclass(frozen=True)
-class Rows:
+class LabelledRows:
     """Labelled rows, and where in their source each of them stands.
 
     Attributes:
@@ -36,7 +36,7 @@ class Rows:
     data: Dataset
     numbers: np.ndarray
 
-    def keep(self, chosen: np.ndarray) -> Rows:
+    def keep(self, chosen: np.ndarray) -> LabelledRows:
         """Return the chosen [rows] of the rows."""
         if chosen.all():
             return self
@@ -56,7 +56,7 @@ def make_task(
     validation_share: float,
     seed: int,
     cache: Path | None = None,
-    finish: Callable[[str, Rows], Dataset] = lambda _, rows: rows.data,
+    finish: Callable[[str, LabelledRows], Dataset] = lambda _, rows: rows.data,
 ) -> Task:
     """Return the task of up to three sources.
 
@@ -69,7 +69,7 @@ def make_task(
         finish: turns the rows of a split into their final form.
     """
     bad = BadRows(skip)
-    read: dict[str, Rows] = {}
+    read: dict[str, LabelledRows] = {}
     for split in SPLITS:
         if split in sources:
             file = cache and cache / f"{split}.arrow"
@@ -105,7 +105,7 @@ def read_labelled(
     labels: Mapping[str, str],
     bad: BadRows,
     file: Path | None = None,
-) -> Rows:
+) -> LabelledRows:
     """Return the labelled rows of a source; a pair that comes twice counts once, with two labels not at all."""
     numbers = array("q")
     meaning = Labels(label, classes, labels)
@@ -127,14 +127,14 @@ def read_labelled(
             yield [row for _, row in batch]
 
     data = to_arrow(batches(), SCHEMA.append(pa.field("label", pa.int64())), file)
-    return _once(Rows(source, data, np.asarray(numbers)), label, classes, bad)
+    return _once(LabelledRows(source, data, np.asarray(numbers)), label, classes, bad)
 
 
-def without_leaks(splits: Mapping[str, Rows], ranking: bool, bad: BadRows) -> dict[str, Rows]:
+def without_leaks(splits: Mapping[str, LabelledRows], ranking: bool, bad: BadRows) -> dict[str, LabelledRows]:
     """Take out of train, then of validation, what is in a later split: a question where ranked, else a pair."""
     what, column = ("question", "question") if ranking else ("pair", "id")
     held: dict[str, tuple[str, int]] = {}
-    kept: dict[str, Rows] = {}
+    kept: dict[str, LabelledRows] = {}
     for split in [split for split in reversed(SPLITS) if split in splits]:
         rows = splits[split]
         chosen = np.ones(len(rows.data), dtype=bool)
@@ -152,7 +152,7 @@ def without_leaks(splits: Mapping[str, Rows], ranking: bool, bad: BadRows) -> di
     return {split: kept[split] for split in splits}
 
 
-def _once(rows: Rows, label: str, classes: Sequence[str], bad: BadRows) -> Rows:
+def _once(rows: LabelledRows, label: str, classes: Sequence[str], bad: BadRows) -> LabelledRows:
     """Keep the first of equal pairs; none, where their labels contradict each other."""
     labels = np.asarray(rows.data["label"])
     _, first, group = np.unique(id_numbers(rows.data), return_index=True, return_inverse=True)
