@@ -16,7 +16,7 @@ help: ## list the targets
 
 setup: $(INSTALLED) ## make the virtual environment, once
 
-$(INSTALLED): pyproject.toml constraints.txt
+$(INSTALLED): pyproject.toml constraints.txt tmkd/__init__.py # the last has the version, which manifests record
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "tmkd: Python 3.11 or newer is needed, $(PYTHON) is older; name another: make PYTHON=python3.12 ..."; exit 2; }
 	@echo "Installing into $(VENV) (a few minutes, once) ..."

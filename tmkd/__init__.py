@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tmkd.api import run as run
     from tmkd.reranker import Reranker as Reranker
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 _LAZY = {"compose": "tmkd.api", "run": "tmkd.api", "Reranker": "tmkd.reranker"}
 __all__ = ["Reranker", "__version__", "compose", "run"]
 

@@ -16,7 +16,7 @@ def compose(overrides: Sequence[str] = ()) -> Config:
     """Return the checked settings of a run.
 
     Args:
-        overrides: as behind a command: ``["method=tmkd", "student.seeds=[1,2,3]"]``.
+        overrides: as behind a command, without the shell's quotes: ``["method=tmkd", "data.train=/my data/a.tsv"]``.
 
     Raises:
         ConfigError: a setting that is not there, or makes no sense.
@@ -26,15 +26,20 @@ def compose(overrides: Sequence[str] = ()) -> Config:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    from tmkd.cli.launch import explain
+    from tmkd.cli.arguments import as_typed
+    from tmkd.cli.launch import explain, unset_section
     from tmkd.config import check, resolve
     from tmkd.shipped import CONF
 
     try:
         with initialize_config_dir(str(CONF), version_base="1.3"):
-            return check(resolve(composed("config", list(overrides))))
+            return check(resolve(composed("config", as_typed(overrides))))
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(explain(error)) from None
+    except (AssertionError, AttributeError):
+        if (sentence := unset_section(overrides)) is None:
+            raise
+        raise ConfigError(sentence) from None
 
 
 def run(stage: str, config: Config) -> Any:

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 Made = TypeVar("Made")
 DAYS = datetime.timedelta(days=30)  # another run may be making what they wait for
-STARTED = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")  # what their launcher tells them
+STARTED = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")  # what the launcher sets
 
 
 @dataclass(frozen=True)
@@ -34,20 +34,20 @@ class Processes:
         return self.rank == 0
 
     def broadcast_object(self, what: Any = None) -> Any:
-        """Return what the first process says; the others' argument is not looked at."""
+        """Return the first process's object; the others' argument is not looked at."""
         import torch.distributed as dist
 
-        said = [what]
-        dist.broadcast_object_list(said, src=0)
-        return said[0]
+        objects = [what]
+        dist.broadcast_object_list(objects, src=0)
+        return objects[0]
 
     def gather(self, what: Any = None) -> list[Any]:
-        """Return what each process says, in order, when all of them have."""
+        """Return each process's object, in order, when all of them have called it."""
         import torch.distributed as dist
 
-        said: list[Any] = [None] * self.count
-        dist.all_gather_object(said, what)
-        return said
+        objects: list[Any] = [None] * self.count
+        dist.all_gather_object(objects, what)
+        return objects
 
     def build(
         self, build: Callable[[Callable[[Path], dict[str, Any]]], Made], make: Callable[[Path], dict[str, Any]]
@@ -78,8 +78,8 @@ def init(apart: bool = False) -> Processes | None:
     """Join the processes that were started together; None where there is this one alone.
 
     Args:
-        apart: each process trains something of its own. Nothing in the environment tells the Trainer of the others
-            then, which it would take for data parallelism; so this must come before anything is trained.
+        apart: each process trains something of its own. The others are removed from the environment, or
+            the Trainer would assume data parallelism; so this must come before anything is trained.
     """
     count = int(os.environ.get("WORLD_SIZE", 1))
     if count == 1:

@@ -200,12 +200,20 @@ def test_each_copy_labels_the_training_pairs_that_it_has_not_seen(home: Path) ->
 @pytest.mark.parametrize(
     ("roster", "overrides", "message"),
     [
-        ("{kind: scores, path: a.jsonl, learning_rate: 1e-3}", (), r"roster\[0\].learning_rate: expected kind fine_tuned"),
+        (
+            "{kind: scores, path: a.jsonl, learning_rate: 1e-3}",
+            (),
+            r"roster\[0\].learning_rate: expected kind fine_tuned",
+        ),
         ("{path: a.jsonl}", (), r"roster\[0\].path: expected kind scores"),
         ("{kind: scores}", (), r"roster\[0\].path: expected a file of scores where kind is scores, got None"),
         ("{kind: ready}", (), r"roster\[0\].name: expected a hub name or a folder"),
         ("{kind: served}", (), r"roster\[0\].url: expected where it answers"),
-        ("{kind: served, url: 'http://127.0.0.1:1', budget_money: 1.0}", (), "budget_money: expected a price beside it"),
+        (
+            "{kind: served, url: 'http://127.0.0.1:1', budget_money: 1.0}",
+            (),
+            "budget_money: expected a price beside it",
+        ),
         ("{kind: causal, name: x, answers: [yes]}", (), "answers: expected two different words"),
         ("{kind: oracle}", (), r"roster\[0\].kind: expected one of fine_tuned, ready"),
         ("{kind: ready, name: x}", ("student.init=teacher",), "student.init: expected encoder, where a teacher's kind"),
@@ -223,7 +231,7 @@ def test_roster_that_makes_no_sense_is_one_sentence(
 
 def test_terms_need_teachers_that_are_trained_here(home: Path) -> None:
     config = composed(home, "method=mkd", "+terms=rkd")
-    with pytest.raises(ConfigError, match="expected teachers of kind fine_tuned for its terms.* teacher 2 is of kind"):
+    with pytest.raises(ConfigError, match=r"expected teachers of kind fine_tuned for its terms.* teacher 2 is of kind"):
         check_arms(Experiment(config))
 
 

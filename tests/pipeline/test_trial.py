@@ -60,7 +60,7 @@ def made(folder, kind):
 
 
 @pytest.mark.parametrize(
-    ("kind", "more", "said"),
+    ("kind", "more", "message"),
     [
         ("pickled", (), "expected weights in safetensors"),
         ("wrapped", (), "weights are missing"),
@@ -69,10 +69,10 @@ def made(folder, kind):
         ("long", ("student.max_length=600",), r"max_length: expected at most 512"),
     ],
 )
-def test_students_own_encoder_is_tried_before_a_teacher_is_trained(tmp_path, kind, more, said):
+def test_students_own_encoder_is_tried_before_a_teacher_is_trained(tmp_path, kind, more, message):
     # the teachers may take hours
     config = compose_at(tmp_path, *SMALL, *own(made(tmp_path / "student", kind), *more))
-    with pytest.raises(ModelError, match=rf"^student\.encoder: .*{said}"):
+    with pytest.raises(ModelError, match=rf"^student\.encoder: .*{message}"):
         stage2.run(config)
     assert trained(tmp_path) == []
 
@@ -92,9 +92,17 @@ def test_run_whose_teachers_are_there_tries_its_students_before_the_first_of_the
     before = trained(tmp_path)
     wrong = made(tmp_path / "wrong", "wrapped")
     changed = f"+method.arms.kd.set={{student: {{encoder: {{source: hub, name: {wrong}}}}}}}"
-    with pytest.raises(ModelError, match=r"^student\.encoder: .*weights are missing"):
+    with pytest.raises(ModelError, match=r"^method\.arms\.kd\.set, student\.encoder: .*weights are missing"):
         stage2.run(compose_at(tmp_path, *SMALL, changed))
     assert trained(tmp_path) == before
+
+
+def test_arm_is_not_named_for_an_encoder_that_its_own_settings_leave_alone(tmp_path):
+    wrong = made(tmp_path / "wrong", "wrapped")
+    changed = "+method.arms.kd.set={stage2: {epochs: 1}}"
+    with pytest.raises(ModelError, match=r"^student\.encoder: .*weights are missing"):
+        stage2.run(compose_at(tmp_path, *SMALL[:-3], "method=kd", *SMALL[-2:], *own(wrong), changed))
+    assert trained(tmp_path) == []
 
 
 def test_run_that_makes_nothing_tries_no_encoder(tmp_path, monkeypatch):
@@ -115,7 +123,7 @@ def test_encoders_that_are_alike_are_tried_once(tmp_path, monkeypatch):
     assert sorted(tried) == [2, 3]  # the student's, and one for both teachers
 
 
-def test_learning_rate_that_is_too_high_is_told(tmp_path):
+def test_learning_rate_that_is_too_high_is_named(tmp_path):
     config = compose_at(
         tmp_path, *SMALL, "teachers.roster.0.learning_rate=2e5", "teachers.roster.0.epochs=20",
     )  # fmt: skip

@@ -97,11 +97,24 @@ def test_settings_composed_in_python_are_those_of_the_command_line():
 
 
 @pytest.mark.parametrize(
-    ("overrides", "said"), [(["method=nothing"], "nothing"), (["student.layers=-1"], "student.layers")]
+    ("overrides", "message"),
+    [
+        (["method=nothing"], "nothing"),
+        (["student.layers=-1"], "student.layers"),
+        (["runtime.ray.workers=2"], "expected runtime=ray as well"),
+    ],
 )
-def test_mistake_in_python_is_an_error_with_the_same_sentence(overrides, said):
-    with pytest.raises(ConfigError, match=said):
+def test_mistake_in_python_is_an_error_with_the_same_sentence(overrides, message):
+    with pytest.raises(ConfigError, match=message):
         tmkd.compose(overrides)
+
+
+@pytest.mark.parametrize(
+    "text", ["/my data/train (1).tsv", "/pairs [v1]/{a}.tsv", "/runs/lr=0.1/a.tsv", "it's", "1.10", "1e3", "true"]
+)
+def test_text_in_python_is_taken_as_it_is_like_behind_a_command(text):
+    config = tmkd.compose([f"data.train={text}", f"name={text.replace('/', '-')}"])
+    assert (config.data.train, config.name) == (text, text.replace("/", "-"))
 
 
 def test_unknown_stage_is_named():

@@ -183,7 +183,7 @@ def test_batch_in_which_nothing_is_masked_costs_nothing():
 def test_triple_loss_is_its_parts_weighed_and_those_of_weight_0_are_left_out(text):
     learner = LanguageLearner(new_model(), distilbert_terms(**WEIGHTS), new_model(2, layers=3))
     found = learner(**batch_of(text, range(8)))
-    parts = {name: value.item() for name, value in found["parts"].items()}
+    parts = {name: value.item() for name, value in found["terms"].items()}
     assert list(parts) == ["kl", "mlm", "cosine"]
     assert all(value > 0 for value in parts.values())
     assert found["loss"].item() == pytest.approx(5 * parts["kl"] + 2 * parts["mlm"] + parts["cosine"], rel=1e-5)
@@ -192,7 +192,7 @@ def test_triple_loss_is_its_parts_weighed_and_those_of_weight_0_are_left_out(tex
 
 def test_student_that_is_its_teacher_has_only_the_tokens_to_learn(text):
     learner = LanguageLearner(new_model(), distilbert_terms(**WEIGHTS), new_model())
-    parts = learner(**batch_of(text, range(8)))["parts"]
+    parts = learner(**batch_of(text, range(8)))["terms"]
     assert parts["kl"].item() == pytest.approx(0, abs=1e-6)
     assert parts["cosine"].item() == pytest.approx(0, abs=1e-6)
     assert parts["mlm"].item() > 1
@@ -201,7 +201,7 @@ def test_student_that_is_its_teacher_has_only_the_tokens_to_learn(text):
 @pytest.mark.parametrize("extra", [8, 24])
 def test_padding_changes_no_part_of_the_loss(text, extra):
     learner = LanguageLearner(new_model(), distilbert_terms(**WEIGHTS), new_model(2)).eval()
-    narrow, wide = (learner(**batch_of(text, [0, 5, 9, 20], more))["parts"] for more in (0, extra))
+    narrow, wide = (learner(**batch_of(text, [0, 5, 9, 20], more))["terms"] for more in (0, extra))
     for name in narrow:
         assert wide[name].item() == pytest.approx(narrow[name].item(), rel=1e-4)
 
@@ -362,9 +362,9 @@ def test_student_comes_nearer_to_its_teacher_which_stays_as_it_is(tokens, encode
     teacher, student = new_model(2, layers=3, dropout=0.1), new_model()
     teacher.head.bias.data = torch.randn(len(teacher.head.bias))  # something to learn
     before, batch = weights(teacher).clone(), batch_of(text, range(16))
-    parts = [LanguageLearner(student, distilbert_terms(**WEIGHTS), teacher)(**batch)["parts"]]
+    parts = [LanguageLearner(student, distilbert_terms(**WEIGHTS), teacher)(**batch)["terms"]]
     run(student, tokens, encoder, tmp_path, runtime, teacher, epochs=6, learning_rate=1e-2)
-    parts.append(LanguageLearner(student, distilbert_terms(**WEIGHTS), teacher)(**batch)["parts"])
+    parts.append(LanguageLearner(student, distilbert_terms(**WEIGHTS), teacher)(**batch)["terms"])
     assert parts[1]["kl"] < 0.7 * parts[0]["kl"]
     assert parts[1]["cosine"] < parts[0]["cosine"]
     assert torch.equal(weights(teacher), before)

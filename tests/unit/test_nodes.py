@@ -234,6 +234,24 @@ def test_all_processes_build_what_is_needed_or_none_does(context, missing):
     assert (ONE.find(context) is not None) == missing
 
 
+@pytest.mark.parametrize("missing", [True, False])
+def test_processes_that_make_only_a_needed_result_together_are_asked_too(context, monkeypatch, missing):
+    """Each trains a peer, and the rest of the run is every process's own: one that sees the peers published would skip
+    what the others wait for."""
+    processes = SimpleNamespace(
+        is_main_process=True,
+        broadcast_object=lambda found=None: missing,
+        gather=lambda found=None: [found],
+        build=lambda build, make: build(make),
+    )
+    monkeypatch.setattr(Leaf, "together", lambda self, context: processes)
+    monkeypatch.setattr(Whole, "alone", True)
+    whole = Whole((ONE,))
+    context.store.build("whole", whole.spec, lambda work: {}, "there already")
+    whole.build(context)
+    assert (ONE.find(context) is not None) == missing
+
+
 def test_result_that_one_process_makes_alone_asks_no_other(context, monkeypatch):
     """The others wait for its lock, or ask for nothing: whoever waited for all of them would wait for ever."""
     monkeypatch.setattr(Leaf, "alone", True)

@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Sequence
 from io import TextIOWrapper
-from pathlib import Path
 
 import hydra
 from hydra.errors import HydraException, OverrideParseException
@@ -82,13 +81,13 @@ def launch(stage: str, by: str = "make") -> None:
             raise
         _stop(str(error))
     except RuntimeError as error:
-        if (told := missing_plugin(error)) is None:
+        if (message := missing_plugin(error)) is None:
             raise
-        _stop(told)
+        _stop(message)
     except (AssertionError, AttributeError):
-        if begun or (told := unset_section(arguments)) is None:
+        if begun or (message := unset_section(arguments)) is None:
             raise
-        _stop(told)
+        _stop(message)
     except OSError as error:
         if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.ENOTDIR, errno.ENAMETOOLONG):
             raise
@@ -132,13 +131,13 @@ def explain(error: Exception) -> str:
     """Turn what Hydra or OmegaConf says of a setting into one sentence."""
     if isinstance(error, OverrideParseException):
         return _explain_value(error.override)
-    said: list[str] = []
+    lines: list[str] = []
     current: BaseException | None = error
     while isinstance(current, HydraException | OmegaConfBaseException):
-        said += [line.strip().rstrip(".:;") for line in str(current).splitlines()]
+        lines += [line.strip().rstrip(".:;") for line in str(current).splitlines()]
         current = current.__cause__
     noise = ("full_key", "reference_type", "object_type", "provider=", "Config search path", "See https", "To append")
-    told = "; ".join(line for line in dict.fromkeys(said) if line and not line.startswith(noise))
-    if "is not in struct" in told:
-        told += '; a "+" in front of the setting adds one that is not there'
-    return f"{told}. `tmkd settings` prints all settings and options."
+    message = "; ".join(line for line in dict.fromkeys(lines) if line and not line.startswith(noise))
+    if "is not in struct" in message:
+        message += '; a "+" in front of the setting adds one that is not there'
+    return f"{message}. `tmkd settings` prints all settings and options."

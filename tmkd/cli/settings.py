@@ -81,17 +81,18 @@ def page() -> str:
 
 
 def comments(section: type) -> dict[str, str]:
-    """Return what the source says of each field of a section: the comment on its lines, else the lines before it."""
+    """Return the documentation of each field of a section: the comment on its lines, else the lines before it."""
     source = inspect.getsource(section)
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
     at = {token.start[0]: token.string.lstrip("# ") for token in tokens if token.type == tokenize.COMMENT}
-    said: dict[str, str] = {}
+    notes: dict[str, str] = {}
     start = 1
     for node in ast.parse(source).body[0].body:  # type: ignore[attr-defined]
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            said[node.target.id] = " ".join(at[line] for line in range(start, (node.end_lineno or 0) + 1) if line in at)
+            lines = range(start, (node.end_lineno or 0) + 1)
+            notes[node.target.id] = " ".join(at[line] for line in lines if line in at)
         start = (node.end_lineno or 0) + 1
-    return said
+    return notes
 
 
 def _options(section: str, options: dict[str, str]) -> str:

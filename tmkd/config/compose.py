@@ -62,8 +62,8 @@ def vary(config: Config, changes: dict[str, Any]) -> Config:
     try:
         varied: Any = OmegaConf.to_object(OmegaConf.merge(sections, changes))
     except OmegaConfBaseException as error:
-        told = str(error).splitlines()[0]
-        raise ConfigError(f"method.arms, set: expected settings of docs/settings.md, got {changes} ({told}).") from None
+        why = str(error).splitlines()[0]
+        raise ConfigError(f"method.arms, set: expected settings of docs/settings.md, got {changes} ({why}).") from None
     for section in varied.values():
         _at_home(section)
     return dataclasses.replace(config, **varied)

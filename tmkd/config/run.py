@@ -118,7 +118,7 @@ def check_paths(paths: PathsConfig) -> None:
 
 
 def check_comparison(comparison: ComparisonConfig, table: TableConfig) -> None:
-    """The numbers of teachers that are compared; ``check_teachers`` says whether there are so many."""
+    """The numbers of teachers that are compared; whether the roster has that many is for ``check_teachers``."""
     counts = comparison.teacher_counts
     validators.that(len(set(counts)) == len(counts), "comparison.teacher_counts", "different numbers", counts)
     few = not table.rows or len(counts) < 2

@@ -1,4 +1,4 @@
-"""Rows that cannot be used: told all at once, or left out and counted, never lost in silence."""
+"""Rows that cannot be used: reported all at once, or left out and counted, never lost in silence."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class Source(Protocol):
 class BadRow(Exception):
     """What is wrong with one row: its kind, and a sentence without its place and its full stop."""
 
-    def __init__(self, kind: str, told: str) -> None:
-        super().__init__(told)
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
         self.kind = kind
 
 
@@ -46,9 +46,9 @@ class _Found:
     count: int = 0
     first: list[tuple[int, str]] = field(default_factory=list)  # number of the row, what is wrong
 
-    def told(self) -> str:
-        places = ", ".join(str(number) for number, _ in self.first)
-        return f"{self.unit} {places}{', …' if self.count > len(self.first) else ''}: {self.first[0][1]}"
+    def places(self) -> str:
+        numbers = ", ".join(str(number) for number, _ in self.first)
+        return f"{self.unit} {numbers}{', …' if self.count > len(self.first) else ''}: {self.first[0][1]}"
 
 
 class BadRows:
@@ -90,7 +90,7 @@ class BadRows:
                 elif kind == EMPTY:
                     log.warning("%s: there are no rows in it; if there should be, copy it again", file)
                 elif self._skip:
-                    log.warning("%s: %d rows left out (%s): %s", file, found.count, kind, found.told())
+                    log.warning("%s: %d rows left out (%s): %s", file, found.count, kind, found.places())
         if not self._skip:
             self._raise()
         return self.counts
@@ -104,11 +104,13 @@ class BadRows:
         if not bad:
             return
         file, kinds = next(iter(bad.items()))
-        unit, (number, told) = min(((found.unit, found.first[0]) for found in kinds.values()), key=lambda pair: pair[1])
+        unit, (number, fault) = min(
+            ((found.unit, found.first[0]) for found in kinds.values()), key=lambda pair: pair[1]
+        )
         in_all = "; ".join(
             f"{name}: " + ", ".join(f"{found.count} {kind}" for kind, found in kinds.items())
             for name, kinds in bad.items()
         )
         raise DataError(
-            f"{file}, {unit} {number}: {told} (bad rows in all: {in_all}; data.on_bad_row=skip leaves them out)."
+            f"{file}, {unit} {number}: {fault} (bad rows in all: {in_all}; data.on_bad_row=skip leaves them out)."
         )

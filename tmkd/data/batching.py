@@ -81,7 +81,7 @@ class StateSource(Protocol):
     """Where teachers' inner states come from."""
 
     def plan(self, order: Sequence[int]) -> None:
-        """Be told the order of the coming epoch."""
+        """Prepare for an epoch that asks for the pairs in this order."""
 
     def get(self, index: int) -> list[PairStates]:
         """Return the states of one pair, one dictionary a teacher, without padding."""
@@ -191,7 +191,7 @@ class LengthBuckets(Sampler[int]):
         self.batch_size = batch_size
         self.seed = seed
         self.epoch = 0
-        self.on_order: Callable[[np.ndarray], None] | None = None  # told the order of each epoch before it begins
+        self.on_order: Callable[[np.ndarray], None] | None = None  # gets the order of each epoch before it begins
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch

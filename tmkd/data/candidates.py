@@ -45,10 +45,10 @@ def top_candidates(questions: Sequence[str], passages: Sequence[str], k: int) ->
 
 
 def _nothing_found(without: int, questions: int) -> None:
-    told = f"{without} of {questions} questions share no word with any passage"
+    found = f"{without} of {questions} questions share no word with any passage"
     if without == questions:
-        raise DataError(f"BM25: {told}; texts without spaces between words cannot be searched: give pairs instead.")
-    log.warning("BM25: %s; their candidates are the first passages", told)
+        raise DataError(f"BM25: {found}; texts without spaces between words cannot be searched: give pairs instead.")
+    log.warning("BM25: %s; their candidates are the first passages", found)
 
 
 def _best(scores: np.ndarray, k: int) -> np.ndarray:

@@ -52,8 +52,8 @@ def count_full(tokens: Dataset, max_length: int) -> int:
 
 
 def _whole(texts: list[str], tokenizer: PreTrainedTokenizerBase) -> list[list[int]]:
-    told: dict[str, bool] = {"return_attention_mask": False, "return_token_type_ids": False, "verbose": False}
-    return tokenizer(texts, add_special_tokens=False, truncation=False, **told)["input_ids"]
+    options: dict[str, bool] = {"return_attention_mask": False, "return_token_type_ids": False, "verbose": False}
+    return tokenizer(texts, add_special_tokens=False, truncation=False, **options)["input_ids"]
 
 
 def _holds(ids: Sequence[int], part: Sequence[int]) -> bool:

@@ -1,4 +1,4 @@
-"""A batch divided among processes, so that what they learn from it together is what one process would."""
+"""Each batch is divided among processes, and together they learn from it what one process would."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Shares(Sampler[list[int]]):
 
     @property
     def batch_sampler(self) -> Shares:
-        """Where the Trainer looks for whom to tell the epoch: inside of what accelerate would have wrapped."""
+        """Itself: the Trainer looks for ``set_epoch`` here, in what accelerate would have wrapped."""
         return self
 
     def set_epoch(self, epoch: int) -> None:

@@ -49,11 +49,11 @@ def value_of(record: Record, column: str) -> Any:
         return value.decode()
     except UnicodeDecodeError as error:
         byte = value[error.start]
-        told = f"field '{column}' must be UTF-8 but has the byte 0x{byte:02x}; write the file from text"
-        raise BadRow(UTF8, told) from None
+        message = f"field '{column}' must be UTF-8 but has the byte 0x{byte:02x}; write the file from text"
+        raise BadRow(UTF8, message) from None
 
 
 def shown(value: Any) -> str:
     """Return a value as messages have it: invisible characters by their numbers, and not all of a long text."""
-    told = ascii(value) if isinstance(value, str) and not visible(value) else repr(value)
-    return told if len(told) <= 80 else f"{told[:80]}…"
+    text = ascii(value) if isinstance(value, str) and not visible(value) else repr(value)
+    return text if len(text) <= 80 else f"{text[:80]}…"

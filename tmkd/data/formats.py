@@ -116,8 +116,8 @@ def _json_object(line: str) -> Record | BadRow:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
         column = f", column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
-        told = str(error).partition(": line ")[0]
-        return BadRow(JSON, f"expected one JSON object but found broken JSON ({told}{column}); write one object a line")
+        why = str(error).partition(": line ")[0]
+        return BadRow(JSON, f"expected one JSON object but found broken JSON ({why}{column}); write one object a line")
     if not isinstance(record, dict):
         return BadRow(JSON, f"expected a JSON object but found {line.strip()[:40]!r}; write one object a line")
     return record
@@ -145,8 +145,8 @@ def _parquet(stream: Stream, path: Path, need: Sequence[str], maybe: Sequence[st
                 number += 1
                 yield number, record if isinstance(record, BadRow) else _with_names(record, names)
     except pa.ArrowException as error:
-        told = str(error).splitlines()[0]
-        raise DataError(f"{path}: expected a Parquet file but it is broken ({told}); write it again.") from None
+        why = str(error).splitlines()[0]
+        raise DataError(f"{path}: expected a Parquet file but it is broken ({why}); write it again.") from None
 
 
 def _label_names(schema: Any) -> dict[str, list[str]]:

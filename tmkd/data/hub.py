@@ -20,7 +20,7 @@ from tqdm.auto import tqdm
 from tmkd.data.bad_rows import UNLABELLED, BadRow
 from tmkd.data.files import PROGRESS_AFTER, columns_of, dialect_of, file_hash, setting, split_settings, task_options
 from tmkd.data.formats import ending_of, raise_bad_row
-from tmkd.data.labelled import Rows, make_task
+from tmkd.data.labelled import LabelledRows, make_task
 from tmkd.data.labels import Labels
 from tmkd.data.records import Located, Source, missing
 from tmkd.data.rows import read_corpus
@@ -47,7 +47,7 @@ def _task(data: Settings, corpus: Settings, cache: Path | None) -> Task:
         for split, found in parts.items()
     }
 
-    def finish(split: str, rows: Rows) -> Dataset:
+    def finish(split: str, rows: LabelledRows) -> Dataset:
         if len(parts[split]) == 1:
             return rows.data
         ends = np.cumsum([len(part) for part in parts[split].values()])
@@ -99,8 +99,8 @@ def _reading(owner: str, settings: Settings, explain: Callable[[], None] = lambd
         yield
     except FAILURES as error:
         explain()
-        said = str(error.__cause__ or error).partition("\n")[0].rstrip(".") or type(error).__name__
-        raise DataError(f"{owner}.path: {_name(settings)} cannot be read ({said}).") from None
+        reason = str(error.__cause__ or error).partition("\n")[0].rstrip(".") or type(error).__name__
+        raise DataError(f"{owner}.path: {_name(settings)} cannot be read ({reason}).") from None
 
 
 def _files(builder: DatasetBuilder) -> list[Path]:

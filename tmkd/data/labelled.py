@@ -1,4 +1,4 @@
-"""Labelled rows of any source, and the task that is made of them."""
+"""Labelled rows of any source, and the task that they become."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tmkd.errors import DataError
 
 
 @dataclass(frozen=True)
-class Rows:
+class LabelledRows:
     """Labelled rows, and where in their source each of them stands.
 
     Attributes:
@@ -36,7 +36,7 @@ class Rows:
     data: Dataset
     numbers: np.ndarray
 
-    def keep(self, chosen: np.ndarray) -> Rows:
+    def keep(self, chosen: np.ndarray) -> LabelledRows:
         """Return the chosen [rows] of the rows."""
         if chosen.all():
             return self
@@ -56,7 +56,7 @@ def make_task(
     validation_share: float,
     seed: int,
     cache: Path | None = None,
-    finish: Callable[[str, Rows], Dataset] = lambda _, rows: rows.data,
+    finish: Callable[[str, LabelledRows], Dataset] = lambda _, rows: rows.data,
 ) -> Task:
     """Return the task of up to three sources.
 
@@ -69,7 +69,7 @@ def make_task(
         finish: turns the rows of a split into their final form.
     """
     bad = BadRows(skip)
-    read: dict[str, Rows] = {}
+    read: dict[str, LabelledRows] = {}
     for split in SPLITS:
         if split in sources:
             file = cache and cache / f"{split}.arrow"
@@ -105,7 +105,7 @@ def read_labelled(
     labels: Mapping[str, str],
     bad: BadRows,
     file: Path | None = None,
-) -> Rows:
+) -> LabelledRows:
     """Return the labelled rows of a source; a pair that comes twice counts once, with two labels not at all."""
     numbers = array("q")
     meaning = Labels(label, classes, labels)
@@ -116,8 +116,8 @@ def read_labelled(
         there = columns.question_id in record
         named = there if named is None else named
         if there != named:
-            told = f"has {'one' if named else 'none'}; give it to all rows or to none, or one question counts as two"
-            found = f"found {'a' if there else 'no'} field '{columns.question_id}' but the first row {told}"
+            first = f"has {'one' if named else 'none'}; give it to all rows or to none, or one question counts as two"
+            found = f"found {'a' if there else 'no'} field '{columns.question_id}' but the first row {first}"
             raise BadRow(NO_FIELD, found)
         return {**pair(record, columns), "label": meaning.index(value_of(record, label))}
 
@@ -127,14 +127,14 @@ def read_labelled(
             yield [row for _, row in batch]
 
     data = to_arrow(batches(), SCHEMA.append(pa.field("label", pa.int64())), file)
-    return _once(Rows(source, data, np.asarray(numbers)), label, classes, bad)
+    return _once(LabelledRows(source, data, np.asarray(numbers)), label, classes, bad)
 
 
-def without_leaks(splits: Mapping[str, Rows], ranking: bool, bad: BadRows) -> dict[str, Rows]:
+def without_leaks(splits: Mapping[str, LabelledRows], ranking: bool, bad: BadRows) -> dict[str, LabelledRows]:
     """Take out of train, then of validation, what is in a later split: a question where ranked, else a pair."""
     what, column = ("question", "question") if ranking else ("pair", "id")
     held: dict[str, tuple[str, int]] = {}
-    kept: dict[str, Rows] = {}
+    kept: dict[str, LabelledRows] = {}
     for split in [split for split in reversed(SPLITS) if split in splits]:
         rows = splits[split]
         chosen = np.ones(len(rows.data), dtype=bool)
@@ -142,8 +142,8 @@ def without_leaks(splits: Mapping[str, Rows], ranking: bool, bad: BadRows) -> di
             if value in held:
                 other, number = held[value]
                 there = splits[other].source
-                told = f"the same {what} is in the {other} split ({there.name}, {there.unit} {number}); remove one"
-                bad.add(rows.source, int(rows.numbers[at]), BadRow(LEAK, told))
+                message = f"the same {what} is in the {other} split ({there.name}, {there.unit} {number}); remove one"
+                bad.add(rows.source, int(rows.numbers[at]), BadRow(LEAK, message))
                 chosen[at] = False
         kept[split] = rows.keep(chosen)
         if split != "train":
@@ -152,7 +152,7 @@ def without_leaks(splits: Mapping[str, Rows], ranking: bool, bad: BadRows) -> di
     return {split: kept[split] for split in splits}
 
 
-def _once(rows: Rows, label: str, classes: Sequence[str], bad: BadRows) -> Rows:
+def _once(rows: LabelledRows, label: str, classes: Sequence[str], bad: BadRows) -> LabelledRows:
     """Keep the first of equal pairs; none, where their labels contradict each other."""
     labels = np.asarray(rows.data["label"])
     _, first, group = np.unique(id_numbers(rows.data), return_index=True, return_inverse=True)
@@ -166,9 +166,9 @@ def _once(rows: Rows, label: str, classes: Sequence[str], bad: BadRows) -> Rows:
         bad.add(rows.source, int(rows.numbers[at]), BadRow(REPEATED, "the same pair came before"))
     for at in np.flatnonzero(contradictory).tolist():
         other = first[at] if disagree[at] else opposite[group[at]]
-        told = (
+        message = (
             f"field '{label}' is '{classes[labels[at]]}' but the same pair is '{classes[labels[other]]}' in "
             f"{rows.source.unit} {rows.numbers[other]}; remove one of the two"
         )
-        bad.add(rows.source, int(rows.numbers[at]), BadRow(CONTRADICTION, told))
+        bad.add(rows.source, int(rows.numbers[at]), BadRow(CONTRADICTION, message))
     return rows.keep(~(contradictory | repeated))

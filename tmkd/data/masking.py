@@ -22,10 +22,10 @@ from tmkd.losses.language import UNMASKED
 def mask_tokens(
     tokens: np.ndarray, random: np.random.Generator, *, share: float, special: np.ndarray, mask: int, vocabulary: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return what a model reads and what it is to tell, both ``[tokens]``: the token, or ``UNMASKED``.
+    """Return what a model reads and what it is to predict, both ``[tokens]``: the token, or ``UNMASKED``.
 
-    Of the ordinary tokens ``share`` are to be told, one at least; of these 80 % become ``mask``, 10 % a random token
-    and 10 % stay (Devlin et al. 2019, section 3.1).
+    Of the ordinary tokens, ``share`` are to be predicted, one at least; of these 80 % become ``mask``, 10 % a random
+    token and 10 % stay (Devlin et al. 2019, section 3.1).
 
     Args:
         special: tokens that are left alone.
@@ -46,7 +46,7 @@ def mask_tokens(
 
 
 class MaskedPairs(TorchDataset[dict[str, Any]]):
-    """Tokenised pairs, masked: ``input_ids`` as the model reads them, and ``masked``, what it is to tell.
+    """Tokenised pairs, masked: ``input_ids`` as the model reads them, and ``masked``, what it is to predict.
 
     The masks are those of ``epoch``, which whoever trains on the pairs counts up.
 

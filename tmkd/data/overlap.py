@@ -30,7 +30,7 @@ def overlap(
 
     Args:
         corpus, splits: pairs with the columns id, question and passage.
-        done: told of every batch how many pairs of the corpus it has.
+        done: is called with the number of pairs of each batch of the corpus.
 
     Returns:
         For each split ``labelled``, how many pairs of the corpus are pairs of the split; ``pairs``, how many have a
@@ -51,7 +51,7 @@ def overlap(
                 found[split].add(places, shared, labelled, labelled | (shared & ~asked[TRAIN][1]), start)
             start += len(ids)
             done(len(ids))
-    return {split: counts.told(corpus, split != TRAIN) for split, counts in found.items()}
+    return {split: counts.summary(corpus, split != TRAIN) for split, counts in found.items()}
 
 
 @dataclass
@@ -76,7 +76,7 @@ class _Found:
         if self.first is None and held_out.any():
             self.first = start + int(held_out.argmax())
 
-    def told(self, corpus: Dataset, with_held_out: bool) -> dict[str, Any]:
+    def summary(self, corpus: Dataset, with_held_out: bool) -> dict[str, Any]:
         counts: dict[str, Any] = {"labelled": self.labelled, "pairs": self.pairs}
         counts |= {"questions": int((self.met > 0).sum()), "of": len(self.met)}
         if with_held_out:

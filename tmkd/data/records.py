@@ -58,8 +58,8 @@ class Lines:
                 line.encode()
             except UnicodeEncodeError as error:
                 byte = ord(line[error.start]) & 0xFF
-                told = f"expected UTF-8 but found the byte 0x{byte:02x}; save the file as UTF-8"
-                self._broken = self.number, BadRow(UTF8, told)
+                message = f"expected UTF-8 but found the byte 0x{byte:02x}; save the file as UTF-8"
+                self._broken = self.number, BadRow(UTF8, message)
         return line
 
     def take_broken(self) -> tuple[int, BadRow] | None:

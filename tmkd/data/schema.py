@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 CORPUS_COLUMNS = ("id", "question_id", "question", "passage")
 PAIR_COLUMNS = (*CORPUS_COLUMNS, "label")
 SPLITS = ("train", "validation", "test")
-PART = "part"  # further column of a split that is made of several, each of which counts alike in every metric
+PART = "part"  # further column of a split that joins several parts, each of which counts alike in every metric
 
 Settings = Mapping[str, Any]
 Skipped = dict[str, dict[str, int]]  # rows that were left out, by file and kind

@@ -41,7 +41,7 @@ def draw_validation(rows: Dataset, share: float, seed: int) -> tuple[Dataset, Da
 
 
 def rankable(rows: Dataset, what: str) -> Dataset:
-    """Return the rows of the questions that have both a right and a wrong passage; the log tells how many went."""
+    """Return the rows of the questions that have both a right and a wrong passage; log how many are left out."""
     labels: dict[str, set[int]] = defaultdict(set)
     for question, label in zip(rows["question_id"], rows["label"]):
         labels[question].add(label)

@@ -30,7 +30,7 @@ class Difference:
 
 
 def crossed_bootstrap(a: np.ndarray, b: np.ndarray, paired: bool) -> Difference:
-    """Test whether two arms differ, as the choice of test questions and the choice of seeds allow it to be said.
+    """Test whether two arms differ by more than the choice of test questions and of seeds explains.
 
     A resample draws questions with replacement, the same for both arms and all seeds, and, independently of them, each
     arm's seeds with replacement. What is drawn moves the difference by the mean of the questions drawn, over all seeds,

@@ -28,7 +28,7 @@ def check_arms(experiment: Experiment) -> None:
             made_of = (each.config.encoder, each.config.teachers, each.config.student)
             if made_of not in seen:
                 # now where a teacher is missing; else by the first result that is, since torch takes seconds to load
-                due = functools.partial(try_encoders, each)
+                due = functools.partial(try_encoders, each, name, arm.set)
                 due() if each.untrained() else experiment.context.before_making.append(due)
             seen.append(made_of)
 

@@ -73,7 +73,7 @@ def _check_kinds(experiment: Experiment, arm: str, numbers: Iterable[int]) -> No
         if kind != FINE_TUNED:
             raise ConfigError(
                 f"method.arms.{arm}: expected teachers of kind {FINE_TUNED} for its terms, which read inner states, "
-                f"but teacher {number} is of kind {kind}; leave the terms out (method.arms.{arm}.terms=[]) or the teacher."
+                f"but teacher {number} is of kind {kind}; leave out the terms (method.arms.{arm}.terms=[]) or it."
             )
 
 

@@ -120,7 +120,7 @@ class Experiment:
 
     def best(self, teachers: Sequence[Classifier]) -> int:
         """Return the index of the best teacher on the validation split; teachers that are missing are trained."""
-        if self.untrained(teachers):  # what is wrong with the task or the corpus is said now, and not after it
+        if self.untrained(teachers):  # what is wrong with the task or the corpus is reported now, not after it
             self.task.build(self.context)
             if self.needs_corpus:
                 self.corpus.build(self.context)
@@ -144,8 +144,8 @@ def length_settings(config: Config) -> dict[int, list[str]]:
     for name, member in members.items():
         owner = name if member.max_length else "encoder" if member.encoder.source == "same" else f"{name}.encoder"
         length = member.max_length or encoder_of(member, config).max_length
-        if (said := f"{owner}.max_length") not in names.setdefault(length, []):
-            names[length].append(said)
+        if (setting := f"{owner}.max_length") not in names.setdefault(length, []):
+            names[length].append(setting)
     return names
 
 

@@ -1,4 +1,4 @@
-"""What the corpora share with the task: said before anything is trained, and refused where it gives the test away."""
+"""What the corpora share with the task: logged before anything is trained, and refused where it is the test split."""
 
 from __future__ import annotations
 

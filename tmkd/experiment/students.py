@@ -8,7 +8,7 @@ from dataclasses import replace
 from tmkd.experiment.arms import Arm, StudentObjective
 from tmkd.experiment.experiment import Experiment
 from tmkd.experiment.families import asked, members
-from tmkd.experiment.families.family import Rows
+from tmkd.experiment.families.family import RowMembers
 from tmkd.results.architecture import Architecture
 from tmkd.results.classifier import Classifier
 from tmkd.results.node import Result
@@ -56,7 +56,7 @@ def corpus_labels(arm: Arm) -> list[SoftLabels]:
     return [SoftLabels.of(teacher, arm.experiment.corpus.rows()) for teacher in arm.teachers if soft]
 
 
-def arm_rows(arm: Arm, made: Sequence[Sequence[Classifier]]) -> Rows:
+def arm_rows(arm: Arm, made: Sequence[Sequence[Classifier]]) -> RowMembers:
     """Return the rows of an arm by name: for each seed the students whose probabilities are averaged.
 
     Args:

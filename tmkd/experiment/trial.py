@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+from collections.abc import Collection
 
 from tmkd.config import StudentConfig, TeacherConfig, encoder_of, settings, teaching
 from tmkd.errors import ConfigError, ModelError
@@ -16,8 +17,16 @@ SHAPING = ("max_length", "dropout", "freeze_embeddings", "layers", "keep", "toke
 passed: set[str] = set()  # in this process: arms and the jobs of a sweep share encoders
 
 
-def try_encoders(experiment: Experiment) -> None:
-    """Raise ModelError for the first encoder that cannot be what it is to be: one sentence that names the setting."""
+def try_encoders(experiment: Experiment, arm: str, own: Collection[str]) -> None:
+    """Try the encoders of an arm that are not trained yet.
+
+    Args:
+        arm: its name in ``method.arms``.
+        own: the sections of settings that its ``set`` changes.
+
+    Raises:
+        ModelError: one cannot be loaded, or cannot be what the settings say: one sentence that names the setting.
+    """
     config = experiment.config
     members: list[tuple[str, TeacherConfig | StudentConfig]] = []
     for number, (teacher, node) in enumerate(zip(teaching(config), experiment.roster)):
@@ -39,12 +48,12 @@ def try_encoders(experiment: Experiment) -> None:
             try:
                 look(experiment, member)
             except ModelError as error:
-                said = str(error).removeprefix("encoder.name: ").removeprefix("encoder ")
-                raise ModelError(f"{_setting(where, member)}: {said}") from None
-
-
-def _setting(where: str, member: TeacherConfig | StudentConfig) -> str:
-    return f"encoder (for {where})" if member.encoder.source == "same" else f"{where}.encoder"
+                reason = str(error).removeprefix("encoder.name: ").removeprefix("encoder ")
+                shared = member.encoder.source == "same"
+                setting = f"encoder (for {where})" if shared else f"{where}.encoder"
+                if where.partition(".")[0] in own or (shared and "encoder" in own):
+                    setting = f"method.arms.{arm}.set, {setting}"
+                raise ModelError(f"{setting}: {reason}") from None
 
 
 def _look(experiment: Experiment, member: TeacherConfig | StudentConfig) -> None:
@@ -61,10 +70,10 @@ def _try(experiment: Experiment, member: TeacherConfig | StudentConfig) -> None:
     encoder, runtime = encoder_of(member, experiment.config), experiment.context.runtime
     if encoder.source == "bilstm":
         return  # made here, to fit
-    said = {name: value for name, value in settings(member).items() if name in SHAPING}
-    said |= {"encoder": encoder_identity(encoder) | {"pooling": encoder.pooling}}
-    said |= {"max_length": member.max_length or encoder.max_length}
-    known = json.dumps([said, str(runtime.device), runtime.bf16, runtime.attention], sort_keys=True)
+    shape = {name: value for name, value in settings(member).items() if name in SHAPING}
+    shape |= {"encoder": encoder_identity(encoder) | {"pooling": encoder.pooling}}
+    shape |= {"max_length": member.max_length or encoder.max_length}
+    known = json.dumps([shape, str(runtime.device), runtime.bf16, runtime.attention], sort_keys=True)
     if known in passed:
         return
     if isinstance(member, StudentConfig):

@@ -61,7 +61,7 @@ def exit_terms(
         layers: after which the exits stand.
         heads: indices of the deepest classifier's predicting heads.
         weight: of all three together.
-        alpha: weight of what the deepest classifier says, ``1 − alpha`` of the gold labels.
+        alpha: weight of what the deepest classifier predicts, ``1 − alpha`` of the gold labels.
         temperature: divides both sides' logits.
         feature_weight: λ. The sources' 1e-6 is for a sum over batch, width and places: with 128 images and 512 to
             2048 channels that is about 0.1 of a mean.

@@ -2,7 +2,7 @@
 
 ``5 KL_T(teacher ‖ student) + 2 MLM + 1 (1 − cos)``. The first two are means over the masked tokens, where both models'
 predictions ``[masked, vocabulary]`` are; the cosine is over all real tokens. The authors' code takes the first over all
-real tokens unless told otherwise (``restrict_ce_to_mask``); predicting a vocabulary for each costs more than the
+real tokens by default (``restrict_ce_to_mask``); predicting a vocabulary for each costs more than the
 encoder.
 """
 
@@ -55,11 +55,11 @@ def distilbert_terms(*, kl: float, mlm: float, cos: float, temperature: float) -
     hidden states, like ``output.hidden`` ``[batch, tokens, width]``.
     """
 
-    def told(output: Any, batch: Mapping[str, Any], _: float) -> Tensor:
+    def predicted(output: Any, batch: Mapping[str, Any], _: float) -> Tensor:
         return mean_over_masked(masked_kl(output.logits, batch["teacher_logits"], temperature), batch)
 
     terms = [
-        Term("kl", kl, told),
+        Term("kl", kl, predicted),
         masked_language_term(mlm),
         Term(
             "cosine",

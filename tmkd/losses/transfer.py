@@ -39,7 +39,7 @@ class Transfer:
 
     Attributes:
         kind: of the states, as in ``tmkd.states``: the same on both sides, whatever their heads read. Terms in
-            ``POOLED`` may be told to read another vector of a pair.
+            ``POOLED`` may read another vector of a pair, by their settings.
         layers: which student layer learns from which teacher layer, where the settings do not say.
         loss: of (student states, teacher states, mask) or, without ``masked``, of the states alone.
         mapped: a learnt map stands between widths that differ (of terms in ``ALWAYS_MAPPED``, between all); without it

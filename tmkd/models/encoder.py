@@ -208,7 +208,7 @@ def _settle_special_tokens(tokenizer: PreTrainedTokenizerBase) -> None:
 
 
 def first_stands_for_pair(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> bool:
-    """Return whether the first token's state tells of the whole pair: neither in a decoder nor in a Bi-LSTM."""
+    """Return whether the first token has seen the whole pair: neither in a decoder nor in a Bi-LSTM."""
     # a decoder that was saved without its language head has no other sign of what it is
     blind = any(getattr(module, "is_causal", False) is True for module in model.modules())
     return not blind and _pooling(model.config, tokenizer) == "first"

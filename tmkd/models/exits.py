@@ -100,9 +100,9 @@ def leave_early(
     for layer in model.exits.layers:
         _, given = run_layers(model.encoder, inputs, start, layer, given)
         start = layer
-        said = model.exits(layer, model.h1(states_of(given), inputs["attention_mask"]))[1].softmax(-1)
-        sure = said.amax(-1) >= threshold
-        probabilities[rows[sure]] = said[sure]
+        predicted = model.exits(layer, model.h1(states_of(given), inputs["attention_mask"]))[1].softmax(-1)
+        sure = predicted.amax(-1) >= threshold
+        probabilities[rows[sure]] = predicted[sure]
         left[rows[sure]] = layer
         if sure.all():
             return probabilities, left

@@ -1,4 +1,4 @@
-"""A masked language model: an encoder, and a head that tells which token a masked one was.
+"""A masked language model: an encoder, and a head that predicts the masked tokens.
 
 The head is BERT's: a dense layer, an activation, a layer norm, and a decoder whose weights are the word embeddings
 (Devlin et al. 2019). RoBERTa, DistilBERT and others have the same, so that their heads can be read from checkpoints.
@@ -94,8 +94,8 @@ class LanguageModel(nn.Module):
             head = LanguageHead(**json.loads(_facts(folder).read_text()))
             head.load_state_dict(load_file(_weights(folder)))
         except (OSError, ValueError, TypeError, RuntimeError) as error:
-            told = " ".join(str(error).split())
-            raise DamagedArtifact(f"{folder} does not hold a whole language model: {told}") from None
+            reason = " ".join(str(error).split())
+            raise DamagedArtifact(f"{folder} does not hold a whole language model: {reason}") from None
         return cls(load_encoder(name=str(folder / "encoder"), **loading), head)
 
 

@@ -31,15 +31,15 @@ def check_loaded(model: PreTrainedModel, found: dict[str, Any], place: str) -> N
         if unexpected:
             log.info("encoder %s: %d weights of heads are left out (%s)", place, len(unexpected), _some(unexpected))
         return
-    said = []
+    faults = []
     if missing:
         used = sum(not name.startswith(UNUSED) for name in model.state_dict())
-        said.append(f"{len(missing)} of {used} weights are missing ({_some(missing)})")
+        faults.append(f"{len(missing)} of {used} weights are missing ({_some(missing)})")
     if reshaped:
         name, theirs, ours = reshaped[0]
-        said.append(f"{len(reshaped)} have another shape ({name} is {_shape(theirs)}, expected {_shape(ours)})")
+        faults.append(f"{len(reshaped)} have another shape ({name} is {_shape(theirs)}, expected {_shape(ours)})")
     if unexpected and (missing or inside):
-        said.append(f"{len(inside or unexpected)} are not the model's ({_some(inside or unexpected)})")
+        faults.append(f"{len(inside or unexpected)} are not the model's ({_some(inside or unexpected)})")
     prefix = _prefix(missing, unexpected)
     advice = (
         f"they are there with '{prefix}' before their names: save the model itself, not what wraps it"
@@ -47,7 +47,7 @@ def check_loaded(model: PreTrainedModel, found: dict[str, Any], place: str) -> N
         else "config.json and weights are not of one model: save both together with save_pretrained"
     )
     raise ModelError(
-        f"encoder {place}: expected the weights of {type(model).__name__}, but {', '.join(said)}; {advice}."
+        f"encoder {place}: expected the weights of {type(model).__name__}, but {', '.join(faults)}; {advice}."
     )
 
 

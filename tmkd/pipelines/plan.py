@@ -1,4 +1,4 @@
-"""Before a run: what it will compute, what is there already, and about how long the rest will take."""
+"""Before a run: cached results, remaining work, and about how long that will take."""
 
 from __future__ import annotations
 
@@ -84,15 +84,15 @@ def _collect(context: RunContext, result: Result, found: dict[Result, None]) -> 
 
 
 def notes(experiment: Experiment, results: list[Result]) -> list[str]:
-    """Return what the plan could not tell."""
+    """Return what the plan could not estimate."""
     context = experiment.context
     missing = [result for result in results if result.find(context) is None]
-    said = []
+    notes = []
     if any(result.kind == "teacher" for result in missing):
-        said.append(
+        notes.append(
             "Which teacher is the best on validation is not known yet: where it matters, the plan takes the best of "
             "those that are there, or teacher 1; the time hardly depends on it."
         )
     if context.how.store_states and any(result.spec.get("terms") for result in missing):
-        said.append("Teachers' states that are stored (runtime.store_states) are not in what the disk needs.")
-    return said
+        notes.append("Teachers' states that are stored (runtime.store_states) are not in what the disk needs.")
+    return notes

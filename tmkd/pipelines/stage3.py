@@ -51,7 +51,7 @@ def run(config: Config) -> Path:
     folder = _publish(config, made)
     found = json.loads(made.file("comparison.json").read_text(encoding="utf-8"))
     title = f"{found['data']} (fingerprint {found['fingerprint']})"
-    # Where there is a table, its labels: they are shorter than names made of settings.
+    # Where there is a table, its labels: they are shorter than names that list settings.
     labels = {name: label for label, name in (comparison.table or {}).get("rows", {}).items()}
     rows = [Row(**row | {"arm": labels.get(row["arm"], row["arm"])}) for row in found["rows"]]
     print_table(rows, config.data.ranking, title, against)

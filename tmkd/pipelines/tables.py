@@ -145,7 +145,7 @@ def add_column(config: Config, comparison: Artifact) -> Path:
 
 
 def encoders(config: Config) -> str:
-    """Say what teachers and students are made of, and how the students are trained: columns may differ in it."""
+    """Describe the encoders of teachers and students, and how the students are trained: columns may differ in both."""
     roster, student = config.teachers.roster[: config.teachers.size], config.student
     taught = dict.fromkeys(
         _encoder(encoder_of(teacher, config)) if teacher.kind == FINE_TUNED else f"{teacher.kind} {_named(teacher)}"
@@ -153,15 +153,15 @@ def encoders(config: Config) -> str:
     )
     kept = "" if student.layers is None else f"{_count(student.layers, 'layer')} of "
     kept = f"the bottom {kept}" if kept and student.keep == "bottom" else kept
-    said = f"Teachers here: {len(roster)} × {' and '.join(taught)}; students, where no row says else: "
-    said += kept + _encoder(encoder_of(student, config))
+    note = f"Teachers here: {len(roster)} × {' and '.join(taught)}; students, where no row says else: "
+    note += kept + _encoder(encoder_of(student, config))
     multi = any(arm.pretrain and arm.targets == "heads" for arm in config.method.arms.values())
     if multi and config.stage1.targets == "average":
-        said += "; TMKD's stage 1, where no row says else, learns the teachers' average, the paper's a head for each"
+        note += "; TMKD's stage 1, where no row says else, learns the teachers' average, the paper's a head for each"
     pretrained = any(arm.pretrain for arm in config.method.arms.values())
-    said += f"; {_count(len(config.student.seeds), 'seed')}"
-    said += f", stage 1: {_trained(config.stage1)}" if pretrained else ""
-    return f"{said}, stage 2: {_trained(config.stage2)}, α = {config.method.alpha:g}"
+    note += f"; {_count(len(config.student.seeds), 'seed')}"
+    note += f", stage 1: {_trained(config.stage1)}" if pretrained else ""
+    return f"{note}, stage 2: {_trained(config.stage2)}, α = {config.method.alpha:g}"
 
 
 def _named(teacher: TeacherConfig) -> str:

@@ -17,19 +17,19 @@ PAPER_ENCODERS = "The paper's teachers are BERT-large, its students the bottom l
 
 def results_caption(table: PaperTable, columns: Sequence[Column]) -> str:
     """Say what the cells are, which data stands in for which, and what is judged how."""
-    said = [_sentence(table.title), _sentence(table.source)]
+    notes = [_sentence(table.title), _sentence(table.source)]
     if table.beside:
-        said.append(
+        notes.append(
             "Cells in %: the paper's number; ours, mean ± sample standard deviation over seeds; Δ, ours minus the "
             f"paper's; {SHARES}."
         )
     else:
-        said.append(f"Cells in %: mean ± sample standard deviation over seeds; {SHARES}. The paper has no such table.")
-    said += _grouped({column.task: chance_note(column.rows[CHANCE], [column.metric]) for column in columns})
-    said += [_of(column, table.beside) for column in columns]
-    said += _encoders(columns)
-    said += _grouped({column.task: note for column in columns if (note := vectors_note(column.rows))})
-    return " ".join(filter(None, said))
+        notes.append(f"Cells in %: mean ± sample standard deviation over seeds; {SHARES}. The paper has no such table.")
+    notes += _grouped({column.task: chance_note(column.rows[CHANCE], [column.metric]) for column in columns})
+    notes += [_of(column, table.beside) for column in columns]
+    notes += _encoders(columns)
+    notes += _grouped({column.task: note for column in columns if (note := vectors_note(column.rows))})
+    return " ".join(filter(None, notes))
 
 
 def cost_caption(columns: Sequence[Column]) -> str:
@@ -80,13 +80,13 @@ def _of(column: Column, beside: bool) -> str:
 
 
 def _encoders(columns: Sequence[Column]) -> list[str]:
-    return [f"{said}." for said in _grouped({column.task: column.encoders for column in columns})] + [PAPER_ENCODERS]
+    return [f"{text}." for text in _grouped({column.task: column.encoders for column in columns})] + [PAPER_ENCODERS]
 
 
-def _grouped(said: dict[str, str]) -> list[str]:
-    """Return what is said of tasks, each once, with the tasks' names where not the same is said of all."""
+def _grouped(texts: dict[str, str]) -> list[str]:
+    """Return the different texts, each once; after the names of its tasks unless all tasks have the same text."""
     groups: dict[str, list[str]] = {}
-    for task, text in said.items():
+    for task, text in texts.items():
         groups.setdefault(text, []).append(task)
     return [text if len(groups) == 1 else f"{', '.join(tasks)}: {text}" for text, tasks in groups.items()]
 

@@ -1,4 +1,4 @@
-"""What a comparison says of what its rows were made of: the corpus beside the splits, texts that were cut, machines."""
+"""Notes of a comparison on its data and machines: the corpus beside the splits, texts that were cut, processors."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ def _cuts(found: Sequence[Mapping[str, Any]]) -> list[str]:
         groups.setdefault((each["max_length"], tuple(each["rows"])), []).append(cut_text(each))
     who = [f" by {', '.join(rows)}" if len(groups) > 1 else "" for _, rows in groups]
     return [
-        f"Longer than the {length} tokens that are read{by}: {'; '.join(said)}"
-        for by, ((length, _), said) in zip(who, groups.items())
+        f"Longer than the {length} tokens that are read{by}: {'; '.join(counts)}"
+        for by, ((length, _), counts) in zip(who, groups.items())
     ]
 
 

@@ -12,13 +12,13 @@ def chance_note(row: Row, metrics: Iterable[str]) -> str:
     """Say how the metrics, those that are shown, of the row of chance came about."""
     shown = set(metrics)
     ranked = [METRIC_NAMES[name] for name in ("map", "mrr", "ndcg") if name in shown]
-    said = [f"{_and(ranked)} expected of a random order of each question's passages"] if ranked else []
+    clauses = [f"{_and(ranked)} expected of a random order of each question's passages"] if ranked else []
     if "accuracy" in shown:
         majority = row.settings["majority"]
-        said.append(f"the accuracy of always answering '{majority}', the most frequent class of the training split")
+        clauses.append(f"the accuracy of always answering '{majority}', the most frequent class of the training split")
     if "auc" in shown:
-        said.append("AUC 0.5")
-    return f"Chance is the {'; '.join(said).removeprefix('the ')}."
+        clauses.append("AUC 0.5")
+    return f"Chance is the {'; '.join(clauses).removeprefix('the ')}."
 
 
 def resampling_note(questions: int | None, rows: Sequence[Row]) -> str:
@@ -29,9 +29,9 @@ def resampling_note(questions: int | None, rows: Sequence[Row]) -> str:
     if not seeds:
         return f"{test} {drawn}; no row has more than one run, so the choice of seeds is not covered"
     many = " or ".join(map(str, seeds))
-    said = f"{test} {drawn} and, crossed with them, of the {many} seeds of a row (paired where both rows have the same)"
+    note = f"{test} {drawn} and, crossed with them, of the {many} seeds of a row (paired where both rows have the same)"
     single = any(len(row.seeds) == 1 for row in rows)
-    return said + ("; rows of one run, like teachers, have none to draw: that choice is not covered" if single else "")
+    return note + ("; rows of one run, like teachers, have none to draw: that choice is not covered" if single else "")
 
 
 def vectors_note(rows: Mapping[str, Row]) -> str:
@@ -40,8 +40,8 @@ def vectors_note(rows: Mapping[str, Row]) -> str:
     for name, row in rows.items():
         if "word_vectors" in row.settings:
             sources.setdefault(row.settings["word_vectors"], []).append(name)
-    told = [source if len(sources) == 1 else f"{source} ({', '.join(names)})" for source, names in sources.items()]
-    return f"Word vectors of the Bi-LSTM before training: {', '.join(told)}." if told else ""
+    texts = [source if len(sources) == 1 else f"{source} ({', '.join(names)})" for source, names in sources.items()]
+    return f"Word vectors of the Bi-LSTM before training: {', '.join(texts)}." if texts else ""
 
 
 def _and(parts: Sequence[str]) -> str:

@@ -23,7 +23,7 @@ class PaperRow:
 
 @dataclass(frozen=True)
 class Claim:
-    """One row is better than another, said of some of the paper's data sets (empty: of all)."""
+    """One row is better than another, on some of the paper's data sets (empty: on all)."""
 
     better: str
     worse: str

@@ -77,10 +77,10 @@ def print_plan(
     for name in ("what", "cached", "missing", "pairs", "time", "disk"):
         table.add_column(name, justify="left" if name == "what" else "right")
     for row in rows:
-        told = [f"{row.pairs:,.0f}", duration(row.seconds), _bytes(row.size)]
+        estimate = [f"{row.pairs:,.0f}", duration(row.seconds), _bytes(row.size)]
         if row.unknown:  # of all of them, or of some: then it is more than that
-            told = [MISSING] * 3 if row.unknown == row.missing else [f"> {cell}" for cell in told]
-        table.add_row(row.title, str(row.cached), str(row.missing), *told)
+            estimate = [MISSING] * 3 if row.unknown == row.missing else [f"> {cell}" for cell in estimate]
+        table.add_row(row.title, str(row.cached), str(row.missing), *estimate)
     console.print(table)
     todo = any(row.missing for row in rows)
     lines = _totals(rows, scratch, free, peak, now or datetime.now()) if todo else ["Everything is there: 0 s."]

@@ -67,12 +67,12 @@ def to_markdown(
     nearness = _metrics(rows, FIDELITY_NAMES)
     header, *body = _cells(rows, [*_metrics(rows), *nearness], baseline, whole=True)
     lines = markdown_lines(header, body)
-    said = [
+    sentences = [
         caption(data, fingerprint, rows, ranking, questions, pairs, baseline),
         FIDELITY if nearness else "",
         vectors_note({row.arm: row for row in rows}),
     ]
-    return "\n".join([" ".join(filter(None, said)), "", *lines, ""])
+    return "\n".join([" ".join(filter(None, sentences)), "", *lines, ""])
 
 
 def markdown_lines(header: Sequence[str], body: Sequence[Sequence[str]], left: int = 1) -> list[str]:
@@ -94,22 +94,22 @@ def caption(
     """Say in words what the table holds; arguments as for ``to_markdown``."""
     shown = ["?" if count is None else f"{count:,}" for count in (questions, pairs)]
     metric = METRIC_NAMES[main_metric(ranking)]
-    said = [
+    sentences = [
         f"Test split of {data} (fingerprint {fingerprint}): {shown[0]} questions, {shown[1]} pairs. Cells are mean ± "
         "sample standard deviation over seeds."
     ]
     if rows[0].arm == CHANCE:
-        said += [
+        sentences += [
             chance_note(rows[0], _metrics(rows)),
             f"Lift is the share of the lead over chance that the teacher ensemble (the last row) has in {metric}, kept "
             f"the share of its {metric}, and Δ ensemble the {metric} minus the ensemble's.",
         ]
     if baseline:
-        said.append(
+        sentences.append(
             f"Δ is the {metric} minus that of {baseline}; its p is two-sided, from {resampling_note(questions, rows)}; "
             "p (Holm) is adjusted for all comparisons in the table."
         )
-    return " ".join(said)
+    return " ".join(sentences)
 
 
 def print_table(

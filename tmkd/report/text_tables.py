@@ -78,18 +78,18 @@ def claims(table: PaperTable, verdicts: Sequence[Verdict]) -> Grid:
     body = []
     for verdict in verdicts:
         test, column = verdict.test, verdict.column
-        told = verdict.ours
+        result = verdict.ours
         if table.rows[test.worse].arm == "ensemble":
             row = column.rows[test.better]
-            told += f"; lift {percent(row.lift, '.1f')} %, keeps {percent(row.kept, '.1f')} %"
+            result += f"; lift {percent(row.lift, '.1f')} %, keeps {percent(row.kept, '.1f')} %"
             ours, whole = (table.paper(label, column.paper) for label in (test.better, test.worse))
-            told += f" (paper: {100 * ours / whole:.1f} %)" if ours and whole else ""
+            result += f" (paper: {100 * ours / whole:.1f} %)" if ours and whole else ""
         body.append(
             [
                 f"{test.better} > {test.worse}",
                 column.task,
                 MISSING if verdict.paper is None else "holds" if verdict.paper else "does not hold",
-                told,
+                result,
                 percent(test.difference, "+.2f"),
                 f"[{percent(test.low, '+.2f')}, {percent(test.high, '+.2f')}]",
                 MISSING if verdict.seeds is None else "{} of {}".format(*verdict.seeds),

@@ -25,8 +25,8 @@ class RunContext:
 
     Attributes:
         before_making: checks that are due once something is to be computed.
-        said: what is said, or tried, once a run however many results ask for it.
-        lengths: for a number of tokens the settings that it comes from, for what is said of pairs that are cut.
+        reported: warnings that were logged already: each is logged once a run.
+        lengths: for a number of tokens the settings that it comes from, for warnings of pairs that are cut.
     """
 
     def __init__(self, artifacts: str | Path, how: RuntimeConfig, processes: Processes | None = None) -> None:
@@ -34,7 +34,7 @@ class RunContext:
         self.processes = processes
         self.store = ArtifactStore(artifacts, self.machine)
         self.before_making: list[Callable[[], None]] = []
-        self.said: set[Hashable] = set()
+        self.reported: set[Hashable] = set()
         self.lengths: dict[int, list[str]] = {}
 
     @functools.cached_property
@@ -44,7 +44,7 @@ class RunContext:
         return resolve_runtime(**settings(self.how), processes=self.processes)
 
     def machine(self) -> dict[str, Any]:
-        """Return what this process computes on, as manifests say it."""
+        """Return what this process computes on, as manifests record it."""
         return self.runtime.machine()
 
     @property

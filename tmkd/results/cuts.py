@@ -1,4 +1,4 @@
-"""Pairs that are longer than what is read of them: counted for each split and length, and said where they are many."""
+"""Pairs that are longer than ``max_length``: counted for each split and length, with a warning where they are many."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def warn_of_cuts(context: RunContext, tokens: Artifact) -> None:
     """Warn, once for each split and length, where more than a twentieth of its pairs are cut."""
     spec = tokens.manifest["spec"]
     place = ("cut", spec["rows"], spec["max_length"])
-    if place in context.said:
+    if place in context.reported:
         return
     found = cut_of(tokens)
     if found["cut"]["pairs"] > MANY * found["pairs"]:
-        context.said.add(place)
+        context.reported.add(place)
         log.warning(
             "%s are longer than the %d tokens that are read, and are cut there; raise %s",
             cut_text(found),

@@ -78,7 +78,7 @@ class Encoder:
         return known | {"pooling": self.pooling}
 
     def source(self, context: RunContext, start: Artifact | None = None) -> dict[str, Any]:
-        """Return what ``load_encoder`` is to be told; an encoder that is made is made now, if it is not there yet.
+        """Return the arguments of ``load_encoder``; an encoder that is made is made now, if it is not there yet.
 
         ``start`` is a trained teacher whose encoder it is instead.
         """
@@ -88,10 +88,10 @@ class Encoder:
             return {"name": str(start.folder(TEACHERS_ENCODER)), "pooling": self.pooling, **trusted}
         if self.made is not None:
             return {"name": str(self.made.build(context).folder(ENCODER)), "pooling": self.pooling}
-        told = {name: getattr(own, name) for name in LOADED} | {"pooling": self.pooling}
+        arguments = {name: getattr(own, name) for name in LOADED} | {"pooling": self.pooling}
         if own.source == "hub" and folder_of(own.name) is None:  # the one that the result is known by
-            told["revision"] = commit_of(str(own.name), own.revision)
-        return told
+            arguments["revision"] = commit_of(str(own.name), own.revision)
+        return arguments
 
 
 def encoder_identity(encoder: EncoderConfig) -> dict[str, Any]:

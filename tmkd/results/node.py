@@ -42,7 +42,7 @@ def merged(**default: Any) -> Any:
 
 
 def spelled_out(**default: Any) -> Any:
-    """Declare a field of results that stand in the identity with all that they are made of, not with their keys."""
+    """Declare a field of results whose whole specs stand in the identity, not their keys."""
     return field(metadata={HOW: "spelled out"}, **default)
 
 
@@ -95,7 +95,7 @@ def _among(node: Any) -> Iterator[Result]:
             continue
         spelled = how == "spelled out" or (how == "merged" and isinstance(value, Result))
         for result in results_in(value):
-            if spelled:  # it stands there with what it is made of, and is not made itself
+            if spelled:  # its spec stands in the identity; it is not made itself
                 yield from result.needs()
             else:
                 yield result
@@ -171,7 +171,7 @@ class Result(ABC):
         processes = self.together(context)
         missing = self.find(context) is None
         # One answer, or some would wait for others: who needs what all make asks all, even if it is made by one.
-        asked = context.processes if any(not other.alone for other in self.needs()) else processes
+        asked = next((who for each in (self, *self.needs()) if (who := each.together(context))), None)
         if asked.broadcast_object(missing) if asked else missing:
             for other in (*self.needs(), *self.reads(context)):
                 other.build(context)

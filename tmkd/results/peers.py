@@ -170,7 +170,8 @@ class TrainedPeer(TrainedClassifier):
         return []  # its files are there once all are trained
 
     def make(self, context: RunContext, work: Path) -> dict[str, Any]:
-        trained = self.peers.build(context)
+        trained = self.peers.find(context)  # not built: the others wait for this one's lock, and would not take part
+        assert trained is not None
         note_machines(work / SCRATCH, trained.manifest.get(COMPUTED_ON, []))  # which this process only links
         shutil.copytree(trained.folder(_folder(self.peer)), work, copy_function=_link, dirs_exist_ok=True)
         return {**trained.details["peers"][self.peer - 1], "training": trained.details["training"]}

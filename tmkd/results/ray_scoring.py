@@ -1,11 +1,11 @@
-"""Scoring by Ray: the parts of a set of pairs go to workers, here or on a cluster, that hold one teacher each.
+"""Scoring by Ray: the shards of a set of pairs go to workers, here or on a cluster, that hold one teacher each.
 
-    <storage>/soft_labels-<key>/tokens/<part>.parquet    ids and tokens of a part, for the workers to read
-    <storage>/soft_labels-<key>/logits/<part>.parquet    its ids and logits, written by a worker
+    <storage>/soft_labels-<key>/tokens/<shard>.parquet    ids and tokens of a shard, for the workers to read
+    <storage>/soft_labels-<key>/logits/<shard>.parquet    its ids and logits, written by a worker
 
-A part is what one file of the soft labels will hold, and is known by the ids in it. Its logits are renamed into place
-when they are whole: a kill, here or of a worker, costs the parts under way. When all are there, they are published by
-the writer that scoring without Ray has too, and the storage is cleared. A part of logits also says, in its metadata,
+A shard is what one file of the soft labels will hold, and is known by the ids in it. Its logits are renamed into place
+when they are whole: a kill, here or of a worker, costs the shards under way. When all are there, they are published by
+the writer that scoring without Ray has too, and the storage is cleared. A shard of logits also says, in its metadata,
 what its worker computed on: the result's manifest says it, and this process has not scored anything.
 """
 
@@ -36,11 +36,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 INSTALL = 'runtime=ray: Ray is not installed; install it with: pip install -c constraints.txt -e ".[ray]"'
-READING = 0.25  # CPUs that the reading of a part claims
+READING = 0.25  # CPUs that the reading of a shard claims
 
 
 class Scorer:
-    """A worker: holds one teacher and writes the logits of the parts that it is given.
+    """A worker: holds one teacher and writes the logits of the shards that it is given.
 
     Args:
         files: reference to the content of the teacher's files, by path.
@@ -90,7 +90,7 @@ def score_with_ray(
 
     Args:
         heads: places of its heads that teach.
-        done: told of every part how many pairs it has, once it is scored.
+        done: is called with the number of pairs of each shard, once it is scored.
 
     Returns:
         The number of pairs scored now.
@@ -106,31 +106,31 @@ def score_with_ray(
     filesystem, root = open_storage(runtime.ray.storage or str(work / SCRATCH))
     root = f"{root}/{work.name}"
     starts = range(0, len(tokens), runtime.shard_size)
-    parts = [tokens.select(range(start, min(start + runtime.shard_size, len(tokens)))) for start in starts]
+    shards = [tokens.select(range(start, min(start + runtime.shard_size, len(tokens)))) for start in starts]
     # what another run has scored, with Ray or without
     there = _names(filesystem, f"{root}/logits")
     there |= {_name(load_file(path)["ids"]) for path in work.glob("part-*.safetensors")}
     missing = {}
-    for part in parts:
-        name = _name(_ids(part))
+    for shard in shards:
+        name = _name(_ids(shard))
         if name in there:
-            done(len(part))
+            done(len(shard))
         else:
-            missing[name] = part
+            missing[name] = shard
     if missing:
         _put_tokens(filesystem, f"{root}/tokens", missing)
         _score(runtime, teacher, heads, filesystem, root, list(missing), done)
 
-    def read(part: Dataset) -> np.ndarray:
-        table = pq.read_table(f"{root}/logits/{_name(_ids(part))}", filesystem=filesystem)
-        if machine := (table.schema.metadata or {}).get(COMPUTED_ON.encode()):  # a part from before this was said
+    def read(shard: Dataset) -> np.ndarray:
+        table = pq.read_table(f"{root}/logits/{_name(_ids(shard))}", filesystem=filesystem)
+        if machine := (table.schema.metadata or {}).get(COMPUTED_ON.encode()):  # older shards have none
             note_machines(work / SCRATCH, [json.loads(machine)])
         return np.stack(table["logits"].to_numpy())
 
     write_soft_labels(work, tokens, read, runtime.shard_size, lambda _: None)
     if _names(filesystem, f"{root}/logits"):
         filesystem.delete_dir(root)
-    return sum(len(part) for part in missing.values())
+    return sum(len(shard) for shard in missing.values())
 
 
 def _score(
@@ -142,20 +142,20 @@ def _score(
     names: list[str],
     done: Callable[[int], Any],
 ) -> None:
-    """Let Ray score the named parts."""
+    """Let Ray score the named shards."""
     assert runtime.ray is not None
     ray = _join(runtime.ray.address)
     there = ray.cluster_resources()
     cpus, gpus = there.get("CPU", 1.0), 0 if runtime.device == "cpu" else there.get("GPU", 0.0)
     workers = min(runtime.ray.workers or int(gpus or cpus), len(names))
     files = {str(path.relative_to(teacher)): path.read_bytes() for path in teacher.rglob("*") if path.is_file()}
-    log.info("Ray scores %d parts with %d workers", len(names), workers)
+    log.info("Ray scores %d shards with %d workers", len(names), workers)
     scored = ray.data.read_binary_files(
         [f"{root}/tokens/{name}" for name in names],
         filesystem=filesystem,
         include_paths=True,
         num_cpus=READING,
-        override_num_blocks=len(names),  # a part is a block, so that no worker is given many while others have none
+        override_num_blocks=len(names),  # a shard is a block, so that no worker is given many while others have none
     ).map_batches(
         Scorer,
         fn_constructor_kwargs={
@@ -167,8 +167,8 @@ def _score(
         },
         batch_size=1,
         compute=ray.data.ActorPoolStrategy(size=workers),
-        # Together the workers claim half of the CPUs, however many they are: were all of them claimed, the parts would
-        # wait for a CPU to be read, and the workers for the parts, for ever.
+        # Together the workers claim half of the CPUs, however many they are: were all of them claimed, the shards would
+        # wait for a CPU to be read, and the workers for the shards, for ever.
         num_cpus=min(1.0, cpus / 2 / workers),
         num_gpus=1 if gpus else 0,
     )
@@ -194,8 +194,8 @@ def _join(address: str | None) -> Any:
         try:
             ray.init(address=address or "local", logging_level=logging.WARNING, **here)
         except (ConnectionError, ValueError) as error:
-            told = " ".join(str(error).split())
-            raise ConfigError(f"runtime.ray.address: expected a Ray cluster, got {address} ({told}).") from None
+            reason = " ".join(str(error).split())
+            raise ConfigError(f"runtime.ray.address: expected a Ray cluster, got {address} ({reason}).") from None
         except Exception as error:  # Ray has no class of its own for it
             if "timed out during startup" not in str(error):
                 raise
@@ -221,12 +221,12 @@ def open_storage(place: str) -> tuple[FileSystem, str]:
         return PyFileSystem(FSSpecHandler(filesystem)), root
 
 
-def _put_tokens(filesystem: FileSystem, folder: str, parts: dict[str, Dataset]) -> None:
+def _put_tokens(filesystem: FileSystem, folder: str, shards: dict[str, Dataset]) -> None:
     there = _names(filesystem, folder)
-    for name, part in parts.items():
+    for name, shard in shards.items():
         if name not in there:
-            columns = [column for column in ("id", "input_ids", "token_type_ids", "length") if column in part.features]
-            _write(filesystem, f"{folder}/{name}", part.select_columns(columns).with_format("arrow")[:])
+            columns = [column for column in ("id", "input_ids", "token_type_ids", "length") if column in shard.features]
+            _write(filesystem, f"{folder}/{name}", shard.select_columns(columns).with_format("arrow")[:])
 
 
 def _write(filesystem: FileSystem, path: str, table: pa.Table) -> None:
@@ -236,17 +236,17 @@ def _write(filesystem: FileSystem, path: str, table: pa.Table) -> None:
 
 
 def _names(filesystem: FileSystem, folder: str) -> set[str]:
-    """Return the names of the whole parts in a folder."""
+    """Return the names of the whole shards in a folder."""
     files = filesystem.get_file_info(FileSelector(folder, allow_not_found=True))
     return {file.base_name for file in files if file.extension == "parquet"}
 
 
-def _ids(part: Dataset) -> np.ndarray:
+def _ids(shard: Dataset) -> np.ndarray:
     from tmkd.store.shards import pack
 
-    return pack(part["id"][:])
+    return pack(shard["id"][:])
 
 
 def _name(ids: np.ndarray) -> str:
-    """Name a part after its packed ids."""
+    """Name a shard after its packed ids."""
     return f"{hashlib.sha256(ids.tobytes()).hexdigest()[:24]}.parquet"

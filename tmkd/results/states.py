@@ -49,7 +49,7 @@ class TeacherStates(Result):
         from tmkd.store.teacher_states import bytes_needed, write_states
         from tmkd.training.teacher_states import read_states
 
-        note_machines(work / SCRATCH, [context.machine()])  # parts outlive a kill
+        note_machines(work / SCRATCH, [context.machine()])  # shards outlive a kill
         model = load_classifier(self.teacher.build(context), context)
         tokens = self.rows.read_by(context, model)
         shape, states = shape_of(model.encoder.config), sorted(self.states)

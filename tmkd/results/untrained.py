@@ -99,7 +99,7 @@ class UntrainedTeacher(Classifier):
         import numpy as np
         from tqdm import tqdm
 
-        from tmkd.store.soft_labels import each_part, write_soft_labels
+        from tmkd.store.soft_labels import each_shard, write_soft_labels
 
         pairs, size, source = rows.read(context), context.runtime.shard_size, self.known.source
         shown = {"unit": "pair", "dynamic_ncols": True, "mininterval": 1, "disable": not context.is_main_process}
@@ -116,7 +116,7 @@ class UntrainedTeacher(Classifier):
             scored = write_soft_labels(work, pairs, score, size, bar.update, None)
         whole = source.timed and scored == len(pairs)
         speed = scored / (time.monotonic() - started) if whole else None
-        missing = sum(int(np.isnan(part).any(axis=1).sum()) for part in each_part(work))
+        missing = sum(int(np.isnan(shard).any(axis=1).sum()) for shard in each_shard(work))
         return {
             "pairs": len(pairs),
             "missing": missing,

@@ -73,7 +73,7 @@ class ArtifactStore:
     """All results under one root.
 
     Args:
-        machine: says what this process computes on, for the manifests; it is asked only where something is made.
+        machine: returns what this process computes on, for the manifests; called only where something is made.
     """
 
     def __init__(
@@ -120,7 +120,7 @@ class ArtifactStore:
         work.mkdir(parents=True, exist_ok=True)
         log.info("%s %s: %s", "resume " if resumed else "make   ", what, name)
         if not (work / MANIFEST).exists():  # or it was killed on the very point of being published
-            here = dict(self._machine())  # first, since a device that is not there is said now
+            here = dict(self._machine())  # first, so that a device that is not there is reported now
             started = time.monotonic()
             details = dict(make(work))
             files = {

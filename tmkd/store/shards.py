@@ -1,6 +1,7 @@
-"""What is computed for many examples and kept on disk: a file a part, with the ids of its examples.
+"""What is computed for many examples and kept on disk: one file for each shard, with the ids of its examples.
 
-A part is renamed into place when it is whole: a kill costs the part under way and nothing else.
+A file has the name ``part-<first>-<end>.safetensors``. It is renamed into place when it is whole: a kill costs the
+shard under way and nothing else.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ ID_BYTES = 16
 BATCH = 10_000  # rows whose ids are Python objects at once
 
 
-def write_parts(
+def write_shards(
     folder: Path,
     tokens: Dataset,
     make: Callable[[Dataset], dict[str, np.ndarray]],
@@ -28,21 +29,21 @@ def write_parts(
     done: Callable[[int], None],
     processes: Processes | None = None,
 ) -> int:
-    """Write what ``make`` makes of each part of ``tokens``, with its ids; parts that are there are not made again.
+    """Write what ``make`` returns for each shard of ``tokens``, with its ids; shards that are there are kept.
 
     Args:
         make: tokenised pairs to arrays.
-        done: told how many pairs an earlier run had already made.
-        processes: those that do this together; each takes every ``count``-th part.
+        done: is called with the number of pairs of each shard that an earlier run had already made.
+        processes: those that do this together; each takes every ``count``-th shard.
 
     Returns:
         The number of pairs made now, by this process.
     """
     ranges = [range(start, min(start + shard_size, len(tokens))) for start in range(0, len(tokens), shard_size)]
-    parts = {folder / f"part-{rows.start:09d}-{rows.stop:09d}.safetensors": rows for rows in ranges}
-    mine = list(parts.items())
+    shards = {folder / f"part-{rows.start:09d}-{rows.stop:09d}.safetensors": rows for rows in ranges}
+    mine = list(shards.items())
     if processes is None or processes.is_main_process:
-        for path in set(folder.glob("part-*")) - set(parts):  # half written, or of a run with another shard size
+        for path in set(folder.glob("part-*")) - set(shards):  # half written, or of a run with another shard size
             path.unlink()
     if processes is not None:
         processes.gather()  # or what another one writes already would be taken for a leftover
@@ -53,8 +54,8 @@ def write_parts(
             if path.exists():
                 done(len(rows))
                 continue
-            part = tokens.select(rows)
-            arrays = {"ids": np.concatenate(list(ids_of(part))), **make(part)}
+            shard = tokens.select(rows)
+            arrays = {"ids": np.concatenate(list(ids_of(shard))), **make(shard)}
             # safetensors writes memory as it lies, whatever order of axes the array gives it
             with written_whole(path) as temporary:
                 save_file({name: np.ascontiguousarray(values) for name, values in arrays.items()}, temporary)

@@ -2,8 +2,9 @@
 
     part-<first>-<end>.safetensors ...   ids [pairs, 16] uint8 (ASCII), logits [pairs, classes] float32
 
-Logits, never probabilities, so that any temperature and any loss can be had from them. A part is renamed into place
-when it is whole: a kill costs the part under way and nothing else. Parts are joined to examples by id, never by order.
+One file is one shard. Logits, never probabilities, so that any temperature and any loss can be had from them. A shard
+is renamed into place when it is whole: a kill costs the shard under way and nothing else. Logits are joined to examples
+by id, never by order.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from safetensors.numpy import load_file, save_file
 from tmkd.distributed import Processes
 from tmkd.errors import DamagedArtifact
 from tmkd.store.disk import written_whole
-from tmkd.store.shards import BATCH, as_numbers, pack, unpack, write_parts
+from tmkd.store.shards import BATCH, as_numbers, pack, unpack, write_shards
 
 
 def write_soft_labels(
@@ -30,21 +31,21 @@ def write_soft_labels(
     done: Callable[[int], None],
     processes: Processes | None = None,
 ) -> int:
-    """Score ``tokens`` part by part; parts that are there already are not scored again.
+    """Score ``tokens`` shard by shard; shards that are there already are not scored again.
 
     Args:
         score: tokenised pairs to logits ``[pairs, classes]``.
-        done: told how many pairs an earlier run had already scored.
+        done: is called with the number of pairs of each shard that an earlier run had already scored.
         processes: those that do this together.
 
     Returns:
         The number of pairs scored now, by this process.
     """
 
-    def make(part: Dataset) -> dict[str, np.ndarray]:
-        return {"logits": np.asarray(score(part), dtype=np.float32)}
+    def make(shard: Dataset) -> dict[str, np.ndarray]:
+        return {"logits": np.asarray(score(shard), dtype=np.float32)}
 
-    return write_parts(folder, tokens, make, shard_size, done, processes)
+    return write_shards(folder, tokens, make, shard_size, done, processes)
 
 
 def read_soft_labels(folder: Path, ids: Sequence[str]) -> np.ndarray:
@@ -56,7 +57,7 @@ def read_soft_labels(folder: Path, ids: Sequence[str]) -> np.ndarray:
 def join_soft_labels(
     folders: Sequence[Path], into: Path, join: Callable[[Sequence[str], np.ndarray], np.ndarray]
 ) -> None:
-    """Write what ``join`` makes of the logits of one or several stores of the same pairs; one part is in memory.
+    """Write what ``join`` makes of the logits of one or several stores of the same pairs; one shard is in memory.
 
     Args:
         join: of ids ``[pairs]`` and logits ``[pairs, stores, classes]`` to logits ``[pairs, classes]``.
@@ -70,16 +71,16 @@ def join_soft_labels(
             save_file({"ids": ids, "logits": joined}, temporary)
 
 
-def each_part(folder: Path) -> Iterator[np.ndarray]:
-    """Yield the logits ``[pairs, classes]`` of a store part by part, one in memory."""
+def each_shard(folder: Path) -> Iterator[np.ndarray]:
+    """Yield the logits ``[pairs, classes]`` of a store shard by shard, one in memory."""
     for path in sorted(folder.glob("part-*.safetensors")):
         yield load_file(path)["logits"]
 
 
 class SoftLabels:
-    """A store that is read from its first part to its last, with one part in memory.
+    """A store that is read from its first shard to its last, with one shard in memory.
 
-    Every search goes on in the part where the last one ended and ends there after a round. So ids that come in the
+    Every search goes on in the shard where the last one ended and ends there after a round. So ids that come in the
     order of the store, with gaps or without, cost one pass over it in all; in any other order they cost one a call.
     """
 
@@ -89,7 +90,7 @@ class SoftLabels:
         if not self.paths:
             raise DamagedArtifact(f"{folder} holds no soft labels; remove the folder and run the same command again.")
         self._turn = itertools.cycle(self.paths)
-        self._turn_part()
+        self._next_shard()
 
     def read(self, ids: np.ndarray) -> np.ndarray:
         """Return logits ``[pairs, classes]``, float32, of packed ids ``[pairs, 16]``; DamagedArtifact for a missing
@@ -99,7 +100,7 @@ class SoftLabels:
         left = np.arange(len(wanted))
         for turned in range(len(self.paths)):
             if turned:
-                self._turn_part()
+                self._next_shard()
             at = np.searchsorted(self._known, wanted[left]).clip(max=len(self._known) - 1)
             here = self._known[at] == wanted[left]
             logits[left[here]] = self._logits[at[here]]
@@ -111,8 +112,8 @@ class SoftLabels:
             f"{unpack(ids[left[:1]])[0]}); remove the folder and run the same command again."
         )
 
-    def _turn_part(self) -> None:
-        part = load_file(next(self._turn))
-        numbers = as_numbers(part["ids"])
+    def _next_shard(self) -> None:
+        shard = load_file(next(self._turn))
+        numbers = as_numbers(shard["ids"])
         order = np.argsort(numbers)
-        self._known, self._logits = numbers[order], part["logits"][order]
+        self._known, self._logits = numbers[order], shard["logits"][order]

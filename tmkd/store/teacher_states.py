@@ -3,9 +3,9 @@
     part-<first>-<end>.safetensors ...   ids [pairs, 16] uint8, lengths [pairs] int32, and ``kind.layer`` a state:
                                          first, mean, last [pairs, width], hidden [tokens, width],
                                          queries, keys, values [tokens, heads, head width], scores [tokens², heads];
-                                         tokens and tokens² of all the part's pairs in a row
+                                         tokens and tokens² of all the shard's pairs in a row
 
-Written part by part, so that a kill costs one part; read through the page cache, never whole.
+Written shard by shard, so that a kill costs one shard; read through the page cache, never whole.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from safetensors import safe_open
 
 from tmkd.errors import DamagedArtifact
 from tmkd.states import PairStates, State, token_axes
-from tmkd.store.shards import unpack, write_parts
+from tmkd.store.shards import unpack, write_shards
 
 
 def write_states(
@@ -29,17 +29,17 @@ def write_states(
     shard_size: int,
     done: Callable[[int], None],
 ) -> int:
-    """Read the states of ``tokens`` part by part; arguments and result as for ``write_soft_labels``."""
+    """Read the states of ``tokens`` shard by shard; arguments and result as for ``write_soft_labels``."""
 
-    def make(part: Dataset) -> dict[str, np.ndarray]:
-        pairs = states_of(part)
+    def make(shard: Dataset) -> dict[str, np.ndarray]:
+        pairs = states_of(shard)
         arrays = {
             f"{kind}.{layer}": np.concatenate([_flat(kind, states[kind, layer]) for states in pairs])
             for kind, layer in pairs[0]
         }
-        return {"lengths": np.asarray(part["length"], dtype=np.int32), **arrays}
+        return {"lengths": np.asarray(shard["length"], dtype=np.int32), **arrays}
 
-    return write_parts(folder, tokens, make, shard_size, done)
+    return write_shards(folder, tokens, make, shard_size, done)
 
 
 def bytes_needed(lengths: np.ndarray, wanted: Collection[State], width: int, heads: int) -> int:
@@ -84,15 +84,15 @@ class _Folder:
     def __init__(self, folder: Path, wanted: Collection[State]) -> None:
         self.folder = folder
         self.wanted = list(wanted)
-        self.parts = [safe_open(path, "np") for path in sorted(folder.glob("part-*.safetensors"))]
+        self.shards = [safe_open(path, "np") for path in sorted(folder.glob("part-*.safetensors"))]
         self.places: dict[str, tuple[int, int]] = {}
         self.lengths: list[np.ndarray] = []
-        self.ends: list[dict[int, np.ndarray]] = []  # of each pair's tokens (1) and squared tokens (2) in its part
-        for number, part in enumerate(self.parts):
-            lengths = part.get_tensor("lengths").astype(np.int64)
+        self.ends: list[dict[int, np.ndarray]] = []  # of each pair's tokens (1) and squared tokens (2) in its shard
+        for number, shard in enumerate(self.shards):
+            lengths = shard.get_tensor("lengths").astype(np.int64)
             self.lengths.append(lengths)
             self.ends.append({0: np.arange(1, len(lengths) + 1), 1: lengths.cumsum(), 2: (lengths**2).cumsum()})
-            for row, name in enumerate(unpack(part.get_tensor("ids"))):
+            for row, name in enumerate(unpack(shard.get_tensor("ids"))):
                 self.places[name] = (number, row)
 
     def read(self, name: str) -> PairStates:
@@ -102,7 +102,7 @@ class _Folder:
         for kind, layer in self.wanted:
             power = _power(kind)
             end = int(self.ends[number][power][row])
-            flat = self.parts[number].get_slice(f"{kind}.{layer}")[end - length**power : end]
+            flat = self.shards[number].get_slice(f"{kind}.{layer}")[end - length**power : end]
             found[kind, layer] = _whole(kind, flat, length)
         return found
 

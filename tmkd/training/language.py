@@ -24,7 +24,7 @@ from tmkd.training.runtime import Runtime
 class LanguageLearner(nn.Module):
     """A masked language model with the terms of its loss, and perhaps the one that it learns from.
 
-    The terms find what the teacher says of the batch in ``teacher_logits`` and ``teacher_hidden``.
+    The terms find what the teacher predicts of the batch in ``teacher_logits`` and ``teacher_hidden``.
     """
 
     accepts_loss_kwargs = False  # as in Learner
@@ -38,14 +38,14 @@ class LanguageLearner(nn.Module):
         self.progress = 0.0
 
     def forward(self, **batch: Any) -> dict[str, Any]:
-        """Return ``loss``, a scalar, and ``parts``, every term's own, unweighted value."""
+        """Return ``loss``, a scalar, and ``terms``, every term's own, unweighted value."""
         inputs: dict[str, Tensor] = {**inputs_of(batch), "masked": batch["masked"]}
         for teacher in self.teachers:
             with torch.no_grad():
                 taught = teacher(**inputs)
             batch |= {"teacher_logits": taught.logits, "teacher_hidden": taught.hidden}
-        loss, parts = combine(self.terms, self.student(**inputs), batch, self.progress)  # type: ignore[arg-type]
-        return {"loss": loss, "parts": parts}
+        loss, terms = combine(self.terms, self.student(**inputs), batch, self.progress)  # type: ignore[arg-type]
+        return {"loss": loss, "terms": terms}
 
     def clipped_apart(self) -> list[nn.Module]:
         return [self]

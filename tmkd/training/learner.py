@@ -30,10 +30,10 @@ class Learner(nn.Module):
         self.progress = 0.0  # of the training, from 0 to 1
 
     def forward(self, **batch: Any) -> dict[str, Any]:
-        """Return ``loss``, a scalar, and ``parts``, every term's own, unweighted value."""
+        """Return ``loss``, a scalar, and ``terms``, every term's own, unweighted value."""
         output = self.student(**inputs_of(batch), states=self.states)
-        loss, parts = combine(self.terms, output, batch, self.progress)  # type: ignore[arg-type]
-        return {"loss": loss, "parts": parts}
+        loss, terms = combine(self.terms, output, batch, self.progress)  # type: ignore[arg-type]
+        return {"loss": loss, "terms": terms}
 
     def clipped_apart(self) -> list[nn.Module]:
         """Return the modules whose gradients have norms of their own."""

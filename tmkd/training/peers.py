@@ -43,7 +43,7 @@ class PeerPairs(TorchDataset[Any]):
                 )
         self.views = views
         self.lengths = np.max([view.lengths for view in views], axis=0)
-        self.states = self if any(view.states is not None for view in views) else None  # told of each epoch's order
+        self.states = self if any(view.states is not None for view in views) else None  # for ``plan``
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -159,9 +159,9 @@ class PeerLearner(nn.Module):
         return list(self.peers)
 
     def forward(self, views: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """Return ``loss``, a scalar, and ``parts``, every term's unweighted value, by peer and name."""
+        """Return ``loss``, a scalar, and ``terms``, every term's unweighted value, by peer and name."""
         costs: list[Tensor] = []
-        parts: dict[str, Tensor] = {}
+        terms: dict[str, Tensor] = {}
         outputs = [
             student(**inputs_of(views[view]), states=peer.states)
             for student, peer, view in zip(self.student, self.peers, self.views)
@@ -169,14 +169,14 @@ class PeerLearner(nn.Module):
         for number, (peer, view, output) in enumerate(zip(self.peers, self.views, outputs), start=1):
             cost, values = combine(peer.terms, output, views[view], self.progress)  # type: ignore[arg-type]
             costs.append(cost)
-            parts |= {f"peer {number} {name}": value for name, value in values.items()}
+            terms |= {f"peer {number} {name}": value for name, value in values.items()}
         if self.exchange is not None:
             learnt = self.exchange([output.gold for output in outputs], views, self.progress)
             for number, cost in enumerate(learnt, start=1):
                 if cost is not None:
                     costs.append(cost)
-                    parts[f"peer {number} others"] = cost.detach()
-        return {"loss": sum(costs), "parts": parts}
+                    terms[f"peer {number} others"] = cost.detach()
+        return {"loss": sum(costs), "terms": terms}
 
 
 class RefreshCopies(TrainerCallback):

@@ -40,7 +40,7 @@ def predict(
     for chosen, batch in longest_first(model, lengths_of(tokens), batches_of(model, tokens), runtime, bar):
         with runtime.scoring():
             scored = answer(**batch).float().cpu().numpy()
-        if not np.isfinite(scored).all():  # metrics and soft labels would be made of it without a word
+        if not np.isfinite(scored).all():  # or they would go into metrics and soft labels unnoticed
             raise TrainingDiverged(f"The classifier's scores are not finite (NaN or infinite numbers); {REMEDY}.")
         if not len(logits):
             logits = np.empty((len(tokens), *scored.shape[1:]), dtype=np.float32)

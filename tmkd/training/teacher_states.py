@@ -57,7 +57,7 @@ class WindowedStates:
         self._held: dict[int, list[PairStates]] = {}
 
     def plan(self, order: Sequence[int]) -> None:
-        """Be told the order of the coming epoch."""
+        """Prepare for an epoch that asks for the pairs in this order."""
         self._order = np.asarray(order)
         self._place = {index: place for place, index in enumerate(order)}
         self._held = {}

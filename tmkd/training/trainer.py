@@ -55,18 +55,18 @@ class DistillationTrainer(Trainer):
         if share is not None:
             inputs = _with_share(inputs, share)
         output = model(**inputs)
-        loss, parts = output["loss"], output["parts"]
+        loss, terms = output["loss"], output["terms"]
         step = self.state.global_step + 1
         if (loss.device.type == "cpu" or step % CHECK_EVERY == 0) and not math.isfinite(loss.item()):
-            values = ", ".join(f"{name} {value.item():g}" for name, value in parts.items())
+            values = ", ".join(f"{name} {value.item():g}" for name, value in terms.items())
             raise TrainingDiverged(f"The loss is {loss.item():g} at step {step} ({values}); {REMEDY}.")
         return loss if share is None else loss * share
 
     def _clip_grad_norm(self, model: nn.Module) -> Tensor:
         # one by one, or a peer whose gradient is large would slow down the others
-        parts = self.learner.clipped_apart()
+        modules = self.learner.clipped_apart()
         clip, limit = self.accelerator.clip_grad_norm_, self.args.max_grad_norm
-        return torch.stack([clip(part.parameters(), limit) for part in parts]).max()
+        return torch.stack([clip(module.parameters(), limit) for module in modules]).max()
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         assert self.validate is not None

@@ -13,7 +13,8 @@ from tmkd.results.exits import Predictor
 from tmkd.results.node import Result
 from tmkd.results.student import Student
 
-Rows = dict[str, list[list[Classifier]]]  # by name: for each seed the classifiers whose probabilities are averaged
+# By a row's name: for each seed the classifiers whose probabilities are averaged.
+RowMembers = dict[str, list[list[Classifier]]]
 
 
 class Family(ABC):
@@ -72,7 +73,7 @@ class Family(ABC):
         """
         return None
 
-    def rows(self, arm: str, config: Config, made: Sequence[Sequence[Classifier]]) -> Rows | None:
+    def rows(self, arm: str, config: Config, made: Sequence[Sequence[Classifier]]) -> RowMembers | None:
         """Return the rows of an arm, given its students for each seed; None: one row."""
         return None
 

@@ -9,7 +9,7 @@ from tmkd.config import ArmConfig, Config, OnlineConfig
 from tmkd.distributed import init
 from tmkd.errors import ConfigError
 from tmkd.experiment.experiment import Experiment
-from tmkd.experiment.families.family import Family, Rows
+from tmkd.experiment.families.family import Family, RowMembers
 from tmkd.results.classifier import Classifier
 from tmkd.results.peers import Online, Peers, TrainedPeer
 from tmkd.results.student import Student
@@ -66,12 +66,12 @@ class OnlineFamily(Family):
         together = Peers(Online(experiment.config.method.online), seed, each, arm)
         return [TrainedPeer(together, number, student) for number, student in enumerate(each, start=1)]
 
-    def rows(self, arm: str, config: Config, made: Sequence[Sequence[Classifier]]) -> Rows:
+    def rows(self, arm: str, config: Config, made: Sequence[Sequence[Classifier]]) -> RowMembers:
         """Return the arm's own row, the first peer's, which is fixed beforehand; then those of peers of another
         architecture, and that of the ensemble of all that learnt from each other."""
         online = config.method.online
         built = [student.timed_as for student in made[0]]
-        rows: Rows = {arm: [[seed[0]] for seed in made]}
+        rows: RowMembers = {arm: [[seed[0]] for seed in made]}
         for place in range(1, len(built)):
             if built[place] not in built[:place]:
                 rows[peer_name(arm, online, place + 1)] = [[seed[place]] for seed in made]
