@@ -18,7 +18,7 @@ from tmkd.errors import BudgetSpent, ModelError
 from tmkd.teachers.served.answers import Answers, Budget
 from tmkd.teachers.served.api import Api
 from tmkd.teachers.served.endpoint import Endpoint
-from tmkd.teachers.served.failures import Again, Spent, TooLong
+from tmkd.teachers.served.failures import Again, Halted, Spent, TooLong
 from tmkd.teachers.served.price import Price, Tariff, tokens_of
 from tmkd.teachers.served.request import Request, requests_of
 from tmkd.teachers.served.scale import to_margins
@@ -81,17 +81,26 @@ class Asker:
     def _ask(self, requests: Sequence[Request], times: Counter[str], bar: tqdm) -> None:
         self._answered = self.answers.any()
         with ThreadPoolExecutor(self.concurrency, thread_name_prefix="served") as pool:
-            under_way = {pool.submit(self._score, request): request for request in requests}
+            under_way = {pool.submit(self._score_or_halt, request): request for request in requests}
             try:
                 for done in as_completed(under_way):
-                    done.result()
-                    bar.update(sum(times[pair] for pair in under_way[done].ids))
+                    if not isinstance(done.exception(), Halted):  # what halted it comes, too
+                        done.result()
+                        bar.update(sum(times[pair] for pair in under_way[done].ids))
             except BaseException:
-                self.endpoint.halted.set()  # those that wait give up; those that were sent end, and are kept
+                self.endpoint.halted.set()
                 pool.shutdown(cancel_futures=True)
                 raise
         if self._refused and not self._answered:
             raise self._all_refused()
+
+    def _score_or_halt(self, request: Request) -> None:
+        """Score; where that fails for good, requests that wait give up, and those that were sent end and are kept."""
+        try:
+            self._score(request)
+        except BaseException:
+            self.endpoint.halted.set()
+            raise
 
     def _score(self, request: Request) -> None:
         """Ask until each pair of the request has an answer in the database, or is refused by itself."""
