@@ -68,9 +68,7 @@ def test_other_split_is_answered_by_what_is_kept(server, tmp_path):
 
 def test_two_at_once_pay_for_no_pair_twice(server, tmp_path):
     server.seconds, rows, found = 0.01, pairs_of(6, 4), []
-    both = [
-        threading.Thread(target=lambda: found.append(ask(Served(server.url, "tei"), rows, tmp_path))) for _ in "ab"
-    ]
+    both = [threading.Thread(target=lambda: found.append(ask(Served(server.url, "tei"), rows, tmp_path))) for _ in "ab"]
     for each in both:
         each.start()
     for each in both:
