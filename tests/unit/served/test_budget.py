@@ -103,7 +103,7 @@ def test_budget_of_money_counts_search_units(server, tmp_path):
 
 
 def test_refused_requests_cost_no_money_and_lost_ones_do(server, tmp_path):
-    teacher = Served(server.url, "tei", budget_money=9.0, price_per_request=1.0, timeout=0.2)
+    teacher = Served(server.url, "tei", budget_money=9.0, price_per_request=1.0)
     server.trouble = [status(429), status(503)]
     ask(teacher, pairs_of(1, 1), tmp_path)
     assert kept(tmp_path)[1] == (3, 1.0)

@@ -96,7 +96,7 @@ def test_bar_moves_by_every_row(server, tmp_path):
 def test_requests_under_way_stay_within_concurrency(server, tmp_path):
     server.seconds = 0.02
     ask(Served(server.url, "tei", concurrency=3), pairs_of(20, 1), tmp_path)
-    assert server.most == 3
+    assert 1 < server.most <= 3
 
 
 def test_requests_stay_within_the_rate(server, tmp_path):

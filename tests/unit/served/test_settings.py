@@ -2,9 +2,12 @@
 
 import importlib.util
 import logging
+import re
 import traceback
+from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.unit.served.asking import CLASSES, ask
 from tests.unit.served.server import pairs_of, status
@@ -72,6 +75,7 @@ def test_identity_is_what_shapes_the_scores_alone():
     assert Served("http://a:1", "tei").identity() == Served("http://a:1/", "tei").identity()
     chat = Served("http://a:1", **CHAT)
     assert chat.identity() == Served("http://b:1", **CHAT, answers=["yes", "no"]).identity()
+    assert hash(Served("http://a:1", **CHAT, answers=[])) == hash(Served("http://a:1", **CHAT, answers=[]))
     assert chat.identity() != Served("http://a:1", **CHAT, answers=["true", "false"]).identity()
     assert chat.identity() != Served("http://a:1", **CHAT, prompt="{query}{document}").identity()
 
@@ -98,6 +102,19 @@ def test_key_that_no_header_can_hold_is_not_shown(key, monkeypatch, tmp_path):
     assert KEY not in "".join(traceback.format_exception(raised.value))
 
 
+def test_entries_of_the_page_are_settings(monkeypatch):
+    for name in ("JINA_API_KEY", "CO_API_KEY"):
+        monkeypatch.setenv(name, KEY)
+    page = (Path(__file__).parents[3] / "docs/served_teachers.md").read_text("utf-8")
+    (block,) = re.findall(r"^```yaml\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    apis = []
+    for entry in yaml.safe_load(block)["teachers"]["roster"]:
+        assert entry.pop("kind") == Served.kind
+        Served(**entry).check(CLASSES)
+        apis.append(entry["api"])
+    assert apis == ["tei", "jina", "cohere", "openai"]
+
+
 def texts_of(error):
     """Return all that a traceback shows, with the errors that an error came from."""
     texts, seen = [], error
@@ -111,7 +128,7 @@ def texts_of(error):
 def test_key_is_sent_and_is_in_no_log_error_or_file(trouble, server, monkeypatch, tmp_path, caplog):
     monkeypatch.setenv("OUR_KEY", f"{KEY}\n")  # as `export OUR_KEY="$(cat file)"` on some systems leaves it
     server.key = KEY
-    teacher = Served(server.url, "tei", api_key="OUR_KEY", retries=1, timeout=0.2)
+    teacher = Served(server.url, "tei", api_key="OUR_KEY", retries=1, timeout=0.2 if trouble == "timeout" else 5.0)
     shown = repr(teacher) + str(teacher.identity()) + teacher.what
     with caplog.at_level(logging.DEBUG):
         if trouble is None:

@@ -37,8 +37,8 @@ def test_busy_server_is_asked_again(code, server, tmp_path):
 
 
 def test_cut_connections_and_late_answers_are_asked_for_again(server, tmp_path):
-    server.trouble, rows = [cut, slow(0.4), cut], pairs_of(4, 3)
-    teacher = Served(server.url, "tei", timeout=0.2)
+    server.trouble, rows = [cut, slow(1.0), cut], pairs_of(4, 3)
+    teacher = Served(server.url, "tei", timeout=0.5)
     np.testing.assert_allclose(ask(teacher, rows, tmp_path), expected(rows), rtol=1e-5)
     assert len(server.requests) == 7
 

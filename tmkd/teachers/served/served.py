@@ -30,6 +30,8 @@ class Served(Settings, Source):
 
     def __post_init__(self) -> None:
         refuse_secrets(self)
+        if self.answers is not None:
+            object.__setattr__(self, "answers", tuple(self.answers))  # a list of the settings has no hash
 
     def identity(self) -> dict[str, Any]:
         """Return what shapes the scores. The URL is a place, not a model: it counts where no name is given."""
