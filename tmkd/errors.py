@@ -29,4 +29,8 @@ class TrainingDiverged(TmkdError):
     """The loss, the weights or the scores are no longer numbers."""
 
 
+class BudgetSpent(TmkdError):
+    """A teacher that is paid for may not be asked any more."""
+
+
 REMEDY = "try a lower learning rate, a longer warm-up (trainer.warmup) or runtime.precision=fp32"
