@@ -210,9 +210,7 @@ def test_each_copy_labels_the_training_pairs_that_it_has_not_seen(home: Path) ->
         ("{kind: ready}", (), r"roster\[0\].name: expected a hub name or a folder"),
         ("{kind: served}", (), r"roster\[0\].url: expected where it answers"),
         (
-            "{kind: served, url: 'http://127.0.0.1:1', budget_money: 1.0}",
             (),
-            "budget_money: expected a price beside it",
         ),
         ("{kind: causal, name: x, answers: [yes]}", (), "answers: expected two different words"),
         ("{kind: oracle}", (), r"roster\[0\].kind: expected one of fine_tuned, ready"),

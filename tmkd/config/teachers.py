@@ -49,7 +49,7 @@ class TeacherConfig:
     trust_remote_code: bool = field(default=False, metadata=of("ready", "causal"))
     # ready, causal, served: a known prompt by its name, or a text with {query} and {document}
     prompt: Optional[str] = field(default=None, metadata=of("ready", "causal", "served"))
-    # causal, served: the words for right and wrong; null: yes and no
+    # causal, served (openai): the words for right and wrong; null: yes and no; [] (served): a score in JSON instead
     answers: Optional[list[str]] = field(default=None, metadata=of("causal", "served"))
     path: Optional[str] = field(default=None, metadata=of("scores"))  # scores: the file
     format: str = field(default="pairs", metadata=of("scores"))  # scores: the file's format, as data.format
@@ -58,6 +58,8 @@ class TeacherConfig:
     documents: Optional[str] = field(default=None, metadata=of("scores"))  # scores: file of the documents, likewise
     url: Optional[str] = field(default=None, metadata=of("served"))  # served: where it answers: http://127.0.0.1:8080
     api: str = field(default="tei", metadata=of("served"))  # served: tei | jina | cohere | openai
+    # served: what its scores are, margin (log-odds) | probability; null: what the API usually gives
+    scale: Optional[str] = field(default=None, metadata=of("served"))
     # served: NAME of the environment variable that holds the key, never the key itself
     api_key: Optional[str] = field(default=None, metadata=of("served"))
     concurrency: int = field(default=8, metadata=of("served"))  # served: requests under way at once
@@ -90,7 +92,7 @@ class TeachersConfig:
         """How many teach."""
         return len(self.roster) if self.count is None else self.count
 
-    def scale(self, classes: int) -> str:
+    def scale_of(self, classes: int) -> str:
         """Return how scores are calibrated, for a task of so many classes."""
         if self.calibration is not None:
             return self.calibration
@@ -126,7 +128,7 @@ def check_teachers(teachers: TeachersConfig, classes: int, compared: Sequence[in
     validators.that(
         teachers.cross_fit == 0 or teachers.cross_fit >= 2, "teachers.cross_fit", "0, or 2 and more", teachers.cross_fit
     )
-    scale = teachers.scale(classes)
+    scale = teachers.scale_of(classes)
     validators.one_of("teachers.calibration", scale, ("none", *CALIBRATIONS))
     expected = f"none or temperature, where there are {classes} classes"
     validators.that(classes == 2 or scale in ("none", "temperature"), "teachers.calibration", expected, scale)
@@ -169,14 +171,6 @@ def _scores(where: str, teacher: TeacherConfig) -> None:
 def _served(where: str, teacher: TeacherConfig) -> None:
     _given(where, teacher, "url", "where it answers, as http://127.0.0.1:8080")
     validators.one_of(f"{where}.api", teacher.api, APIS)
-    validators.positive(where, teacher, ("concurrency", "timeout", "texts_a_request"))
-    validators.not_negative(f"{where}.retries", teacher.retries)
-    _two_answers(where, teacher)
-    limits = ("requests_per_second", "budget_requests", "budget_money", "price_per_request", "price_per_1000_tokens")
-    validators.positive(where, teacher, [name for name in limits if getattr(teacher, name) is not None])
-    priced = teacher.price_per_request is not None or teacher.price_per_1000_tokens is not None
-    expected = "a price beside it (price_per_request or price_per_1000_tokens)"
-    validators.that(teacher.budget_money is None or priced, f"{where}.budget_money", expected, "none")
 
 
 def _given(where: str, teacher: TeacherConfig, name: str, expected: str) -> None:

@@ -174,8 +174,8 @@ class Gaps:
             raise DataError(
                 f"{self.split}: no pair has a score of every teacher ({each}); set teachers.missing=average."
             )
-        if (place := ("missing", self.split, each)) not in context.logged and context.is_main_process:
-            context.logged.add(place)
+        if (place := ("missing", self.split, each)) not in context.reported and context.is_main_process:
+            context.reported.add(place)
             how = "left out" if self.missing == "skip" else "given the mean of the other teachers"
             log.warning("scores missing on %s: %s; those pairs are %s", self.split, each, how)
         return tokens if kept.all() else tokens.select(np.flatnonzero(kept))

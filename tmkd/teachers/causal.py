@@ -1,5 +1,0 @@
-from tmkd.teachers.source import Source
-
-
-class Causal(Source):
-    kind = "causal"

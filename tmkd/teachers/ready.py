@@ -1,5 +1,0 @@
-from tmkd.teachers.source import Source
-
-
-class Ready(Source):
-    kind = "ready"

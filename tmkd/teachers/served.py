@@ -1,5 +1,0 @@
-from tmkd.teachers.source import Source
-
-
-class Served(Source):
-    kind = "served"
