@@ -1,7 +1,8 @@
 """Answers that were paid for, and what was paid: a database that several processes may write to.
 
-It is SQLite with a write-ahead log: what is committed survives a kill. It needs a disk whose locks work, as the store
-of results does; a network file system may have none.
+It is SQLite with a write-ahead log: what is committed survives a kill. (A power cut may take the last answers, or each
+request would wait for the disk twice.) It needs a disk whose locks work, as the store of results does; a network file
+system may have none.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from tmkd.teachers.served.failures import Spent
 FILE = "answers.sqlite"
 TABLES = """
 PRAGMA journal_mode = WAL;
+PRAGMA synchronous = NORMAL;
 CREATE TABLE IF NOT EXISTS answers (pair TEXT PRIMARY KEY, score REAL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS spent (teacher INTEGER PRIMARY KEY, requests INTEGER NOT NULL, money REAL NOT NULL);
 INSERT OR IGNORE INTO spent VALUES (0, 0, 0);

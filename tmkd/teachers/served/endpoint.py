@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import datetime
 import email.utils
+import functools
 import logging
 import re
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -52,7 +54,7 @@ class Endpoint:
         self._lock = threading.Lock()
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         limits = httpx2.Limits(max_connections=connections)
-        self._client = httpx2.Client(headers=headers, timeout=timeout, limits=limits)
+        self._client = httpx2.Client(headers=headers, timeout=timeout, limits=limits, verify=_certificates())
 
     def close(self) -> None:
         self._client.close()
@@ -146,6 +148,11 @@ class Endpoint:
     def _without_key(self, text: str) -> str:
         """Return what a server or a library wrote, without the key, which some of them repeat."""
         return text.replace(self._key, "***") if self._key else text
+
+
+@functools.cache
+def _certificates() -> ssl.SSLContext:
+    return httpx2.create_ssl_context()  # it reads a file for a tenth of a second, and a scorer is opened many times
 
 
 def _failure(state: RetryCallState) -> BaseException | None:
