@@ -1,9 +1,9 @@
-"""How ``Causal`` loads a language model, and reads the logits of its answers."""
+"""How ``Causal`` reads the logits of its answers from a language model."""
 
 from __future__ import annotations
 
 import inspect
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -11,21 +11,18 @@ from datasets import Dataset
 from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
-from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
+from transformers import PreTrainedModel
 
 from tmkd.errors import ConfigError, ModelError
-from tmkd.models.checkpoint import any_config, read_tokenizer, unreadable
-from tmkd.models.encoder import is_causal
-from tmkd.models.weights import check_loaded
+from tmkd.models.checkpoint import read_tokenizer
 from tmkd.teachers.asking import Asking
 from tmkd.teachers.checkpoint import SECTION, Checkpoint
+from tmkd.teachers.load_language_model import causal_config, load_language_model
 from tmkd.teachers.prompts import Prompt
 from tmkd.teachers.scoring import UNBOUNDED, Cuts, dtype_for, finite, try_out
 from tmkd.teachers.source import margin_logits
 from tmkd.training.predict import longest_first
 from tmkd.training.runtime import Runtime
-
-LANGUAGE_MODELS = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
 
 
 class AnswerHead(nn.Module):
@@ -87,7 +84,7 @@ class LanguageModelScorer:
 
 def check_language_model(checkpoint: Checkpoint, prompt: Prompt, max_length: int | None) -> None:
     """Raise ConfigError or ModelError for what is known without the values of its weights."""
-    model = _load(checkpoint, torch.float32, None, device_map="meta")
+    model = load_language_model(checkpoint, torch.float32, None, device_map="meta")
     _asking(model, checkpoint, prompt, max_length)
 
 
@@ -95,7 +92,7 @@ def open_language_model(
     checkpoint: Checkpoint, prompt: Prompt, max_length: int | None, runtime: Runtime
 ) -> LanguageModelScorer:
     """Load it, and let it read two made-up pairs; ConfigError or ModelError where it cannot be this teacher."""
-    model = _load(checkpoint, dtype_for(_config(checkpoint), runtime), runtime.attention)
+    model = load_language_model(checkpoint, dtype_for(causal_config(checkpoint), runtime), runtime.attention)
     what = f"teacher {checkpoint.name}"
     asking = _asking(model, checkpoint, prompt, max_length)
     nn.Module.to(model, runtime.device)
@@ -103,48 +100,6 @@ def open_language_model(
     try_out(scorer, what, asking.length)
     scorer.cuts = Cuts()
     return scorer
-
-
-def _config(checkpoint: Checkpoint) -> PretrainedConfig:
-    """Return the config of a causal language model; ModelError for any other."""
-    place, commit = checkpoint.place()
-    config = any_config(place, commit, checkpoint.trust_remote_code, SECTION)
-    names = config.architectures or []
-    named = any(name.endswith(LANGUAGE_MODELS) for name in names) if names else is_causal(config)
-    known = type(config) in MODEL_FOR_CAUSAL_LM_MAPPING or "AutoModelForCausalLM" in getattr(config, "auto_map", {})
-    if config.is_encoder_decoder or not (named and known):
-        raise ModelError(
-            f"teacher {place}: expected a causal language model, got {', '.join(names) or config.model_type}, which "
-            "predicts no next token; use kind: ready for a reranker or classifier."
-        )
-    return config
-
-
-def _load(
-    checkpoint: Checkpoint, dtype: torch.dtype, attention: str | None, device_map: str | None = None
-) -> PreTrainedModel:
-    """Return the model with its own weights; ModelError where it has others."""
-    config = _config(checkpoint)
-    place, commit = checkpoint.place()
-    extra: dict[str, Any] = {} if attention is None else {"attn_implementation": attention}
-    try:
-        loaded: Any = AutoModelForCausalLM.from_pretrained(
-            place,
-            config=config,
-            revision=commit,
-            trust_remote_code=checkpoint.trust_remote_code,
-            use_safetensors=True,
-            dtype=dtype,
-            device_map=device_map,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,  # and named below
-            **extra,
-        )
-    except Exception as error:  # of whatever kind: each family's code checks itself
-        raise ModelError(f"teacher {place}: {unreadable(place, error)}") from None
-    model: PreTrainedModel = loaded[0]
-    check_loaded(model, loaded[1], place, "teacher")
-    return model
 
 
 def _asking(model: PreTrainedModel, checkpoint: Checkpoint, prompt: Prompt, max_length: int | None) -> Asking:
