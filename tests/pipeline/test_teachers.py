@@ -209,9 +209,7 @@ def test_each_copy_labels_the_training_pairs_that_it_has_not_seen(home: Path) ->
         ("{kind: scores}", (), r"roster\[0\].path: expected a file of scores where kind is scores, got None"),
         ("{kind: ready}", (), r"roster\[0\].name: expected a hub name or a folder"),
         ("{kind: served}", (), r"roster\[0\].url: expected where it answers"),
-        (
-            (),
-        ),
+        ((),),
         ("{kind: causal, name: x, answers: [yes]}", (), "answers: expected two different words"),
         ("{kind: oracle}", (), r"roster\[0\].kind: expected one of fine_tuned, ready"),
         ("{kind: ready, name: x}", ("student.init=teacher",), "student.init: expected encoder, where a teacher's kind"),

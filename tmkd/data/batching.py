@@ -63,15 +63,15 @@ def encode_pairs(
         cut: dict[str, Any] = {"truncation": True, "max_length": max_length - 2, "return_attention_mask": False}
         texts = (tokenizer(column, **cut)["input_ids"] for column in (questions, passages))
         end = tokenizer.eos_token_id
-        fitting = (_fitting(question, passage, max_length - 2) for question, passage in zip(*texts))
-        encoded = {"input_ids": [[*question, end, *passage, end] for question, passage in fitting]}
+        fit = (fitting(question, passage, max_length - 2) for question, passage in zip(*texts))
+        encoded = {"input_ids": [[*question, end, *passage, end] for question, passage in fit]}
     else:
         shape: dict[str, Any] = {"truncation": "longest_first", "max_length": max_length}
         encoded = dict(tokenizer(questions, passages, return_attention_mask=False, **shape))
     return {**encoded, "length": [len(ids) for ids in encoded["input_ids"]]}
 
 
-def _fitting(question: list[int], passage: list[int], room: int) -> tuple[list[int], list[int]]:
+def fitting(question: Sequence[int], passage: Sequence[int], room: int) -> tuple[Sequence[int], Sequence[int]]:
     """Cut the longer of two texts, or both to halves, so that they have ``room`` together."""
     kept = max(room - len(passage), room - room // 2)
     return question[:kept], passage[: room - min(len(question), kept)]

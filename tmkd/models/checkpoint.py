@@ -15,7 +15,7 @@ from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from tmkd.errors import ModelError
 from tmkd.models.embedded import embedded_folder
-from tmkd.models.hub import check_pointers, first_sentence, folder_of
+from tmkd.models.hub import check_whole, first_sentence, folder_of
 from tmkd.models.weights import check_loaded
 
 TOKENIZER = "put tokenizer.json beside the weights: AutoTokenizer.from_pretrained(...).save_pretrained(FOLDER)."
@@ -27,29 +27,29 @@ def place_of(source: str, name: str | None) -> str:
         return str(embedded_folder())
     folder = folder_of(name)
     if folder is not None:
-        check_pointers(folder)
-        if (folder / "adapter_config.json").is_file():
-            raise ModelError(
-                f"encoder {folder}: expected whole weights but found an adapter (LoRA), which would be left out; merge "
-                "it first: model.merge_and_unload().save_pretrained(FOLDER)."
-            )
+        check_whole(folder)
     return str(folder or name)
+
+
+def any_config(place: str, revision: str | None, trust: bool, section: str = "encoder") -> PretrainedConfig:
+    """Return the config of a checkpoint of any kind; ModelError where there is none. ``section``: see ``folder_of``."""
+    try:
+        return AutoConfig.from_pretrained(place, revision=revision, trust_remote_code=trust)
+    except Exception as error:  # of whatever kind: each family's config checks itself, and some are code of their own
+        if not trust and "trust_remote_code" in str(error):
+            raise ModelError(
+                f"{section}.name: '{place}' brings code of its own, which is not run unasked; if you trust it, set "
+                f"{section}.trust_remote_code=true."
+            ) from None
+        raise ModelError(
+            f"{section}.name: '{place}' is neither a folder with a transformers checkpoint nor reachable on the hub "
+            f"({first_sentence(error)})"
+        ) from None
 
 
 def read_config(place: str, revision: str | None, trust: bool) -> PretrainedConfig:
     """Return the config of a checkpoint that can be an encoder here; else ModelError."""
-    try:
-        config = AutoConfig.from_pretrained(place, revision=revision, trust_remote_code=trust)
-    except Exception as error:  # of whatever kind: each family's config checks itself, and some are code of their own
-        if not trust and "trust_remote_code" in str(error):
-            raise ModelError(
-                f"encoder.name: '{place}' brings code of its own, which is not run unasked; if you trust it, set "
-                "encoder.trust_remote_code=true."
-            ) from None
-        raise ModelError(
-            f"encoder.name: '{place}' is neither a folder with a transformers checkpoint nor reachable on the hub "
-            f"({first_sentence(error)})"
-        ) from None
+    config = any_config(place, revision, trust)
     kind = config.model_type or type(config).__name__
     if config.is_encoder_decoder:
         raise ModelError(
@@ -73,18 +73,18 @@ def _nested(config: PretrainedConfig) -> bool:
         return True
 
 
-def read_tokenizer(place: str, revision: str | None, trust: bool) -> Tokenizer:
+def read_tokenizer(place: str, revision: str | None, trust: bool, what: str = "encoder") -> Tokenizer:
     """Return a checkpoint's tokenizer; ModelError where it has none, or one that knows no words."""
     try:
         tokenizer = AutoTokenizer.from_pretrained(place, revision=revision, trust_remote_code=trust)
         words = set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens) - set(tokenizer.get_added_vocab())
     except Exception as error:  # the library `tokenizers` has no other class of errors
         raise ModelError(
-            f"encoder {place}: its tokenizer cannot be read ({first_sentence(error).rstrip('.')}); {TOKENIZER}"
+            f"{what} {place}: its tokenizer cannot be read ({first_sentence(error).rstrip('.')}); {TOKENIZER}"
         ) from None
     if not words:
         raise ModelError(
-            f"encoder {place}: its tokenizer knows no words ({len(tokenizer)} tokens, all special); files are missing, "
+            f"{what} {place}: its tokenizer knows no words ({len(tokenizer)} tokens, all special); files are missing, "
             f"so {TOKENIZER}"
         )
     return tokenizer
@@ -108,12 +108,13 @@ def read_model(
             **extra,
         )
     except Exception as error:  # as above
-        raise ModelError(f"encoder {place}: {_unreadable(place, error)}") from None
+        raise ModelError(f"encoder {place}: {unreadable(place, error)}") from None
     check_loaded(model, found, place)
     return model
 
 
-def _unreadable(place: str, error: Exception) -> str:
+def unreadable(place: str, error: Exception) -> str:
+    """Return why transformers could not read the weights of a checkpoint, and what to do."""
     if (Path(place) / "pytorch_model.bin").is_file() and not list(Path(place).glob("*.safetensors")):
         return (
             "expected weights in safetensors but found pytorch_model.bin alone, which may run any code when it is "

@@ -217,10 +217,10 @@ def first_stands_for_pair(model: PreTrainedModel, tokenizer: PreTrainedTokenizer
 def _pooling(config: PretrainedConfig, tokenizer: PreTrainedTokenizerBase) -> str:
     if isinstance(config, bilstm.BiLstmConfig):
         return "mean"  # neither the first nor the last word has seen the pair from both sides
-    return "first" if tokenizer.cls_token_id is not None and not _is_causal(config) else "last"
+    return "first" if tokenizer.cls_token_id is not None and not is_causal(config) else "last"
 
 
-def _is_causal(config: PretrainedConfig) -> bool:
+def is_causal(config: PretrainedConfig) -> bool:
     """Whether it is a decoder, whose last token alone has seen the pair; XLNet's last is its [CLS]."""
     kind, architectures = type(config), config.architectures or []
     alone = kind in MODEL_FOR_CAUSAL_LM_MAPPING and kind not in MODEL_FOR_MASKED_LM_MAPPING

@@ -17,33 +17,37 @@ PROSE = ("readme", "license", "notice", "changelog", "requirements")
 POINTER = b"version https://git-lfs.github.com/spec/"
 
 
-def folder_of(name: str | None) -> Path | None:
+def folder_of(name: str | None, section: str = "encoder") -> Path | None:
     """Return the folder that ``name`` means, or None where it is a name on the hub.
+
+    Args:
+        section: of the settings, whose ``name`` it is; for messages.
 
     Raises:
         ConfigError: no name.
         ModelError: a folder that is not there.
     """
     if not name:
-        raise ConfigError("encoder.name: expected a hub name or a folder, got nothing.")
+        raise ConfigError(f"{section}.name: expected a hub name or a folder, got nothing.")
     folder = Path(name).expanduser()
     if folder.is_dir():
         return folder
     if name.startswith((".", "/", "~")) or name.count("/") > 1:
         raise ModelError(
-            f"encoder.name: there is no folder {name}; expected a hub name or a folder of save_pretrained."
+            f"{section}.name: there is no folder {name}; expected a hub name or a folder of save_pretrained."
         )
     return None
 
 
-def shaping_files(folder: Path, code: bool = False) -> dict[str, Path]:
+def shaping_files(folder: Path, code: bool = False, templates: bool = False) -> dict[str, Path]:
     """Return the files of a checkpoint's folder that shape what is loaded from it, by their names within it.
 
     Args:
         code: the checkpoint's own code runs, so it counts too.
+        templates: pairs are put into its chat template.
     """
     found = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
-    suffixes = (*READ, ".py") if code else READ
+    suffixes = (*READ, *((".py",) if code else ()), *((".jinja",) if templates else ()))
     return {name: path for name, path in found.items() if _shapes(name, suffixes)}
 
 
@@ -51,6 +55,16 @@ def _shapes(name: str, suffixes: tuple[str, ...]) -> bool:
     hidden = re.search(r"(^|/)[.]", name)
     file = name.rpartition("/")[2].lower()
     return not hidden and file.endswith(suffixes) and not file.startswith(PROSE)
+
+
+def check_whole(folder: Path, what: str = "encoder") -> None:
+    """Raise ModelError for a folder of pointers, or of an adapter instead of whole weights."""
+    check_pointers(folder)
+    if (folder / "adapter_config.json").is_file():
+        raise ModelError(
+            f"{what} {folder}: expected whole weights but found an adapter (LoRA), which would be left out; merge "
+            "it first: model.merge_and_unload().save_pretrained(FOLDER)."
+        )
 
 
 def check_pointers(folder: Path) -> None:
@@ -65,8 +79,11 @@ def check_pointers(folder: Path) -> None:
 
 
 @functools.cache  # one answer a run, or a branch that moves meanwhile would give a run two encoders
-def commit_of(name: str, revision: str | None) -> str:
+def commit_of(name: str, revision: str | None, section: str = "encoder") -> str:
     """Return the commit that a branch or tag of a hub name means (None: main); without a network, the cache's.
+
+    Args:
+        section: as for ``folder_of``.
 
     Raises:
         ModelError: neither has it.
@@ -79,9 +96,9 @@ def commit_of(name: str, revision: str | None) -> str:
         file = hf_hub_download(name, "config.json", revision=revision)
     except (OSError, ValueError) as error:  # what the hub's own errors are, its network's too
         raise ModelError(
-            f"encoder.name: '{name}' (revision {revision or 'main'}) is neither a folder with a transformers "
+            f"{section}.name: '{name}' (revision {revision or 'main'}) is neither a folder with a transformers "
             f"checkpoint nor reachable on the hub or in its cache ({first_sentence(error).rstrip('.')}); check the "
-            "name and the network, or set encoder.revision to a whole commit, which is known without them."
+            f"name and the network, or set {section}.revision to a whole commit, which is known without them."
         ) from None
     return Path(file).parent.name  # …/snapshots/<commit>/config.json
 

@@ -16,7 +16,7 @@ UNUSED = "pooler."  # h1 is the hidden state itself
 BUFFERS = re.compile(r"(position_ids|token_type_ids|inv_freq|masked_bias|attn\.bias|attention\.bias|\.version)$")
 
 
-def check_loaded(model: PreTrainedModel, found: dict[str, Any], place: str) -> None:
+def check_loaded(model: PreTrainedModel, found: dict[str, Any], place: str, what: str = "encoder") -> None:
     """Raise ModelError for weights that are missing, of another shape, or of layers that the config does not have.
 
     A fresh pooler is no harm, nor are the heads of other tasks: neither is used.
@@ -29,7 +29,7 @@ def check_loaded(model: PreTrainedModel, found: dict[str, Any], place: str) -> N
     inside = [name for name in unexpected if name.removeprefix(own).split(".")[0] in parts]
     if not (missing or reshaped or inside):
         if unexpected:
-            log.info("encoder %s: %d weights of heads are left out (%s)", place, len(unexpected), _some(unexpected))
+            log.info("%s %s: %d weights of heads are left out (%s)", what, place, len(unexpected), _some(unexpected))
         return
     faults = []
     if missing:
@@ -47,7 +47,7 @@ def check_loaded(model: PreTrainedModel, found: dict[str, Any], place: str) -> N
         else "config.json and weights are not of one model: save both together with save_pretrained"
     )
     raise ModelError(
-        f"encoder {place}: expected the weights of {type(model).__name__}, but {', '.join(faults)}; {advice}."
+        f"{what} {place}: expected the weights of {type(model).__name__}, but {', '.join(faults)}; {advice}."
     )
 
 

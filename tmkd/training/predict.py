@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -51,10 +52,10 @@ def predict(
 def longest_first(
     model: nn.Module,
     lengths: np.ndarray,
-    batch_of: Callable[[np.ndarray], dict[str, Tensor]],
+    batch_of: Callable[[np.ndarray], Mapping[str, Any]],
     runtime: Runtime,
     bar: tqdm | None = None,
-) -> Iterator[tuple[np.ndarray, dict[str, Tensor]]]:
+) -> Iterator[tuple[np.ndarray, dict[str, Any]]]:
     """Yield places of pairs and the batch of them, on the device; the model is not training meanwhile.
 
     Pairs of similar length share a batch, and a device that has no memory for the longest says so at once.
@@ -128,6 +129,6 @@ def rows_of(inputs: Dataset, chosen: np.ndarray) -> Sequence[dict[str, list[int]
     return [dict(zip(columns, values)) for values in zip(*columns.values())]
 
 
-def to_device(batch: dict[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+def to_device(batch: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
     """Return the batch with its tensors on the device."""
-    return {name: tensor.to(device) for name, tensor in batch.items()}
+    return {name: value.to(device) if isinstance(value, Tensor) else value for name, value in batch.items()}
