@@ -12,7 +12,7 @@ from tmkd.config import validators
 from tmkd.config.families import ExitsConfig, OnlineConfig, TermConfig, check_exits, check_online, check_term
 
 TARGETS = ("none", "one", "average", "heads", "students")
-TEACHER_WEIGHTS = ("mean", "fixed", "confidence", "agreement")
+TEACHER_WEIGHTS = ("mean", "fixed", "confidence", "learnt", "agreement")
 # sections that an arm may set for itself; all others are of the comparison as a whole
 VARIED = ("corpus", "encoder", "teachers", "student", "stage1", "language", "stage2", "method", "trainer")
 
@@ -46,7 +46,8 @@ class MethodConfig:
     # heads (the paper: gold and soft labels have heads of their own) | blend (one head, two losses) | weigh (one head,
     # one target that is mixed from both labels)
     mix: str = "heads"
-    # weight of each of several teachers: mean | fixed (see weights) | confidence | agreement (with the gold label)
+    # weight of each of several teachers: mean | fixed (see weights) | confidence | learnt (on validation, by the
+    # question's first word) | agreement (with the gold label)
     teacher_weights: str = "mean"
     weights: list[float] = field(default_factory=list)  # with teacher_weights fixed: one number a teacher
     terms: dict[str, TermConfig] = field(default_factory=dict)  # further losses, by name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from collections.abc import Iterator
 
 from tmkd.config import Config
 from tmkd.experiment.arms import resolve_arms
@@ -16,7 +17,10 @@ from tmkd.pipelines.estimate import estimate, try_member
 from tmkd.report.plan_table import duration, print_plan
 from tmkd.results.context import RunContext
 from tmkd.results.node import Result
+from tmkd.results.rows import Rows
+from tmkd.results.soft_labels import SoftLabels
 from tmkd.results.speed import Speed
+from tmkd.results.untrained import UntrainedTeacher
 from tmkd.store.identity import VERSIONS
 
 log = logging.getLogger(__name__)
@@ -83,6 +87,19 @@ def _collect(context: RunContext, result: Result, found: dict[Result, None]) -> 
     found[result] = None
 
 
+def _prices(context: RunContext, missing: list[Result]) -> Iterator[str]:
+    """Yield what teachers that are paid for are going to cost; answers that are kept already are not taken off."""
+    asked: list[tuple[UntrainedTeacher, Rows]] = []
+    for result in missing:
+        if isinstance(result, UntrainedTeacher):
+            asked += [(result, result.task.rows(split)) for split in ("validation", "test")]
+        elif isinstance(result, SoftLabels) and isinstance(result.teacher, UntrainedTeacher):
+            asked.append((result.teacher, result.rows))
+    for teacher, rows in asked:
+        if (price := teacher.price(context, rows)) is not None:
+            yield f"{teacher.what} on {rows.split}: {price}, less what it has answered already."
+
+
 def notes(experiment: Experiment, results: list[Result]) -> list[str]:
     """Return what the plan could not estimate."""
     context = experiment.context
@@ -93,6 +110,7 @@ def notes(experiment: Experiment, results: list[Result]) -> list[str]:
             "Which teacher is the best on validation is not known yet: where it matters, the plan takes the best of "
             "those that are there, or teacher 1; the time hardly depends on it."
         )
+    notes += _prices(context, missing)
     if context.how.store_states and any(result.spec.get("terms") for result in missing):
         notes.append("Teachers' states that are stored (runtime.store_states) are not in what the disk needs.")
     return notes

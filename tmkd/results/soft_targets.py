@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from tmkd.errors import DataError
 from tmkd.results.classifier import Classifier
 from tmkd.results.context import RunContext
-from tmkd.results.node import unless
+from tmkd.results.node import Result, unless
 from tmkd.results.rows import Rows
 from tmkd.results.soft_labels import SoftLabels
+from tmkd.results.trust import TeacherTrust, question_types
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,7 +25,10 @@ BATCH = 8192  # pairs whose targets are in memory at once
 
 @dataclass(frozen=True)
 class TeacherWeights:
-    """How much each of several teachers counts: fixed (``shares``), by confidence or by agreement with the label."""
+    """How much each of several teachers counts.
+
+    Fixed (``shares``), by confidence, by agreement with the label, or as learnt on validation (``TeacherTrust``).
+    """
 
     kind: str
     shares: tuple[float, ...] = unless(())
@@ -36,12 +40,19 @@ class TeacherWeights:
             return None
         return cls(kind, tuple(shares) if kind == "fixed" else ())
 
-    def of_each(self, logits: np.ndarray, labels: list[int] | None) -> np.ndarray:
+    def reads(self, teachers: Sequence[Classifier]) -> list[Result]:
+        """Return what they are read from."""
+        return [TeacherTrust(tuple(teachers))] if self.kind == "learnt" else []
+
+    def of_each(self, logits: np.ndarray, labels: list[int] | None, learnt: np.ndarray | None) -> np.ndarray:
         """Return the weights ``[pairs, teachers]`` for logits ``[pairs, teachers, classes]``; see ``losses.weighting``.
 
         Args:
             labels: of the pairs, for agreement.
+            learnt: the weights of these pairs, where they are learnt.
         """
+        if learnt is not None:
+            return learnt
         import torch
 
         from tmkd.losses import weighting
@@ -69,6 +80,11 @@ class SoftTargets:
     tokens: Dataset
     logits: np.ndarray
     weights: np.ndarray | None
+
+
+def reads(teachers: Sequence[Classifier], rows: Rows, weights: TeacherWeights | None) -> list[Result]:
+    """Return the results that ``soft_targets`` reads."""
+    return [*(SoftLabels.of(teacher, rows) for teacher in teachers), *(weights.reads(teachers) if weights else [])]
 
 
 def soft_targets(
@@ -103,6 +119,7 @@ def soft_targets(
     logits, counts = RowsOnDisk(context.store.root), RowsOnDisk(context.store.root)
     needed = tokens.select_columns([name for name in ("id", "label") if name in tokens.column_names])
     gaps = Gaps(teachers, rows.split, missing)
+    trusted = Trusted(context, teachers, rows) if weights and weights.kind == "learnt" else None
     with letting_go(tokens):
         for batch in needed.iter(BATCH):
             ids, labels = pack(batch["id"]), batch.get("label")
@@ -112,11 +129,38 @@ def soft_targets(
             if weights is None:
                 logits.add(stacked.mean(axis=1, keepdims=True) if average else stacked)
                 continue
-            each = weights.of_each(stacked, labels)
+            each = weights.of_each(stacked, labels, trusted.weights(ids[kept]) if trusted else None)
             logits.add((stacked * each[:, :, None]).sum(axis=1, keepdims=True) if average else stacked)
             counts.add(each)
     left = gaps.left(tokens, context)
     return SoftTargets(left, logits.array(), None if weights is None or average else counts.array())
+
+
+class Trusted:
+    """The weights that were learnt on validation, by the ids of pairs."""
+
+    def __init__(self, context: RunContext, teachers: Sequence[Classifier], rows: Rows) -> None:
+        import numpy as np
+
+        from tmkd.store.shards import as_numbers, pack
+
+        self.trust = TeacherTrust(tuple(teachers)).weights(context)
+        read = rows.read(context).select_columns(["id", "question"])
+        self.kinds = np.array(
+            [kind for batch in read.iter(BATCH) for kind in question_types(batch["question"])], dtype=object
+        )
+        numbers = np.concatenate([as_numbers(pack(batch["id"])) for batch in read.iter(BATCH)])
+        self.order = np.argsort(numbers)
+        self.numbers = numbers[self.order]
+
+    def weights(self, ids: np.ndarray) -> np.ndarray:
+        """Return the weights ``[pairs, teachers]`` of packed ids ``[pairs, 16]``."""
+        import numpy as np
+
+        from tmkd.store.shards import as_numbers
+
+        places = self.order[np.searchsorted(self.numbers, as_numbers(ids))]
+        return self.trust.weights(self.kinds[places].tolist())
 
 
 class Gaps:

@@ -19,8 +19,7 @@ from tmkd.results.context import RunContext
 from tmkd.results.corpus import Corpus
 from tmkd.results.node import Result, merged, outside, unless
 from tmkd.results.objective import soft_identity
-from tmkd.results.soft_labels import SoftLabels
-from tmkd.results.soft_targets import TeacherWeights, soft_targets
+from tmkd.results.soft_targets import TeacherWeights, reads, soft_targets
 from tmkd.results.task import Task
 from tmkd.results.terms import Terms, state_terms, states_cost
 from tmkd.results.trained import learning, write_classifier
@@ -80,7 +79,7 @@ class Stage1Student(StudentClassifier):
         return f"stage-1 student of {by}, seed {self.seed}"
 
     def reads(self, context: RunContext) -> list[Result]:
-        return [SoftLabels.of(teacher, self.corpus.rows()) for teacher in self.teachers if self.soft.loss]
+        return reads(self.teachers, self.corpus.rows(), self.weights) if self.soft.loss else []
 
     def untrained(self, context: RunContext) -> PairClassifier:
         """Return the student before its training, with the heads that it learns with."""

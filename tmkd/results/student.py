@@ -16,8 +16,7 @@ from tmkd.results.architecture import Architecture, StudentClassifier
 from tmkd.results.context import RunContext
 from tmkd.results.node import Result, identity, merged, outside, unless
 from tmkd.results.objective import Objective
-from tmkd.results.soft_labels import SoftLabels
-from tmkd.results.soft_targets import soft_targets
+from tmkd.results.soft_targets import reads, soft_targets
 from tmkd.results.task import Task
 from tmkd.results.terms import Terms, state_terms, states_cost
 from tmkd.results.trained import learning, validator, write_classifier
@@ -82,7 +81,7 @@ class Student(StudentClassifier):
         return self.stage1 is not None and bool(self.carry_heads) and self.exits is None
 
     def reads(self, context: RunContext) -> list[Result]:
-        return [SoftLabels.of(teacher, self.task.rows("train")) for teacher in self.objective.teachers]
+        return reads(self.objective.teachers, self.task.rows("train"), self.objective.weights)
 
     def make(self, context: RunContext, work: Path) -> dict[str, Any]:
         import torch

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 log = logging.getLogger(__name__)
+BYTES_A_TOKEN = 4  # of UTF-8, about
 ANSWERS = ".answers"  # folder of the store, for answers that must not be asked for twice
 
 
@@ -94,6 +95,15 @@ class UntrainedTeacher(Classifier):
                 "they are joined by their texts: give it scores of the same questions and passages."
             )
         return details
+
+    def price(self, context: RunContext, rows: Rows) -> object | None:
+        """Return what its scores of a split cost, to be printed; None: nothing but time."""
+        pairs = rows.read(context)
+        size, questions = 0, set()
+        for batch in pairs.select_columns(["question_id", "question", "passage"]).iter(1000):
+            questions.update(batch["question_id"])
+            size += sum(len(text.encode()) for name in ("question", "passage") for text in batch[name])
+        return self.known.source.price(len(pairs), len(questions), size // BYTES_A_TOKEN)
 
     def _score(self, context: RunContext, rows: Rows, work: Path) -> dict[str, Any]:
         import numpy as np

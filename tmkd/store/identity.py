@@ -22,6 +22,7 @@ VERSIONS = {
     "soft_labels": 2,
     "teacher_states": 2,
     "language": 3,
+    "trust": 1,
     "stage1": 3,
     "stage2": 3,
     "peers": 3,

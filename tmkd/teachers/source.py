@@ -62,6 +62,14 @@ class Source(ABC):
             classes: of the task; the last one is "relevant" where passages are ranked.
         """
 
+    def price(self, pairs: int, questions: int, tokens: int) -> object | None:
+        """Return what scoring costs, to be printed; None: nothing but time.
+
+        Args:
+            tokens: about how many the texts of all pairs have.
+        """
+        return None
+
     @abstractmethod
     def open(self, runtime: Runtime, classes: Sequence[str], answers: Path) -> AbstractContextManager[Scorer]:
         """Return what scores pairs, for as long as it is open.
