@@ -20,8 +20,8 @@ from tmkd.training.runtime import Runtime
 
 pytest.importorskip("ray", reason="the extra ray is not installed")
 pytestmark = pytest.mark.slow
-SHARD = 2  # pairs: 24 parts
-# Scores as a stage does, in a process of its own; kills it after so many parts, if any.
+SHARD = 2  # pairs: 24 shards
+# Scores as a stage does, in a process of its own; kills it after a number of shards, if any.
 DRIVER = """
 import os, signal, sys
 from pathlib import Path
@@ -64,8 +64,8 @@ def drive(home, work, storage, kill_after=0):
     return subprocess.run(command, capture_output=True, text=True, timeout=600)
 
 
-def whole_parts(folder):
-    """How many parts are whole, once nothing writes any more."""
+def whole_shards(folder):
+    """How many shards are whole, once nothing writes any more."""
     before = -1
     while before != (now := len(list(folder.glob("*.parquet")))):
         before = now
@@ -73,12 +73,12 @@ def whole_parts(folder):
     return now
 
 
-def test_killed_driver_costs_no_finished_part_and_the_soft_labels_are_those_of_scoring_without_ray(home, teacher):
+def test_killed_driver_costs_no_finished_shard_and_the_soft_labels_are_those_of_scoring_without_ray(home, teacher):
     model, tokens = teacher
     storage, work = home / "storage", home / "soft_labels-0"
     killed = drive(home, work, f"file://{storage}", kill_after=6)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
-    finished = SHARD * whole_parts(storage / work.name / "logits")
+    finished = SHARD * whole_shards(storage / work.name / "logits")
     assert 6 * SHARD <= finished < len(tokens)
 
     resumed = drive(home, work, f"file://{storage}")
@@ -88,19 +88,20 @@ def test_killed_driver_costs_no_finished_part_and_the_soft_labels_are_those_of_s
     runtime = Runtime(torch.device("cpu"), False, "eager", score_batch=1, shard_size=SHARD, checkpoint_seconds=60)
     local = home / "local"
     local.mkdir()
-    write_soft_labels(local, tokens, lambda part: predict(model, part, runtime).mean(axis=1), SHARD, lambda _: None)
-    assert [path.name for path in sorted(work.iterdir())] == [path.name for path in sorted(local.iterdir())]
+    write_soft_labels(local, tokens, lambda shard: predict(model, shard, runtime).mean(axis=1), SHARD, lambda _: None)
+    # beside them there is scratch/, with the machines of the workers: the store drops it before it publishes
+    assert [path.name for path in sorted(work.glob("part-*"))] == [path.name for path in sorted(local.iterdir())]
     expected = read_soft_labels(local, tokens["id"])
     assert len(np.unique(expected)) > len(tokens)  # pairs differ, so a mix-up would show
     np.testing.assert_allclose(read_soft_labels(work, tokens["id"]), expected, atol=1e-5)
 
 
-def test_parts_that_were_scored_without_ray_are_not_scored_again(home, teacher):
+def test_shards_that_were_scored_without_ray_are_not_scored_again(home, teacher):
     _, tokens = teacher
     work = home / "soft_labels-1"
     work.mkdir()
     half = tokens.select(range(len(tokens) // 2))
-    write_soft_labels(work, half, lambda part: np.zeros((len(part), 2)), SHARD, lambda _: None)
+    write_soft_labels(work, half, lambda shard: np.zeros((len(shard), 2)), SHARD, lambda _: None)
     done = drive(home, work, str(home / "storage"))
     assert f"scored {len(tokens) - len(half)}\n" in done.stdout, done.stderr
     scores = read_soft_labels(work, tokens["id"])
