@@ -42,6 +42,7 @@ CASES: dict[str, tuple[Any, tuple[str, ...]]] = {
     "data.on_bad_row": ("skip", ()),
     "data.separator": ("comma", ()),
     "data.quoting": ("none", ()),
+    "data.format": ("flag_embedding", ()),
     "data.questions": ([500, 150, 400], DOCS),
     "data.negatives": (4, DOCS),
     "data.passage_words": (33, DOCS),
@@ -49,6 +50,7 @@ CASES: dict[str, tuple[Any, tuple[str, ...]]] = {
     "corpus.pairs": (20, ()),
     "corpus.separator": ("comma", ()),
     "corpus.quoting": ("none", ()),
+    "corpus.format": ("flag_embedding", ()),
     "corpus.split": ("other", HUB),
     "corpus.questions": (99, DOCS),
     "corpus.candidates": (2, TASK),
@@ -119,6 +121,7 @@ ELSEWHERE = {f"encoder.{name}": f"student.encoder.{name}" for name in ("words", 
 BY_CONTENT = {
     *(f"data.{name}" for name in ("train", "validation", "test", "path", "subset", "revision", "packages")),
     *(f"corpus.{name}" for name in ("path", "passages", "subset", "revision")),
+    *(f"{section}.{name}" for section in ("data", "corpus") for name in ("queries", "documents")),
     *(f"encoder.{name}" for name in ("name", "revision", "trust_remote_code", "vectors")),
 }
 
