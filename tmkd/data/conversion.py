@@ -23,7 +23,7 @@ from tmkd.data.layouts.write_rows import ROWS, check_ending, write_rows
 from tmkd.data.records import Record
 from tmkd.data.rows import good
 from tmkd.data.scores import number
-from tmkd.errors import ConfigError
+from tmkd.errors import ConfigError, DataError
 from tmkd.store.disk import writing_to, written_whole
 
 
@@ -82,6 +82,12 @@ def convert(
             for kind, count in kinds.items():
                 if kind not in HARMLESS:
                     losses.left_out[f"rows of {file}: {kind}"] += count
+        if not losses.pairs:
+            left = ", ".join(f"{count} {what}" for what, count in losses.left_out.items())
+            raise DataError(
+                f"{input}: expected at least one pair that the format {target} can hold but found none"
+                f"{f' ({left})' if left else ''}; add rows, or choose another format."
+            )
     return losses
 
 

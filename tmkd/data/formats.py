@@ -45,6 +45,11 @@ def open_file(
         advance: called with the bytes read since its last call.
     """
     path = Path(path)
+    if (path / "qrels").is_dir():
+        raise DataError(
+            f"{path}: expected a file but found a folder that looks like BEIR's; set data.format=beir and data.path "
+            "(of a corpus, corpus.format and corpus.path)."
+        )
     ending, packed = ending_of(path)
     if fixed:
         return Source(str(path), "line", _records(path, packed, fixed, (need, maybe), advance))
@@ -94,11 +99,6 @@ def _records(
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise DataError(f"{path}: expected a gzip file but it is broken ({error}); compress it again.") from None
         except IsADirectoryError:
-            if (path / "qrels").is_dir():
-                raise DataError(
-                    f"{path}: expected a file but found a folder that looks like BEIR's; set data.format=beir and "
-                    "data.path (of a corpus, corpus.format and corpus.path)."
-                ) from None
             raise DataError(
                 f"{path}: expected a file but found a folder; name a file in it (of a corpus, maybe a pattern such as "
                 f"'{path}/part-*.jsonl.gz')."

@@ -82,7 +82,10 @@ def checked_header(header: list[str], path: Path, need: Sequence[str]) -> list[s
     """Return the names of columns, or raise DataError for one that is needed and missing, or there twice."""
     named = [name for name in header if name]  # spreadsheets leave empty columns behind
     if len(set(named)) < len(named):
-        raise DataError(f"{path}, line 1: the header {header} names a column twice; rename one of the two.")
+        looks = advice("", header)
+        raise DataError(
+            f"{path}, line 1: the header {header} names a column twice; {looks or 'rename one of the two'}."
+        )
     for name in need:
         if name not in header:
             raise DataError(f"{path}: {missing(name, header)}.")

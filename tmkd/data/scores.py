@@ -18,6 +18,8 @@ from tmkd.data.schema import pair_id
 from tmkd.errors import DataError
 from tmkd.store.shards import BATCH, as_numbers, pack
 
+LARGEST = float(np.finfo(np.float32).max)
+
 
 class Scored(NamedTuple):
     """A pair with its score.
@@ -140,11 +142,9 @@ def number(value: Any) -> float:
     """Return a score, or raise BadRow for what is no number that float32 holds, as scores are kept."""
     try:
         found = math.nan if isinstance(value, bool) else float(value)
-        with np.errstate(over="ignore"):
-            finite = bool(np.isfinite(np.float32(found)))
-    except (TypeError, ValueError):
-        finite = False
-    if not finite:
+    except (TypeError, ValueError, OverflowError):
+        found = math.nan
+    if not abs(found) <= LARGEST:
         raise BadRow(NO_SCORE, f"the score must be a finite number but is {shown(value)}; score the pair again")
     return found
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from tmkd.data.bad_rows import FIELD_COUNT, NO_CLASS, BadRow
 from tmkd.data.fields import shown
 from tmkd.data.layouts.layout import Expanded, Layout, listed, pair
 from tmkd.data.layouts.texts import Texts, split_lines
-from tmkd.data.recognise import QRELS, RUN, SIGNS, TRIPLE, setting
+from tmkd.data.recognise import QRELS, RUN, TRIPLE, advice, setting
 from tmkd.data.records import Record
 from tmkd.spelling import as_text
 
@@ -35,10 +36,8 @@ def _beir(record: Record, texts: Texts) -> Expanded:
 
 
 def _trec(record: Record, texts: Texts) -> Expanded:
-    fields = record["fields"]
-    if len(fields) not in (QRELS, RUN):
-        _refuse(fields, f"{QRELS} fields as in qrels (qid 0 docid rel) or {RUN} as in a run (qid Q0 docid rank score "
-                "tag), with white space between them", "trec")  # fmt: skip
+    fields = _fields(record, "trec", (QRELS, "as in qrels (qid 0 docid rel)"), (RUN, "as in a run (qid Q0 docid rank "
+                     "score tag)"))  # fmt: skip
     own, question = texts.query(fields[0])
     if len(fields) == QRELS:
         yield _joined(own, question, fields[2], texts, label=_relevant("rel", fields[3]))
@@ -47,10 +46,8 @@ def _trec(record: Record, texts: Texts) -> Expanded:
 
 
 def _msmarco(record: Record, texts: Texts) -> Expanded:
-    fields = record["fields"]
-    if len(fields) not in (QRELS, TRIPLE):
-        _refuse(fields, f"{QRELS} fields as in qrels (qid 0 pid rel) or {TRIPLE} as in triples of ids (qid, right pid, "
-                "wrong pid)", "msmarco")  # fmt: skip
+    fields = _fields(record, "msmarco", (QRELS, "as in qrels (qid 0 pid rel)"), (TRIPLE, "as in triples of ids (qid, "
+                     "right pid, wrong pid)"))  # fmt: skip
     own, question = texts.query(fields[0])
     if len(fields) == QRELS:
         yield _joined(own, question, fields[2], texts, label=_relevant("rel", fields[3]))
@@ -77,17 +74,23 @@ def _relevant(field: str, grade: Any) -> bool:
         raise BadRow(NO_CLASS, told) from None
 
 
-def _refuse(fields: list[str], expected: str, name: str) -> None:
-    """Raise BadRow for a line with another number of fields; it says whose it may be."""
-    looks = f"write {expected.partition(' as ')[0]}"
+def _fields(record: Record, name: str, *kinds: tuple[int, str]) -> list[str]:
+    """Return the fields of a line, or raise BadRow where it is of none of these kinds; it says whose it may be."""
+    fields: list[str] = record["fields"]
+    if len(fields) in dict(kinds) and not fields[0].startswith("{"):
+        return fields
+    expected = " or ".join(f"{count} fields {what}" for count, what in kinds)
+    looks = "write one of the two"
     if name == "msmarco" and len(fields) == RUN:
         looks = setting("trec", "a TREC run")
     if name == "trec" and len(fields) == TRIPLE:
         looks = setting("msmarco", "MS MARCO's triples of ids")
-    for other, whose, signs, _ in SIGNS:
-        if all(any(sign == field.strip('"{,:') for field in fields) for sign in signs):
-            looks = setting(other, whose)
-    raise BadRow(FIELD_COUNT, f"expected {expected} but found {len(fields)}; {looks}")
+    try:
+        names = list(json.loads(" ".join(fields)))
+    except (ValueError, TypeError):
+        names = fields
+    looks = advice("", names, name) or looks
+    raise BadRow(FIELD_COUNT, f"expected {expected} but found {shown(' '.join(fields))}; {looks}")
 
 
 IDS = (
