@@ -2,6 +2,9 @@
 
 import itertools
 import json
+import re
+import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ from tmkd.choices import FORMATS, JOINED_FORMATS, SCORE_FORMATS
 from tmkd.cli import app
 from tmkd.data.conversion import convert
 from tmkd.errors import ConfigError, DataError
+from tmkd.shipped import EXAMPLES
 
 FOLDERS = ("pylate", "beir", "trec", "msmarco")
 TRIPLES = {(q, p, right) for q, p, right, _ in pairs("train")}
@@ -229,3 +233,15 @@ def test_command_says_what_it_wrote_and_what_it_lost(tmp_path):
     assert "not carried: 9 labels" in said.output and "not carried: 9 question ids" in said.output
     again = CliRunner().invoke(app, [*arguments, str(tmp_path / "out.csv")])
     assert again.exit_code == 2 and "tmkd: " in again.output and "it exists" in again.output
+
+
+def test_commands_of_the_page_run_one_after_the_other(tmp_path, monkeypatch):
+    page = (Path(__file__).parents[2] / "docs/formats.md").read_text(encoding="utf-8").replace("\\\n", " ")
+    commands = re.findall(r"^tmkd (convert .*)$", page, re.MULTILINE)
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(EXAMPLES / "train.tsv", tmp_path)
+    count = len((tmp_path / "train.tsv").read_text().splitlines()) - 1
+    for command in commands:
+        said = CliRunner().invoke(app, shlex.split(command))
+        assert said.exit_code == 0 and f": {count} pairs" in said.output, (command, said.output)
+    assert len(commands) == len(FORMATS)
