@@ -128,7 +128,12 @@ def test_rows_with_other_numbers_of_scores_are_refused():
     with pytest.raises(
         DataError, match="f, line 2: expected 2 numbers for the score as in the rows before but found 1"
     ):
-        make_table(batch)
+        make_table(batch, "f")
+
+
+def test_file_without_scores_is_refused_by_the_check(tmp_path):
+    with pytest.raises(DataError, match=r"scores.jsonl: expected at least one score but found none; add rows"):
+        own(tmp_path, []).check(CLASSES)
 
 
 def test_margins_are_no_scores(tmp_path):

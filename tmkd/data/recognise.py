@@ -6,14 +6,15 @@ from collections.abc import Collection
 
 from tmkd.choices import PAIRS
 
+BY_ORDER = "sentence_transformers"
+
 # Format, whose it is, the fields that give it away, and all others that it has.
 SIGNS = (
     ("flag_embedding", "FlagEmbedding's", {"query", "pos"}, {"neg", "pos_scores", "neg_scores", "prompt", "type"}),
     ("tevatron", "Tevatron's", {"query", "positive_passages"}, {"query_id", "negative_passages"}),
     ("pylate", "PyLate's", {"query_id", "document_ids"}, {"scores", "positive_ids"}),
     ("beir", "BEIR's", {"query-id", "corpus-id"}, {"score"}),
-    ("sentence_transformers", "sentence-transformers'", {"anchor", "positive"}, {"negative", "label", "score"}),
-    ("sentence_transformers", "sentence-transformers'", {"sentence1", "sentence2"}, {"label", "score"}),
+    (BY_ORDER, "sentence-transformers'", {"anchor", "positive"}, {"negative", "label", "score"}),
     (PAIRS, "tmkd's own", {"question", "passage"}, {"label", "question_id", "score", "scores"}),
 )
 RUN, QRELS, TRIPLE = 6, 4, 3  # fields of a line: of a TREC run, of TREC's and MS MARCO's qrels, and of three ids
@@ -26,6 +27,8 @@ def advice(column: str, there: Collection[str], reading: str = PAIRS) -> str:
         reading: the format that the file is read in.
     """
     for name, whose, signs, others in SIGNS:
+        if reading == BY_ORDER and name == PAIRS:
+            continue  # columns in their order may have any names, ours too
         if name != reading and signs <= set(there) and column not in signs | others:
             return setting(name, whose)
     # a table without a header: its first line was taken for one

@@ -86,10 +86,16 @@ def read_scores(
             yield Scored(pair_id(record["question"], record["passage"]), score, named, row)
 
 
-def make_table(scored: Iterable[Scored]) -> Table:
-    """Return all scores as a table (DataError: two different scores for one pair, or rows with other numbers of them).
+def make_table(scored: Iterable[Scored], name: str) -> Table:
+    """Return all scores as a table.
 
-    While it is made, 20 bytes a pair and 4 for each of its numbers are held, and the same once more to sort them.
+    While it is made, 24 bytes a pair and 4 for each of its numbers are held, and the same once more to sort them.
+
+    Args:
+        name: of where they are from, for messages.
+
+    Raises:
+        DataError: two different scores for one pair, rows with other numbers of scores than the first, or no row.
     """
     numbers: list[np.ndarray] = [np.empty(0, dtype=np.uint64)]
     values: list[np.ndarray] = []
@@ -108,7 +114,7 @@ def make_table(scored: Iterable[Scored]) -> Table:
         places.append(np.array([(files.setdefault(each.file, len(files)), each.number) for each in batch], np.int64))
     ids = np.concatenate(numbers)
     if not len(ids):
-        raise DataError("expected at least one score but found none; add rows.")
+        raise DataError(f"{name}: expected at least one score but found none; add rows.")
     scores, where = np.concatenate(values), np.concatenate(places)
     order = np.argsort(ids, kind="stable")
     ids, scores, where = ids[order], scores[order], where[order]

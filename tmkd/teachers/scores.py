@@ -68,9 +68,13 @@ class Scores(Source):
                 raise ConfigError(f"{self.what}: expected {expected} where format is {self.format}, got {value}.")
         files = self._files()
         Texts(files["queries"], files["documents"]).check()
+        empty = True
         for file in files["path"]:
             for scored in islice(read_scores([file], self.format, Ids()), LOOKED_AT):
                 _check_width(len(scored.score), classes, scored.where)
+                empty = False
+        if empty:
+            raise DataError(f"{self.path}: expected at least one score but found none; add rows.")
 
     @contextmanager
     def open(self, runtime: Runtime, classes: Sequence[str], answers: Path) -> Iterator[Scorer]:
@@ -96,7 +100,7 @@ class Scores(Source):
                     files = self._files()
                     with reading([each for found in files.values() for each in found], self.what) as bar:
                         texts = Texts(files["queries"], files["documents"], bar.update)
-                        made = make_table(read_scores(files["path"], self.format, texts, bar.update))
+                        made = make_table(read_scores(files["path"], self.format, texts, bar.update), self.path)
                     with written_whole(kept, durable=True) as temporary:
                         save_file(made._asdict(), temporary)
                 return Table(**load_file(kept))

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tmkd.choices import PAIRS
 from tmkd.data.bad_rows import NO_FIELD, NO_TEXT, BadRow
 from tmkd.data.fields import name_of, shown, text
 from tmkd.data.formats import open_file
@@ -92,7 +91,7 @@ def open_pairs(
 
 def _check_fields(layout: Layout, record: Record, first: bool, where: str) -> None:
     looks = advice("", list(record), layout.name) if not layout.need and first else ""
-    if looks and PAIRS not in looks.split("=")[1]:  # columns in their order may have any names, ours too
+    if looks:
         raise DataError(f"{where}: the format {layout.name} goes by the order of columns; {looks}.")
     for name in layout.need:
         if name not in record:
