@@ -10,6 +10,13 @@ from __future__ import annotations
 # Data
 TASK_READERS = ("documentation", "files", "hub")
 CORPUS_READERS = (*TASK_READERS, "mined", "task")
+PAIRS = "pairs"  # the format of a row a pair, which has the program's own names of fields
+FORMATS = (
+    PAIRS, "flag_embedding", "sentence_transformers", "tevatron", "pylate", "beir", "trec", "msmarco",
+)  # fmt: skip
+JOINED_FORMATS = ("pylate", "trec", "msmarco")  # pairs of ids, whose texts are in files of queries and of documents
+CLASS_FORMATS = (PAIRS, "sentence_transformers")  # any classes; all others tell right passages from wrong ones
+SCORE_FORMATS = (PAIRS, "flag_embedding", "sentence_transformers", "tevatron", "pylate", "trec")  # can hold scores
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 
 # Models
@@ -18,7 +25,6 @@ POOLINGS = ("first", "last", "mean")  # which vector of a pair
 # Teachers
 FINE_TUNED = "fine_tuned"  # the kind that is trained here
 TEACHER_KINDS = (FINE_TUNED, "ready", "causal", "scores", "served")
-SCORE_FORMATS = ("pairs", "flag_embedding", "sentence_transformers", "tevatron", "pylate", "trec")  # of files
 CALIBRATIONS = ("temperature", "platt", "isotonic", "rank")  # maps that bring scores to one scale
 MISSING = ("raise", "skip", "average")  # what happens to pairs without a teacher's score
 APIS = ("tei", "jina", "cohere", "openai")

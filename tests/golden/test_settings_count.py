@@ -44,6 +44,7 @@ CASES: dict[str, tuple[Any, tuple[str, ...]]] = {
     "data.on_bad_row": ("skip", ()),
     "data.separator": ("comma", ()),
     "data.quoting": ("none", ()),
+    "data.format": ("flag_embedding", ()),
     "data.questions": ([500, 150, 400], DOCS),
     "data.negatives": (4, DOCS),
     "data.passage_words": (33, DOCS),
@@ -51,6 +52,7 @@ CASES: dict[str, tuple[Any, tuple[str, ...]]] = {
     "corpus.pairs": (20, ()),
     "corpus.separator": ("comma", ()),
     "corpus.quoting": ("none", ()),
+    "corpus.format": ("flag_embedding", ()),
     "corpus.split": ("other", HUB),
     "corpus.questions": (99, DOCS),
     "corpus.candidates": (2, TASK),
@@ -125,6 +127,7 @@ BY_CONTENT = {
     *(f"corpus.{name}" for name in ("path", "passages", "subset", "revision")),
     f"{TEACHER}.kind",
     "teachers.missing",  # and with other kinds of teacher
+    *(f"{section}.{name}" for section in ("data", "corpus") for name in ("queries", "documents")),
     *(f"encoder.{name}" for name in ("name", "revision", "trust_remote_code", "vectors")),
 }
 

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from tmkd.choices import FORMATS
 from tmkd.cli.stages import STAGES
 from tmkd.errors import TmkdError
 
@@ -74,6 +75,43 @@ def settings() -> None:
     from tmkd.cli.settings import page
 
     typer.echo(page(), nl=False)
+
+
+@app.command(rich_help_panel="Data")
+def convert(
+    input: Annotated[Path, typer.Argument(help="A file, a folder or a glob pattern; of beir, its folder.")],
+    output: Annotated[Path, typer.Argument(help="A new file; of pylate, beir, trec and msmarco a new folder.")],
+    source: Annotated[str, typer.Option("--from", help=f"Format of the input: {', '.join(FORMATS)}.")],
+    target: Annotated[str, typer.Option("--to", help="Format of the output, one of the same.")],
+    queries: Annotated[str | None, typer.Option(help="Texts of the input's queries, where it has ids.")] = None,
+    documents: Annotated[str | None, typer.Option(help="Texts of the input's documents, where it has ids.")] = None,
+    split: Annotated[str, typer.Option(help="Of beir: the name of the qrels.")] = "train",
+    classes: Annotated[str, typer.Option(help="Names of the labels, with commas; the last means right.")] = (
+        "wrong,right"
+    ),
+    skip_bad_rows: Annotated[bool, typer.Option("--skip-bad-rows", help="Leave bad rows out and count them.")] = False,
+) -> None:
+    """Write pairs in the format of another project; say what that cannot hold."""
+    from tmkd.cli.convert import summary
+    from tmkd.data import conversion
+
+    try:
+        names = [name.strip() for name in classes.split(",")]
+        losses = conversion.convert(
+            source,
+            target,
+            input,
+            output,
+            queries=queries,
+            documents=documents,
+            split=split,
+            classes=names,
+            skip=skip_bad_rows,
+        )
+        typer.echo(summary(losses, output))
+    except TmkdError as error:
+        typer.echo(f"tmkd: {error}", err=True)
+        raise typer.Exit(2) from None
 
 
 def _launch(stage: str, arguments: list[str]) -> None:

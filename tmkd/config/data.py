@@ -7,10 +7,21 @@ from typing import Any, Optional
 
 from omegaconf import MISSING
 
-from tmkd.choices import CORPUS_READERS, DATA_SETS, SEPARATORS, TASK_READERS
+from tmkd.choices import (
+    CLASS_FORMATS,
+    CORPUS_READERS,
+    DATA_SETS,
+    FORMATS,
+    JOINED_FORMATS,
+    PAIRS,
+    SEPARATORS,
+    TASK_READERS,
+)
 from tmkd.config import validators
 from tmkd.config.marks import OUTSIDE
 from tmkd.spelling import Names
+
+COLUMNS = ("question", "passage", "question_id")  # settings that name columns
 
 
 @dataclass
@@ -24,7 +35,8 @@ class DataConfig:
         default_factory=dict
     )  # other names that the data has for labels, each with its class
     ranking: bool = True  # a question has several passages to put in order: adds MAP, MRR and nDCG
-    train: Optional[str] = None  # training pairs; files: their path; hub: the name of the split
+    # training pairs; files: their path (of beir, the name in qrels/; null: train); hub: the name of the split
+    train: Optional[str] = None
     validation: Optional[str] = None  # likewise; null: validation_share of the training questions validate
     test: Optional[str] = None  # likewise; hub: splits joined by + have equal weight in every metric (MNLI)
     question: str = "question"  # name of the column with questions
@@ -39,7 +51,13 @@ class DataConfig:
     # column of the paper's tables to compare with: DeepQA, MNLI, SNLI, QNLI, RTE
     column: Optional[str] = field(default=None, metadata=OUTSIDE)
     stands_in: bool = field(default=True, metadata=OUTSIDE)  # this is not that data set itself but a similar one
-    path: Optional[str] = None  # hub: name on the hub, or a folder that `datasets` saved
+    # files: whose fields they have: pairs (question, passage, label) | flag_embedding | sentence_transformers |
+    # tevatron | pylate | beir | trec | msmarco
+    format: str = "pairs"
+    queries: Optional[str] = None  # files, of pylate, trec and msmarco: texts of the queries (a path or a glob)
+    documents: Optional[str] = None  # files, of pylate, trec and msmarco: texts of the documents (a path or a glob)
+    # hub: name on the hub, or a folder that `datasets` saved; files, of beir: the folder
+    path: Optional[str] = None
     subset: Optional[str] = None  # hub: name of the configuration (glue: rte)
     revision: Optional[str] = None  # hub: branch, tag or commit
     packages: list[str] = field(default_factory=list)  # documentation: packages to read; python: its standard library
@@ -56,7 +74,10 @@ class CorpusConfig:
     # documentation | files | hub | mined (your questions and passages, paired by BM25) | task (those of the training
     # split, paired by BM25)
     reader: str = "documentation"
-    path: Optional[str] = None  # files: a path or a glob; mined: the same, of questions; hub: as data.path
+    path: Optional[str] = None  # files: a path or a glob (of beir, the folder); mined: of questions; hub: as data.path
+    format: str = "pairs"  # files: as data.format
+    queries: Optional[str] = None  # files: as data.queries
+    documents: Optional[str] = None  # files: as data.documents
     passages: Optional[str] = None  # mined: a path or a glob, of passages
     pairs: Optional[int] = None  # use at most this many, drawn by content; null: all
     question: str = "question"  # name of the column with questions
@@ -66,7 +87,7 @@ class CorpusConfig:
     quoting: str = "csv"  # files, mined, hub: as data.quoting
     subset: Optional[str] = None  # hub: as data.subset
     revision: Optional[str] = None  # hub: as data.revision
-    split: str = "train"  # hub: the split to read
+    split: str = "train"  # hub: the split to read; files, of beir: the name in qrels/
     questions: int = 2000  # documentation: number of questions
     candidates: int = 4  # documentation, mined, task: passages for each question, the best by BM25
     random: int = 0  # documentation, mined, task: further passages for each question, drawn at random
@@ -83,6 +104,10 @@ def check_data(data: DataConfig) -> None:
         0 < data.validation_share < 1, "data.validation_share", "more than 0 and less than 1", data.validation_share
     )
     _fields("data", data)
+    _format("data", data, (*COLUMNS, "label"))
+    two = data.format in CLASS_FORMATS or len(data.classes) == 2
+    expected = f"two classes, as {data.format} tells right passages from wrong ones"
+    validators.that(two, "data.classes", expected, data.classes)
     known = Names(data.classes)
     mapped = all(known.find(name) is not None for name in data.labels.values())
     validators.that(mapped, "data.labels", f"classes ({data.classes})", data.labels)
@@ -107,6 +132,7 @@ def check_corpus(corpus: CorpusConfig) -> None:
     validators.one_of("corpus.reader", corpus.reader, CORPUS_READERS)
     validators.one_of("corpus.test_questions", corpus.test_questions, ("refuse", "allow"))
     _fields("corpus", corpus)
+    _format("corpus", corpus, COLUMNS)
     validators.that(corpus.pairs is None or corpus.pairs > 0, "corpus.pairs", "more than 0", corpus.pairs)
     validators.positive("corpus", corpus, ("questions", "candidates"))
     validators.that(corpus.random >= 0, "corpus.random", "0 or more", corpus.random)
@@ -118,3 +144,27 @@ def _fields(where: str, section: DataConfig | CorpusConfig) -> None:
     validators.one_of(f"{where}.quoting", section.quoting, ("csv", "none"))
     if section.separator is not None:
         validators.one_of(f"{where}.separator", section.separator, tuple(SEPARATORS))
+
+
+def _format(where: str, section: DataConfig | CorpusConfig, columns: tuple[str, ...]) -> None:
+    """Whose fields files have, and the files that its ids lead to."""
+    validators.one_of(f"{where}.format", section.format, FORMATS)
+    if section.format == PAIRS:
+        texts: tuple[str, ...] = ()
+    else:
+        files = section.reader == "files"
+        validators.that(files, f"{where}.format", f"{PAIRS} where {where}.reader is not files", section.format)
+        for column in columns:
+            name = getattr(section, column)
+            validators.that(
+                name == column, f"{where}.{column}", f"{column}, as {section.format} has names of its own", name
+            )
+        texts = ("queries", "documents") if section.format in JOINED_FORMATS else ()
+    for setting in ("queries", "documents"):
+        value = getattr(section, setting)
+        name = f"{where}.{setting}"
+        if setting in texts:
+            validators.that(bool(value), name, f"a file of {setting}, to which the ids of {section.format} lead", value)
+        else:
+            formats = " or ".join(JOINED_FORMATS)
+            validators.that(value is None, name, f"null where {where}.format is not {formats}", value)

@@ -14,7 +14,7 @@ SHOWN = 5  # rows of a kind that the log names
 
 # Kinds of bad rows, as they are counted.
 FIELD_COUNT, QUOTING, JSON, UTF8 = "wrong field count", "broken quoting", "broken JSON", "broken UTF-8"
-NO_FIELD, NO_TEXT, NO_CLASS = "missing field", "no text", "unknown label"
+NO_FIELD, NO_TEXT, NO_CLASS, NO_SCORE = "missing field", "no text", "unknown label", "no score"
 CONTRADICTION, LEAK = "contradictory labels", "in two splits"
 # Rows that are left out always and are nobody's fault.
 REPEATED, UNLABELLED = "came before", "unlabelled"
@@ -56,10 +56,12 @@ class BadRows:
 
     Args:
         skip: leave bad rows out; otherwise ``settle`` raises.
+        remedy: how to set that.
     """
 
-    def __init__(self, skip: bool) -> None:
+    def __init__(self, skip: bool, remedy: str = "data.on_bad_row=skip") -> None:
         self._skip = skip
+        self._remedy = remedy
         self._found: dict[str, dict[str, _Found]] = defaultdict(dict)  # by file and kind
 
     def add(self, source: Source, number: int, bad: BadRow) -> None:
@@ -112,5 +114,5 @@ class BadRows:
             for name, kinds in bad.items()
         )
         raise DataError(
-            f"{file}, {unit} {number}: {fault} (bad rows in all: {in_all}; data.on_bad_row=skip leaves them out)."
+            f"{file}, {unit} {number}: {fault} (bad rows in all: {in_all}; {self._remedy} leaves them out)."
         )

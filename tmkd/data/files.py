@@ -1,4 +1,4 @@
-"""The reader of files: labelled pairs, and corpora of many of them."""
+"""What files a setting stands for, what they are known by, and what else readers of files share."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from tmkd.data.bad_rows import SHOWN
-from tmkd.data.formats import ending_of, open_file
-from tmkd.data.labelled import make_task
-from tmkd.data.rows import Columns, read_corpus
-from tmkd.data.schema import SPLITS, Corpus, Reader, Settings, Task
+from tmkd.data.formats import ending_of
+from tmkd.data.rows import Columns
+from tmkd.data.schema import SPLITS, Settings
 from tmkd.data.separated import Dialect
 from tmkd.errors import ConfigError, DataError
 from tmkd.store.disk import reading_from, sha256
@@ -107,32 +106,3 @@ def task_options(data: Settings) -> dict[str, Any]:
         "validation_share": data["validation_share"],
         "seed": data["seed"],
     }
-
-
-def _task(data: Settings, corpus: Settings, cache: Path | None) -> Task:
-    columns = columns_of(data)
-    need, maybe = (columns.question, columns.passage, data["label"]), (columns.question_id,)
-    paths = {split: Path(path) for split, path in split_settings(data).items()}
-    with reading(paths.values(), "task") as bar:
-        sources = {
-            split: open_file(path, need, maybe, dialect=dialect_of(data), advance=bar.update)
-            for split, path in paths.items()
-        }
-        return make_task(data["name"], sources, columns, **task_options(data), cache=cache)
-
-
-def _corpus(data: Settings, corpus: Settings, cache: Path | None) -> Corpus:
-    columns = columns_of(corpus)
-    need, maybe = (columns.question, columns.passage), (columns.question_id,)
-    files = files_of(setting("corpus", corpus, "path"))
-    with reading(files, "corpus") as bar:
-        sources = (open_file(file, need, maybe, dialect=dialect_of(corpus), advance=bar.update) for file in files)
-        return read_corpus(sources, columns, skip=data["on_bad_row"] == "skip", cache=cache)
-
-
-FILES = Reader(
-    _task,
-    _corpus,
-    lambda data, _: {split: file_identity(path) for split, path in split_settings(data).items()},
-    lambda _, corpus: {"files": [file_identity(file) for file in files_of(setting("corpus", corpus, "path"))]},
-)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tmkd.data.bad_rows import JSON, UTF8, BadRow
-from tmkd.data.records import Format, Lines, Located, Record, Source, Stream, checked_header
+from tmkd.data.records import EVERY_COLUMN, Format, Lines, Located, Record, Source, Stream, checked_header
 from tmkd.data.separated import ENDINGS, Dialect, separated
 from tmkd.errors import DataError
 from tmkd.store.disk import reading_from
@@ -31,19 +31,28 @@ def open_file(
     *,
     dialect: Dialect | None = None,
     plain: bool = False,
+    fixed: Format | None = None,
     advance: Callable[[int], Any] = lambda _: None,
 ) -> Source:
     """Return the records of a file.
 
     Args:
         need: columns that a header must name.
-        maybe: columns that it may name; a format need not read any other.
+        maybe: columns that it may name, or ``EVERY_COLUMN``; a format need not read any other.
         dialect: of tables that are text; None: the usual one.
         plain: a ``.txt`` is fine too: each line is a record with the first column of ``need``.
+        fixed: the format, whatever the name ends in; None: as it ends.
         advance: called with the bytes read since its last call.
     """
     path = Path(path)
+    if (path / "qrels").is_dir():
+        raise DataError(
+            f"{path}: expected a file but found a folder that looks like BEIR's; set data.format=beir and data.path "
+            "(of a corpus, corpus.format and corpus.path)."
+        )
     ending, packed = ending_of(path)
+    if fixed:
+        return Source(str(path), "line", _records(path, packed, fixed, (need, maybe), advance))
     tables = {name: separated(name, dialect or Dialect()) for name in ENDINGS}
     formats = tables | FORMATS | ({".txt": _plain} if plain else {})
     if ending not in formats or (packed and ending == ".parquet"):
@@ -140,7 +149,8 @@ def _parquet(stream: Stream, path: Path, need: Sequence[str], maybe: Sequence[st
         file = ParquetFile(stream, buffer_size=2**20, pre_buffer=False)  # or a whole group of rows is held
         header = checked_header(file.schema_arrow.names, path, need)
         names = _label_names(file.schema_arrow)
-        for batch in file.iter_batches(POLL, columns=[name for name in header if name in (*need, *maybe)]):
+        wanted = header if maybe == EVERY_COLUMN else [name for name in header if name in (*need, *maybe)]
+        for batch in file.iter_batches(POLL, columns=wanted):
             for record in _unpacked(batch):
                 number += 1
                 yield number, record if isinstance(record, BadRow) else _with_names(record, names)

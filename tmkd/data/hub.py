@@ -22,7 +22,7 @@ from tmkd.data.files import PROGRESS_AFTER, columns_of, dialect_of, file_hash, s
 from tmkd.data.formats import ending_of, raise_bad_row
 from tmkd.data.labelled import LabelledRows, make_task
 from tmkd.data.labels import Labels
-from tmkd.data.records import Located, Source, missing
+from tmkd.data.records import RENAME, Located, Source, missing
 from tmkd.data.rows import read_corpus
 from tmkd.data.schema import PART, Corpus, Reader, Settings, Task
 from tmkd.data.separated import ENDINGS
@@ -177,7 +177,7 @@ def _parts(splits: Mapping[str, Dataset], joined: str, what: str) -> dict[str, D
 def _check_columns(rows: Dataset, need: Sequence[str], where: str) -> None:
     for column in need:
         if column not in rows.column_names:
-            raise DataError(f"{where}: {missing(column, rows.column_names)}.")
+            raise DataError(f"{where}: {missing(column, rows.column_names, RENAME)}.")
 
 
 def _check_labels(rows: Dataset, labels: Labels, where: str, key: str, splits: Mapping[str, Dataset]) -> None:

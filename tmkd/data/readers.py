@@ -15,7 +15,7 @@ from datasets import Dataset
 
 from tmkd.data.documentation import DocObject, read_objects, source_versions
 from tmkd.data.documentation_task import CLASSES, build_corpus, build_task, divide
-from tmkd.data.files import FILES
+from tmkd.data.files_reader import FILES
 from tmkd.data.hub import HUB
 from tmkd.data.mined import MINED, draw, mine, no_task
 from tmkd.data.schema import Corpus, Reader, Settings, Task

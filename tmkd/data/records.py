@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from tmkd.data.bad_rows import UTF8, BadRow
+from tmkd.data.recognise import advice
 from tmkd.errors import DataError
 
 Record = Mapping[str, Any]
 Located = tuple[int, Record | BadRow]
 Stream = gzip.GzipFile | BufferedReader
 Format = Callable[[Stream, Path, Sequence[str], Sequence[str]], Iterator[Located]]
+EVERY_COLUMN = ("*",)  # in the place of columns that may be read: all there are
 MARK = "\ufeff"  # which many programs put at the beginning of a text
 
 
@@ -67,19 +69,23 @@ class Lines:
         return broken
 
 
-def missing(column: str, there: Iterable[str]) -> str:
-    """Say that a column is not there, and which are."""
-    return (
-        f"there is no column '{column}' but only {list(there)}; rename the column, or set its name in the "
-        "configuration of the data"
-    )
+RENAME = "rename the column, or set its name in the configuration of the data"
+
+
+def missing(column: str, there: Iterable[str], remedy: str = "") -> str:
+    """Say that a column is not there, which are, and what to do: ``remedy``, or what the columns look like."""
+    found = list(there)
+    return f"there is no column '{column}' but only {found}; {remedy or advice(column, found) or RENAME}"
 
 
 def checked_header(header: list[str], path: Path, need: Sequence[str]) -> list[str]:
     """Return the names of columns, or raise DataError for one that is needed and missing, or there twice."""
     named = [name for name in header if name]  # spreadsheets leave empty columns behind
     if len(set(named)) < len(named):
-        raise DataError(f"{path}, line 1: the header {header} names a column twice; rename one of the two.")
+        looks = advice("", header)
+        raise DataError(
+            f"{path}, line 1: the header {header} names a column twice; {looks or 'rename one of the two'}."
+        )
     for name in need:
         if name not in header:
             raise DataError(f"{path}: {missing(name, header)}.")

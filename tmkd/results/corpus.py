@@ -13,19 +13,19 @@ from tmkd.data.schema import SPLITS
 from tmkd.results.context import RunContext
 from tmkd.results.node import Result, outside, unless
 from tmkd.results.rows import CORPUS, Rows
-from tmkd.results.task import Task, counted, task_settings
+from tmkd.results.task import TEXTS, Task, counted, task_settings
 from tmkd.store.artifacts import SCRATCH
 
 # Settings of ``corpus`` that shape nothing, by reader. Paths and revisions do not count: what they lead to does (raw).
-PLACES = ("path", "passages", "subset", "revision", "pairs", "test_questions")  # pairs count apart
+PLACES = ("path", "passages", *TEXTS, "subset", "revision", "pairs", "test_questions")  # pairs count apart
 COLUMNS = ("question", "passage", "question_id")
 PAIRED = ("candidates", "random")
 UNREAD: dict[str, tuple[str, ...]] = {
-    "documentation": (*PLACES, *COLUMNS, "split", "seed", "separator", "quoting"),
+    "documentation": (*PLACES, *COLUMNS, "split", "seed", "format", "separator", "quoting"),
     "files": (*PLACES, *PAIRED, "split", "questions", "seed"),
-    "hub": (*PLACES, *PAIRED, "questions", "seed", "separator"),
-    "mined": (*PLACES, "split", "questions"),
-    "task": (*PLACES, *COLUMNS, "split", "questions", "separator", "quoting"),
+    "hub": (*PLACES, *PAIRED, "format", "questions", "seed", "separator"),
+    "mined": (*PLACES, "format", "split", "questions"),
+    "task": (*PLACES, *COLUMNS, "format", "split", "questions", "separator", "quoting"),
 }
 SHOWN_AFTER = 3  # seconds: a small corpus is through before there is a bar to look at
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from tmkd.choices import PAIRS
 from tmkd.config import CorpusConfig, DataConfig, settings
 from tmkd.data import readers
 from tmkd.data.schema import SPLITS
@@ -17,12 +18,15 @@ from tmkd.store.artifacts import SCRATCH
 
 # Settings of ``data`` that shape nothing, by reader. Paths and revisions do not count: what they lead to does (raw).
 NAMES = ("name", "column", "stands_in")
+TEXTS = ("queries", "documents")  # files of a task's or corpus's texts
 BUILT = ("packages", "questions", "negatives", "passage_words")  # of the documentation task
 TABLE = ("question", "passage", "label", "question_id", "labels", "validation_share", "on_bad_row")
 UNREAD: dict[str, tuple[str, ...]] = {
     "documentation": (
         *NAMES,
         *TABLE,
+        *TEXTS,
+        "format",
         "separator",
         "quoting",
         "packages",
@@ -33,11 +37,11 @@ UNREAD: dict[str, tuple[str, ...]] = {
         "subset",
         "revision",
     ),
-    "files": (*NAMES, *BUILT, "train", "validation", "test", "path", "subset", "revision"),
-    "hub": (*NAMES, *BUILT, "path", "subset", "revision", "separator"),
+    "files": (*NAMES, *BUILT, *TEXTS, "train", "validation", "test", "path", "subset", "revision"),
+    "hub": (*NAMES, *BUILT, *TEXTS, "format", "path", "subset", "revision", "separator"),
 }
 # Settings that count where they are not these.
-USUAL = {"separator": None, "quoting": "csv"}
+USUAL = {"separator": None, "quoting": "csv", "format": PAIRS}
 
 
 @dataclass(frozen=True, eq=False)

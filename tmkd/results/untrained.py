@@ -90,9 +90,11 @@ class UntrainedTeacher(Classifier):
     def label(self, context: RunContext, rows: Rows, work: Path) -> dict[str, Any]:
         details = self._score(context, rows, work)
         if details["missing"] == details["pairs"]:
+            first = rows.read(context)[0]
             raise DataError(
-                f"{self.what}: expected scores of the pairs of {rows.split}, but it has none of {details['pairs']}; "
-                "they are joined by their texts: give it scores of the same questions and passages."
+                f"{self.what}: expected scores of the {details['pairs']} pairs of {rows.split}, but it has none of them "
+                f"(the first is '{first['question'][:60]}' with '{first['passage'][:60]}'); score these pairs, with "
+                "their texts as they are in the data."
             )
         return details
 

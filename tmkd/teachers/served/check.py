@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from urllib.parse import urlsplit
 
+from tmkd.choices import APIS
 from tmkd.errors import ConfigError
 from tmkd.teachers.served.chat import VARIABLES
 from tmkd.teachers.served.scale import SCALES
 from tmkd.teachers.served.settings import Settings
 
-APIS = ("tei", "jina", "cohere", "openai")
 INSTALL = 'pip install -c constraints.txt -e ".[served]"'
 VARIABLE = re.compile(r"[A-Z][A-Z0-9]{0,15}(_[A-Z0-9]{1,15})*")  # capitals in short words: no provider's keys look so
 POSITIVE = (

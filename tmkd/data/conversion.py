@@ -1,0 +1,142 @@
+"""From one format to another, a pair at a time: what both can say is carried, and what is not is counted."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from tmkd.choices import CLASS_FORMATS, FORMATS, JOINED_FORMATS
+from tmkd.data.bad_rows import HARMLESS, BadRows
+from tmkd.data.fields import text
+from tmkd.data.files import files_of, reading
+from tmkd.data.files_reader import BEIR, beir_files
+from tmkd.data.labels import Labels
+from tmkd.data.layouts.layout import LABEL, SCORE, open_pairs
+from tmkd.data.layouts.pairs import Losses, Pair
+from tmkd.data.layouts.registry import LAYOUTS
+from tmkd.data.layouts.texts import Texts
+from tmkd.data.layouts.write_folder import FOLDERS, write_folder
+from tmkd.data.layouts.write_rows import ROWS, check_ending, write_rows
+from tmkd.data.records import Record
+from tmkd.data.rows import good
+from tmkd.data.scores import number
+from tmkd.errors import ConfigError, DataError
+from tmkd.store.disk import writing_to, written_whole
+
+
+def convert(
+    source: str,
+    target: str,
+    input: Path,
+    output: Path,
+    *,
+    queries: str | None = None,
+    documents: str | None = None,
+    split: str = "train",
+    classes: Sequence[str] = ("wrong", "right"),
+    skip: bool = False,
+) -> Losses:
+    """Write pairs in another format; return how many, and what could not be carried.
+
+    Args:
+        source, target: names in ``tmkd.choices.FORMATS``.
+        input: a file, a folder or a glob pattern; of BEIR, its folder.
+        output: a file, or a folder where the format has several files; it must not exist.
+        queries, documents: files of the texts of ``input``, where its pairs are of ids.
+        split: of BEIR: the name of the qrels.
+        classes: of labels that are names: the last one means right, and all others wrong.
+        skip: leave bad rows out instead of raising.
+
+    Raises:
+        ConfigError, DataError: the formats, the paths or the rows are not what they must be; nothing is written then.
+    """
+    for name, value in (("--from", source), ("--to", target)):
+        if value not in FORMATS:
+            raise ConfigError(f"{name}: expected one of {', '.join(FORMATS)}, got {value}.")
+    for name, given in (("--queries", queries), ("--documents", documents)):
+        if bool(given) != (source in JOINED_FORMATS):
+            expected = "a file, to which the ids lead," if source in JOINED_FORMATS else "nothing"
+            raise ConfigError(f"{name}: expected {expected} where --from is {source}, got {given}.")
+    if output.exists():
+        raise ConfigError(f"{output}: expected a new name but it exists; name another, or remove it.")
+    if target in ROWS:
+        check_ending(target, output)
+    if source == BEIR:
+        found = beir_files(input, {"": split}, "--split", "the input")
+        files, texts = list(found.pairs.values()), (found.queries, found.documents)
+    else:
+        files = files_of(input)
+        texts = (files_of(queries) if queries else [], files_of(documents) if documents else [])
+    bad, losses = BadRows(skip, "--skip-bad-rows"), Losses()
+    with reading([*files, *texts[0], *texts[1]], input.name) as bar, _written(output, target in FOLDERS) as path:
+        make = _maker(None if target in CLASS_FORMATS else Labels(LABEL, classes, {}))
+        pairs = _read(source, files, Texts(*texts, bar.update), make, bad, losses, bar.update)
+        if target in ROWS:
+            write_rows(ROWS[target](pairs, losses), path, output)
+        else:
+            write_folder(target, pairs, path, losses, split)
+        for file, kinds in bad.settle().items():
+            for kind, count in kinds.items():
+                if kind not in HARMLESS:
+                    losses.left_out[f"rows of {file}: {kind}"] += count
+        if not losses.pairs:
+            left = ", ".join(f"{count} {what}" for what, count in losses.left_out.items())
+            raise DataError(
+                f"{input}: expected at least one pair that the format {target} can hold but found none"
+                f"{f' ({left})' if left else ''}; add rows, or choose another format."
+            )
+    return losses
+
+
+def _read(
+    source: str,
+    files: Iterable[Path],
+    texts: Texts,
+    make: Callable[[Record], Pair],
+    bad: BadRows,
+    losses: Losses,
+    advance: Callable[[int], object],
+) -> Iterator[Pair]:
+    def further(field: str) -> None:
+        losses.lost[f"fields '{field}'"] += 1
+
+    for file in files:
+        opened = open_pairs(LAYOUTS[source], file, texts, advance=advance, further=further)
+        yield from (pair for _, pair in good(opened, make, bad))
+
+
+def _maker(labels: Labels | None) -> Callable[[Record], Pair]:
+    """Return what turns a record into a pair; with ``labels``, these become right and wrong."""
+
+    def make(record: Record) -> Pair:
+        label, score = record.get(LABEL), record.get(SCORE)
+        if labels and label is not None and not isinstance(label, bool):
+            label = labels.index(label) == len(labels.classes) - 1
+        if score is not None:
+            score = [number(each) for each in score] if isinstance(score, list) else number(score)
+        ids = record.get("question_id"), record.get("passage_id")
+        return Pair(text(record, "question"), text(record, "passage"), *ids, label, score)
+
+    return make
+
+
+@contextmanager
+def _written(output: Path, folder: bool) -> Iterator[Path]:
+    """Give a path to write to, which takes the place of ``output`` when all is written."""
+    with writing_to(output.parent, "output"):
+        output.parent.mkdir(parents=True, exist_ok=True)
+        if not folder:
+            with written_whole(output, durable=True) as temporary:
+                yield temporary
+            return
+        temporary = output.with_name(f"{output.name}.writing")
+        shutil.rmtree(temporary, ignore_errors=True)  # of a run that was killed
+        temporary.mkdir()
+        try:
+            yield temporary
+            os.replace(temporary, output)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)

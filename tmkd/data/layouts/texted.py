@@ -1,0 +1,106 @@
+"""Formats whose records hold the texts: our own, FlagEmbedding, sentence-transformers, Tevatron."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tmkd.choices import PAIRS
+from tmkd.data.bad_rows import NO_FIELD, BadRow
+from tmkd.data.fields import shown, text
+from tmkd.data.layouts.layout import Expanded, Layout, listed, name, pair
+from tmkd.data.layouts.texts import Texts, titled
+from tmkd.data.records import Record
+from tmkd.spelling import as_text, is_number
+
+CLASSES, SCORES = ("label", "labels"), ("score", "scores")  # columns of sentence-transformers that are no texts
+
+
+def _own(record: Record, texts: Texts) -> Expanded:
+    scores = listed(record, "scores")
+    score = record.get("score") if scores is None else scores
+    label = None if record.get("label") == "" else record.get("label")
+    more = {"question_id": name(record, "question_id"), "label": label, "score": None if score == "" else score}
+    yield pair(text(record, "question"), "passage", record["passage"], **more)
+
+
+def _flag_embedding(record: Record, texts: Texts) -> Expanded:
+    question = text(record, "query")
+    for field, right in (("pos", True), ("neg", False)):
+        passages = listed(record, field) or []
+        scores = listed(record, f"{field}_scores", len(passages), field) or [None] * len(passages)
+        for at, (passage, score) in enumerate(zip(passages, scores)):
+            yield pair(question, f"{field}[{at}]", passage, label=right, score=score)
+
+
+def _tevatron(record: Record, texts: Texts) -> Expanded:
+    question, own = text(record, "query"), name(record, "query_id")
+    for field, right in (("positive_passages", True), ("negative_passages", False)):
+        for at, passage in enumerate(listed(record, field) or []):
+            where = f"{field}[{at}]"
+            if not isinstance(passage, Mapping) or "text" not in passage:
+                told = f"field '{where}' must have docid, title and text but is {shown(passage)}; fill it in"
+                yield BadRow(NO_FIELD, told)
+                continue
+            whole = titled(passage.get("title"), passage["text"])
+            more = {"question_id": own, "passage_id": name(passage, "docid")}
+            yield pair(question, f"{where}.text", whole, label=right, score=passage.get("score"), **more)
+
+
+def _sentence_transformers(record: Record, texts: Texts) -> Expanded:
+    columns = [column for column in record if column not in (*CLASSES, *SCORES)]
+    if len(columns) < 2:
+        told = f"expected a column of questions and one of passages or more but found {list(record)}"
+        raise BadRow(NO_FIELD, f"{told}; add them, in this order")
+    question, (first, *others) = text(record, columns[0]), columns[1:]
+    label, score = (next((field for field in names if field in record), "") for names in (CLASSES, SCORES))
+    if others:  # one right passage and its wrong ones; the label is a margin, or a list with a score for each
+        scores = _of_each(record, score or label, len(columns) - 1)
+        for at, column in enumerate(columns[1:]):
+            yield pair(question, column, record[column], label=at == 0, score=scores and scores[at])
+    elif _list(record, first):  # a list of passages, and of labels
+        passages = listed(record, first) or []
+        labels = listed(record, label, len(passages), first) or [None] * len(passages)
+        scores = listed(record, score, len(passages), first) or [None] * len(passages)
+        for at, (passage, own, value) in enumerate(zip(passages, labels, scores)):
+            yield pair(question, f"{first}[{at}]", passage, label=_class(label, own), score=value)
+    else:
+        own = record.get(label) if label else None if score else True  # without either, all are right
+        yield pair(question, first, record[first], label=_class(label, own), score=record.get(score))
+
+
+def _list(record: Record, column: str) -> bool:
+    value = record[column]
+    return isinstance(value, list) or (isinstance(value, str) and value.startswith("[") and value.endswith("]"))
+
+
+def _of_each(record: Record, field: str, count: int) -> list[Any] | None:
+    """Return a score for each passage, or None: a margin says how far apart two are, not how high either is."""
+    value = record.get(field)
+    whole = isinstance(value, list) or (isinstance(value, str) and value.startswith("["))
+    scores = listed(record, field) if whole else None
+    return scores if scores and len(scores) == count else None
+
+
+def _class(field: str, value: Any) -> Any:
+    """Return a label as it is, or raise BadRow for one that is rather a score."""
+    if isinstance(value, bool):
+        return str(value)  # a name, whatever the classes are
+    found = as_text(value)
+    if found is None or not is_number(found) or found.lstrip("+-").isdigit():
+        return value
+    if float(found) == int(float(found)):
+        return int(float(found))
+    raise BadRow(NO_FIELD, f"field '{field}' is {found}, which is no class; call the column 'score'")
+
+
+TEXTED = (
+    Layout(PAIRS, ("question", "passage"), ("question_id", "label", "score", "scores"), _own, "'label'",
+           "'score' (or 'scores': a list with one for each class)"),
+    Layout("flag_embedding", ("query", "pos"), ("neg", "pos_scores", "neg_scores"), _flag_embedding,
+           "'pos' and 'neg'", "'pos_scores' and 'neg_scores'"),
+    Layout("sentence_transformers", (), ("*",), _sentence_transformers, "'label' or 'labels'",
+           "'score' or 'scores' (where there are three texts or more, a list with one for each passage)"),
+    Layout("tevatron", ("query", "positive_passages"), ("query_id", "negative_passages"), _tevatron,
+           "'positive_passages' and 'negative_passages'", "'score' of each passage"),
+)  # fmt: skip
