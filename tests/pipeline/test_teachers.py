@@ -84,12 +84,18 @@ def test_scores_of_a_file_teach_beside_a_fine_tuned_teacher(home: Path) -> None:
 
 
 def test_unlike_teachers_are_brought_to_one_scale_unless_told_otherwise(home: Path) -> None:
-    config = composed(home, "method=kd_average")
+    (home / "marks").mkdir()
+    for split in SPLITS:
+        rows = [row | {"score": 1 + float(str(row["score"])) / 50} for row in rows_of(home, split)]
+        (home / "marks" / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    roster = f"{{kind: scores, path: '{home}/marks/*.jsonl'}}, {{kind: scores, path: '{home}/*.jsonl'}}"
+    config = composed(home, "method=kd_average", roster=roster)
     experiment = Experiment(config)
     [first, second] = [teacher.build(experiment.context) for teacher in experiment.roster]
     for teacher in (first, second):
         assert teacher.details["reliability"]["method"] == "platt"
-    before = Experiment(composed(home, "teachers.calibration=none"))
+    np.testing.assert_allclose(predictions(first, "test"), predictions(second, "test"), atol=1e-3)
+    before = Experiment(composed(home, "teachers.calibration=none", roster=roster))
     raw = before.roster[1].build(before.context)
     old, new = (predictions(each, "test")[0] for each in (raw, second))
     old, new = old[:, 1] - old[:, 0], new[:, 1] - new[:, 0]
@@ -150,8 +156,9 @@ def test_teacher_without_scores_of_the_test_split_has_no_row(home: Path) -> None
     rows = {row["arm"]: row for row in json.loads((folder / "comparison.json").read_text())["rows"]}
     assert "teacher 1" in rows and "teacher 2" not in rows
     assert rows["teacher ensemble"]["settings"] == {"count": 2, "members": 1}
+    roster = f"{{kind: scores, path: '{home}/*.jsonl'}}"
     with pytest.raises(DataError, match="scores of the validation split, on which its scale is fitted"):
-        stage3.run(composed(home, "method=mkd"))
+        stage3.run(composed(home, "method=kd", roster=roster))
 
 
 def test_run_whose_teachers_have_no_row_has_a_table_without_an_ensemble(home: Path) -> None:

@@ -18,9 +18,9 @@ from transformers import Qwen3ForSequenceClassification as Qwen3Classifier
 from tests.unit.test_ready import ROLES, TWO, bert, language_tokenizer, logit_score, qwen3, scored, theirs
 from tmkd.errors import ConfigError, ModelError
 from tmkd.models.tiny import letter_tokenizer
-from tmkd.teachers.asking import Asking
 from tmkd.teachers.causal import Causal
-from tmkd.teachers.prompts import PROMPTS, prompt_of
+from tmkd.teachers.causal.asking import Asking
+from tmkd.teachers.causal.prompts import PROMPTS, prompt_of
 from tmkd.teachers.source import margin_logits
 
 JUDGE = "<|im_start|>Judge.\n<Query>: {query}\n<Document>: {document}<|im_end|>"  # what ROLES renders

@@ -71,12 +71,6 @@ def test_pair_without_a_score_is_nan_in_all_classes(tmp_path):
     assert np.isnan(found[0]).all() and found[1].tolist() == [-1.0, 1.0]
 
 
-def test_scores_of_no_pair_that_is_asked_for_are_refused(tmp_path):
-    source = own(tmp_path, [("q", "p", 2)])
-    with pytest.raises(DataError, match=r"scores.jsonl: none of its 1 pairs is among the 1 .* 'Q' with 'P'; score"):
-        scored(source, rows(("Q", "P")), tmp_path / "answers")
-
-
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), 1e60, "high", True, None, [None], "nan"])
 @pytest.mark.parametrize("kept", [5, 500])
 def test_score_that_is_no_finite_number_is_named_by_its_row(bad, kept, tmp_path):

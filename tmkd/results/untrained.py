@@ -92,8 +92,8 @@ class UntrainedTeacher(Classifier):
         if details["missing"] == details["pairs"]:
             first = rows.read(context)[0]
             raise DataError(
-                f"{self.what}: expected scores of the {details['pairs']} pairs of {rows.split}, but it has none of them "
-                f"(the first is '{first['question'][:60]}' with '{first['passage'][:60]}'); score these pairs, with "
+                f"{self.what}: expected scores of the {details['pairs']} pairs of {rows.split}, but it has none (the "
+                f"first is '{first['question'][:60]}' with '{first['passage'][:60]}'); score these pairs, with "
                 "their texts as they are in the data."
             )
         return details

@@ -12,7 +12,7 @@ from tmkd.teachers.checkpoint import Checkpoint
 from tmkd.teachers.source import Source
 
 if TYPE_CHECKING:
-    from tmkd.teachers.cross_encoder import CrossEncoderScorer
+    from tmkd.teachers.ready.scorer import CrossEncoderScorer
     from tmkd.training.runtime import Runtime
 
 
@@ -30,6 +30,7 @@ class Ready(Source):
     """
 
     kind: ClassVar[str] = "ready"
+    timed: ClassVar[bool] = True
 
     name: str
     revision: str | None = None
@@ -49,13 +50,13 @@ class Ready(Source):
         return self.checkpoint.identity() | {"prompt": self.prompt, "max_length": self.max_length}
 
     def check(self, classes: Sequence[str]) -> None:
-        from tmkd.teachers.cross_encoder import check_cross_encoder
+        from tmkd.teachers.ready.scorer import check_cross_encoder
 
         check_cross_encoder(self.checkpoint, classes, self.max_length)
 
     @contextmanager
     def open(self, runtime: Runtime, classes: Sequence[str], answers: Path) -> Iterator[CrossEncoderScorer]:
-        from tmkd.teachers.cross_encoder import open_cross_encoder
+        from tmkd.teachers.ready.scorer import open_cross_encoder
 
         scorer = open_cross_encoder(self.checkpoint, classes, self.prompt, self.max_length, runtime)
         yield scorer

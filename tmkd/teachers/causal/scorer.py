@@ -15,10 +15,10 @@ from transformers import PreTrainedModel
 
 from tmkd.errors import ConfigError, ModelError
 from tmkd.models.checkpoint import read_tokenizer
-from tmkd.teachers.asking import Asking
+from tmkd.teachers.causal.asking import Asking
+from tmkd.teachers.causal.loading import causal_config, load_language_model
+from tmkd.teachers.causal.prompts import Prompt
 from tmkd.teachers.checkpoint import SECTION, Checkpoint
-from tmkd.teachers.load_language_model import causal_config, load_language_model
-from tmkd.teachers.prompts import Prompt
 from tmkd.teachers.scoring import UNBOUNDED, Cuts, dtype_for, finite, try_out
 from tmkd.teachers.source import margin_logits
 from tmkd.training.predict import longest_first

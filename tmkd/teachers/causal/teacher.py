@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tmkd.errors import ConfigError
+from tmkd.teachers.causal.prompts import PROMPTS, Prompt, prompt_of
 from tmkd.teachers.checkpoint import Checkpoint
-from tmkd.teachers.prompts import PROMPTS, Prompt, prompt_of
 from tmkd.teachers.source import Source
 
 if TYPE_CHECKING:
-    from tmkd.teachers.language_model import LanguageModelScorer
+    from tmkd.teachers.causal.scorer import LanguageModelScorer
     from tmkd.training.runtime import Runtime
 
 
@@ -30,13 +30,14 @@ class Causal(Source):
         name: the folder or hub name.
         revision: a branch, tag or commit of the hub's; None: main.
         trust_remote_code: the checkpoint's own code may run.
-        prompt: see ``tmkd.teachers.prompts.prompt_of``.
+        prompt: see ``tmkd.teachers.causal.prompts.prompt_of``.
         answers: the token that means relevant, and the one that means the opposite; None: the prompt's own.
         max_length: tokens of a prompt with its pair; None: as many as the model can read. What is too long loses the
             end of its document.
     """
 
     kind: ClassVar[str] = "causal"
+    timed: ClassVar[bool] = True
 
     name: str
     revision: str | None = None
@@ -75,13 +76,13 @@ class Causal(Source):
                 f"teachers.roster: {self.what} gives one score a pair, which can only tell two classes apart, but "
                 f"data.classes are {list(classes)}; leave it out, or take a classifier (kind: ready)."
             )
-        from tmkd.teachers.language_model import check_language_model
+        from tmkd.teachers.causal.scorer import check_language_model
 
         check_language_model(self.checkpoint, asked, self.max_length)
 
     @contextmanager
     def open(self, runtime: Runtime, classes: Sequence[str], answers: Path) -> Iterator[LanguageModelScorer]:
-        from tmkd.teachers.language_model import open_language_model
+        from tmkd.teachers.causal.scorer import open_language_model
 
         scorer = open_language_model(self.checkpoint, self.asked, self.max_length, runtime)
         yield scorer

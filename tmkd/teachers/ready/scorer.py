@@ -13,8 +13,8 @@ from tqdm import tqdm
 
 from tmkd.errors import ModelError
 from tmkd.teachers.checkpoint import Checkpoint
-from tmkd.teachers.load_cross_encoder import config_of, load_cross_encoder, transformer_of
-from tmkd.teachers.named_classes import places_of
+from tmkd.teachers.ready.loading import config_of, load_cross_encoder, transformer_of
+from tmkd.teachers.ready.named_classes import places_of
 from tmkd.teachers.scoring import UNBOUNDED, Cuts, dtype_for, finite, try_out
 from tmkd.teachers.source import margin_logits
 from tmkd.training.predict import longest_first

@@ -13,8 +13,8 @@ from transformers import PreTrainedTokenizerBase
 from tmkd.data.batching import fitting
 from tmkd.errors import ConfigError, ModelError
 from tmkd.models.hub import first_sentence
+from tmkd.teachers.causal.prompts import PLACES, Prompt
 from tmkd.teachers.checkpoint import SECTION
-from tmkd.teachers.prompts import PLACES, Prompt
 
 LEAST = 8  # tokens that query and document must have together
 

@@ -1,0 +1,5 @@
+"""Rerankers and classifiers that are used as they are."""
+
+from tmkd.teachers.ready.teacher import Ready
+
+__all__ = ["Ready"]
