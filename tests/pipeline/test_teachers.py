@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import numpy as np
 import pytest
 
 from tests.pipeline.running import compose_at
+from tests.unit.served.server import serving
+from tests.unit.test_ready import bert, qwen3
 from tmkd.config import Config
 from tmkd.data.schema import pair_id
 from tmkd.errors import ConfigError, DataError, TmkdError
@@ -244,3 +247,59 @@ def test_missing_file_is_named_before_anything_is_trained(home: Path) -> None:
 
 def test_plan_lists_teachers_of_every_kind(home: Path) -> None:
     assert "results to make" in plan.run(composed(home, "method=[kd,tmkd]"))
+
+
+@pytest.mark.thorough
+def test_five_kinds_of_teacher_teach_together_and_no_endpoint_is_asked_twice(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ready, causal = bert(home / "ready", num_labels=1), qwen3(home / "causal")
+    with serving() as server:
+        roster = (
+            f"{TRAINED}, {{kind: ready, name: '{ready}', max_length: 32}}, {{kind: causal, name: '{causal}'}}, "
+            f"{{kind: scores, path: '{home}/*.jsonl'}}, {{kind: served, url: '{server.url}', price_per_request: 0.5}}"
+        )
+        config = composed(home, "method=[kd_average,tmkd]", "teachers.calibration=none", roster=roster)
+        plan.run(config)
+        assert " requests at a price of about " in capsys.readouterr().out.replace("\n", " ")
+        assert not server.scored, "a plan asks for nothing"
+        folder = stage3.run(config)
+        assert set(server.scored.values()) == {1}
+        assert len(server.scored) == len(
+            {(row["question"], row["passage"]) for s in SPLITS for row in rows_of(home, s)}
+        )
+        asked = len(server.requests)
+        stage2.run(composed(home, "method=mkd", "teachers.calibration=none", roster=roster))
+        assert len(server.requests) == asked
+    rows = {row["arm"]: row for row in json.loads((folder / "comparison.json").read_text())["rows"]}
+    assert {f"teacher {number}" for number in range(1, 6)} <= set(rows)
+    assert rows["teacher ensemble"]["settings"]["count"] == 5
+    speeds = [rows[f"teacher {number}"]["pairs_per_second"] for number in range(1, 6)]
+    assert all(speeds[:3]) and speeds[3:] == [None, None]
+
+
+def test_learnt_weights_follow_the_teacher_that_is_right(home: Path) -> None:
+    from tmkd.results.soft_targets import TeacherWeights, soft_targets
+
+    for split in SPLITS:
+        rows = [row | {"score": float(zlib.crc32(str(row).encode()) % 7)} for row in rows_of(home, split)]
+        (home / "guesses").mkdir(exist_ok=True)
+        (home / "guesses" / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    labels = Experiment(composed(home)).task.rows("validation").read(Experiment(composed(home)).context)
+    right = [
+        {"question": row["question"], "passage": row["passage"], "score": 6.0 * row["label"] - 3} for row in labels
+    ]
+    others = [row | {"score": 0.0} for split in SPLITS if split != "validation" for row in rows_of(home, split)]
+    (home / "right.json").write_text("".join(json.dumps(row) + "\n" for row in right + others))
+    roster = f"{{kind: scores, path: '{home}/right.json'}}, {{kind: scores, path: '{home}/guesses/*.jsonl'}}"
+    experiment = Experiment(
+        composed(home, "teachers.calibration=none", "method.teacher_weights=learnt", "method=kd_average", roster=roster)
+    )
+    train = experiment.task.rows("train")
+    weights = TeacherWeights("learnt")
+    found = soft_targets(
+        experiment.context, experiment.roster, train, False, train.read(experiment.context), weights
+    ).weights
+    assert found is not None and found.shape == (60, 2)
+    assert (found[:, 0] > 0.6).all() and np.allclose(found.sum(axis=1), 1)
+    stage2.run(experiment.config)
