@@ -8,8 +8,9 @@ in ``tmkd.config``. Functions that are found by these names are in registries of
 from __future__ import annotations
 
 # Data
-TASK_READERS = ("documentation", "files", "hub")
-CORPUS_READERS = (*TASK_READERS, "mined", "task")
+NO_TASK = "none"  # the reader of a run without labels
+TASK_READERS = ("documentation", "files", "hub", NO_TASK)
+CORPUS_READERS = ("documentation", "files", "hub", "mined", "task")
 PAIRS = "pairs"  # the format of a row a pair, which has the program's own names of fields
 FORMATS = (
     PAIRS, "flag_embedding", "sentence_transformers", "tevatron", "pylate", "beir", "trec", "msmarco",

@@ -19,7 +19,7 @@ from tmkd.data.schema import pair_id
 from tmkd.errors import ConfigError, DataError, TmkdError
 from tmkd.experiment.check import check_arms
 from tmkd.experiment.experiment import Experiment
-from tmkd.pipelines import pairs, plan, stage2, stage3
+from tmkd.pipelines import label, pairs, plan, stage2, stage3
 from tmkd.results.classifier import predictions
 from tmkd.results.soft_labels import SoftLabels
 from tmkd.results.teacher import fold_of
@@ -303,3 +303,62 @@ def test_learnt_weights_follow_the_teacher_that_is_right(home: Path) -> None:
     assert found is not None and found.shape == (60, 2)
     assert (found[:, 0] > 0.6).all() and np.allclose(found.sum(axis=1), 1)
     stage2.run(experiment.config)
+
+
+def test_run_without_any_label_trains_a_student(home: Path) -> None:
+    label_roster = f"{{kind: scores, path: '{home}/*.jsonl'}}"
+    config = composed(home, "data=unlabelled", "label.right=top", "label.test=0.3", "name=mine", roster=label_roster)
+    folder = label.run(config)
+    written = {split: [json.loads(line) for line in (folder / f"{split}.jsonl").open()] for split in SPLITS[:3]}
+    assert sum(len(rows) for rows in written.values()) == 80
+    asked = [{row["question_id"] for row in rows} for rows in written.values()]
+    assert not asked[0] & asked[1] and not asked[1] & asked[2] and not asked[0] & asked[2]
+    best: dict[str, tuple[float, str]] = {}
+    for row in (row for rows in written.values() for row in rows):
+        assert row["score"] == pytest.approx(score(row), rel=1e-6)
+        if row["question_id"] not in best or row["score"] > best[row["question_id"]][0]:
+            best[row["question_id"]] = (row["score"], row["passage"])
+    assert all((row["label"] == "right") == (best[row["question_id"]][1] == row["passage"]) for row in written["train"])
+    files = [f"data.{split}={folder}/{split}.jsonl" for split in written]
+    roster = f"{{kind: scores, path: '{folder}/*.jsonl'}}"
+    trained = composed(
+        home,
+        "data=files",
+        *files,
+        "corpus=files",
+        f"corpus.path={folder}/train.jsonl",
+        "method=tmkd",
+        "teachers.calibration=none",
+        roster=roster,
+    )
+    assert stage2.run(trained)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "roster", "message"),
+    [
+        ((), TRAINED, r"roster\[0\].kind: expected a teacher that needs no labels"),
+        (("data.classes=[a,b,c]", "data.ranking=false"), "{kind: scores, path: x}", "expected two classes for"),
+        (("label.right=all",), "{kind: scores, path: x}", "label.right: expected one of positive, top"),
+        (("label.test=0.95",), "{kind: scores, path: x}", "label.validation: expected less than 1 together"),
+    ],
+)
+def test_labelling_that_makes_no_sense_is_one_sentence(
+    home: Path, overrides: tuple[str, ...], roster: str, message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        label.run(composed(home, "data=unlabelled", *overrides, roster=roster))
+
+
+def test_labels_of_one_class_are_refused(home: Path) -> None:
+    roster = f"{{kind: scores, path: '{home}/*.jsonl'}}"
+    for split in SPLITS:
+        rows = [row | {"score": -1.0} for row in rows_of(home, split)]
+        (home / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(DataError, match=r"expected pairs of both classes, got .* 0 right; take a larger corpus"):
+        label.run(composed(home, "data=unlabelled", roster=roster))
+
+
+def test_other_stages_say_that_there_are_no_labels(home: Path) -> None:
+    with pytest.raises(ConfigError, match="expected a task with labels, got none"):
+        stage2.run(composed(home, "data=unlabelled", roster=f"{{kind: scores, path: '{home}/*.jsonl'}}"))

@@ -44,5 +44,6 @@ STAGES = {
     "stage2": Stage("Stage 2: fine-tune the students of every arm with the multi-head loss.", ("stage3",)),
     "stage3": Stage("Stage 3: evaluate every arm on the test split and write the comparison."),
     "pairs": Stage("Write every pair that the teachers score to files, to be scored elsewhere.", ("stage3",)),
+    "label": Stage("Without gold labels: let the teachers label a corpus, which is then a task.", ("stage3",)),
     "verify": Stage("Check every file of every artifact against its manifest.", ("stage3",)),
 }

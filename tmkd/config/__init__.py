@@ -8,6 +8,7 @@ is ``method.alpha``, the N teachers are the first ``teachers.count`` entries of 
 from tmkd.config.compose import resolve, takes_text, vary
 from tmkd.config.data import CorpusConfig, DataConfig
 from tmkd.config.families import ExitsConfig, LanguageConfig, OnlineConfig, TermConfig
+from tmkd.config.label import LabelConfig
 from tmkd.config.marks import APART, OUTSIDE, settings
 from tmkd.config.method import ArmConfig, MethodConfig
 from tmkd.config.models import EncoderConfig, StudentConfig
@@ -27,8 +28,8 @@ from tmkd.config.whole import Config, check, encoder_of, task_folder, teaching
 
 __all__ = [
     "APART", "COLUMNS", "OUTSIDE", "ArmConfig", "ClaimConfig", "ComparisonConfig", "Config", "CorpusConfig",
-    "DataConfig", "EncoderConfig", "ExitsConfig", "LanguageConfig", "MethodConfig", "OnlineConfig", "PathsConfig",
-    "RayConfig", "RowConfig", "RuntimeConfig", "Stage1Config", "Stage2Config", "StudentConfig", "TableConfig",
-    "TeacherConfig", "TeachersConfig", "TermConfig", "TrainerConfig", "check", "encoder_of", "kind_settings", "resolve",
-    "settings", "takes_text", "task_folder", "teaching", "vary",
+    "DataConfig", "EncoderConfig", "ExitsConfig", "LabelConfig", "LanguageConfig", "MethodConfig", "OnlineConfig",
+    "PathsConfig", "RayConfig", "RowConfig", "RuntimeConfig", "Stage1Config", "Stage2Config", "StudentConfig",
+    "TableConfig", "TeacherConfig", "TeachersConfig", "TermConfig", "TrainerConfig", "check", "encoder_of",
+    "kind_settings", "resolve", "settings", "takes_text", "task_folder", "teaching", "vary",
 ]  # fmt: skip

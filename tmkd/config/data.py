@@ -27,7 +27,9 @@ COLUMNS = ("question", "passage", "question_id")  # settings that name columns
 @dataclass
 class DataConfig:
     name: str = field(default=MISSING, metadata=OUTSIDE)  # what tables call the task
-    reader: str = "documentation"  # documentation (of installed packages) | files | hub (data sets of `datasets`)
+    reader: str = (
+        "documentation"  # documentation (of installed packages) | files | hub (data sets of `datasets`) | none
+    )
     classes: list[str] = field(
         default_factory=lambda: ["wrong", "right"]
     )  # names of the classes; a label in the data is one of them, or its index

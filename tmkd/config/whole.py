@@ -9,6 +9,7 @@ from tmkd.choices import FINE_TUNED
 from tmkd.config import validators
 from tmkd.config.data import CorpusConfig, DataConfig, check_corpus, check_data
 from tmkd.config.families import LanguageConfig, check_language
+from tmkd.config.label import LabelConfig, check_label
 from tmkd.config.marks import OUTSIDE
 from tmkd.config.method import MethodConfig, check_method, check_weights
 from tmkd.config.models import (
@@ -48,6 +49,7 @@ class Config:
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig, metadata=OUTSIDE)
     comparison: ComparisonConfig = field(default_factory=ComparisonConfig, metadata=OUTSIDE)
+    label: LabelConfig = field(default_factory=LabelConfig, metadata=OUTSIDE)
     table: TableConfig = field(default_factory=TableConfig, metadata=OUTSIDE)
     paths: PathsConfig = field(default_factory=PathsConfig, metadata=OUTSIDE)
 
@@ -76,6 +78,7 @@ def check(config: Config) -> Config:
     if "fixed" in (config.method.teacher_weights, config.stage1.teacher_weights):
         check_weights(config.method.weights, len(encoders), counts or [config.teachers.size])
     check_method(config.method, fewest=min([config.teachers.size, *counts]))
+    check_label(config.label)
     check_table(config.table, config.method.arms)
     check_trainer(config.trainer)
     check_runtime(config.runtime)

@@ -9,10 +9,11 @@ import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from datasets import Dataset
 
+from tmkd.choices import NO_TASK
 from tmkd.data.documentation import DocObject, read_objects, source_versions
 from tmkd.data.documentation_task import CLASSES, build_corpus, build_task, divide
 from tmkd.data.files_reader import FILES
@@ -107,6 +108,13 @@ def _task_corpus(data: Settings, corpus: Settings, cache: Path | None) -> Corpus
     return Corpus(mine(questions, list(dict.fromkeys(train["passage"])), **draw(corpus), cache=cache))
 
 
+def _no_labels(*_: Any) -> NoReturn:
+    raise ConfigError(
+        f"data.reader: expected a task with labels, got {NO_TASK}, with which only `tmkd label` and `tmkd pairs` run: "
+        "let the teachers label the corpus first (docs/teachers.md)."
+    )
+
+
 def _reader(owner: str, settings: Settings) -> Reader:
     if settings["reader"] not in READERS:
         raise ConfigError(f"{owner}.reader is '{settings['reader']}' but must be one of {sorted(READERS)}.")
@@ -119,11 +127,13 @@ DOCUMENTATION = Reader(
     lambda data, _: source_versions(data["packages"]),
     lambda data, _: source_versions(data["packages"]),
 )
+NONE = Reader(_no_labels, no_task, lambda *_: {}, no_task)
 TASK = Reader(no_task, _task_corpus, no_task, task_identity)
 READERS: dict[str, Reader] = {
     "documentation": DOCUMENTATION,
     "files": FILES,
     "hub": HUB,
     "mined": MINED,
+    NO_TASK: NONE,
     "task": TASK,
 }

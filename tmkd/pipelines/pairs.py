@@ -9,7 +9,6 @@ from pathlib import Path
 from tqdm import tqdm
 
 from tmkd.config import Config
-from tmkd.data.schema import SPLITS
 from tmkd.experiment.experiment import Experiment
 from tmkd.pipelines.tables import report_folder
 from tmkd.results.rows import Rows
@@ -27,7 +26,7 @@ def run(config: Config) -> Path:
     """
     experiment = Experiment(config)
     folder = report_folder(config) / "pairs"
-    splits = [experiment.task.rows(split) for split in SPLITS]
+    splits = [experiment.task.rows(split) for split in experiment.task.splits]
     splits += [experiment.corpus.rows()] if experiment.needs_corpus else []
     with writing_to(folder, "paths.reports"):
         folder.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from tmkd.choices import PAIRS
+from tmkd.choices import NO_TASK, PAIRS
 from tmkd.config import CorpusConfig, DataConfig, settings
 from tmkd.data import readers
 from tmkd.data.schema import SPLITS
@@ -79,6 +79,11 @@ class Task(Result):
         """Whether a question has several passages to put in order."""
         return bool(self.sections[0]["ranking"])
 
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits that it has; none where there are no labels."""
+        return () if self.sections[0]["reader"] == NO_TASK else SPLITS
+
     def rows(self, split: str) -> Rows:
         """Return train, validation or test."""
         return Rows(self, split)
@@ -99,6 +104,8 @@ class Task(Result):
 
 def task_settings(data: DataConfig) -> dict[str, Any]:
     """Return the settings that shape the rows of a task."""
+    if data.reader == NO_TASK:
+        return {"reader": NO_TASK, "classes": list(data.classes)}
     unread = UNREAD[data.reader]
     if data.reader == "documentation":
         unread = unread if data.rankable_only else (*unread, "rankable_only")

@@ -13,7 +13,7 @@ from tmkd.config import TeacherConfig, kind_settings
 from tmkd.errors import DataError
 from tmkd.results.classifier import Classifier, validation_metrics, write_predictions
 from tmkd.results.context import RunContext
-from tmkd.results.node import merged, outside
+from tmkd.results.node import Result, merged, outside
 from tmkd.results.rows import Rows
 from tmkd.results.task import Task
 from tmkd.store.artifacts import SCRATCH
@@ -72,11 +72,14 @@ class UntrainedTeacher(Classifier):
         """Raise what its source can tell before anything is scored (see ``Source.check``)."""
         self.known.source.check(self.task.classes)
 
+    def needs(self) -> list[Result]:
+        return super().needs() if self.task.splits else []
+
     def make(self, context: RunContext, work: Path) -> dict[str, Any]:
         from tmkd.store.soft_labels import read_soft_labels
 
         found, speed = {}, None
-        for split in ("validation", "test"):
+        for split in [name for name in self.task.splits if name != "train"]:
             folder, rows = work / SCRATCH / split, self.task.rows(split)
             folder.mkdir(parents=True, exist_ok=True)
             speed = self._score(context, rows, folder)["pairs_per_second"]
