@@ -85,4 +85,12 @@ CASES: dict[str, list[str]] = {
         "+method.arms.tmkd.set.stage1.epochs=2",
         "+method.arms.tmkd.set.corpus.pairs=15",
     ],
+    "unlike teachers": [
+        SMOKE,
+        "method=[kd_average,tmkd]",
+        'teachers.roster=[{learning_rate: 1e-3, epochs: 1}, {kind: scores, path: "${example:scores.jsonl}"}]',
+        "teachers.missing=skip",
+        "teachers.cross_fit=2",
+        "method.teacher_weights=learnt",
+    ],
 }

@@ -18,6 +18,7 @@ TITLES = {
     "soft_labels": "soft labels",
     "teacher_states": "teachers' states",
     "language": "language models",
+    "trust": "teachers' weights",
     "stage1": "stage-1 students",
     "stage2": "stage-2 students",
     "peers": "students trained together",
