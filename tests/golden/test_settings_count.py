@@ -33,6 +33,7 @@ HUB = ("corpus=hub", "corpus.path=somebody/pairs", "corpus.revision=" + "0" * 40
 LANGUAGE = ("stage1.kind=language",)
 BILSTM = ("student=bilstm",)
 MUTUAL, COPIES = ("method.online.kind=mutual",), ("method.online.kind=codistillation", "method.alpha=0.5")
+LORA = (f"{TEACHER}.lora.rank=4",)
 EXITS = ("student.exits=[1]",)
 # What no change of the value itself shows in the runs above: the value to change it to, and the settings around it.
 CASES: dict[str, tuple[Any, tuple[str, ...]]] = {
@@ -64,6 +65,9 @@ CASES: dict[str, tuple[Any, tuple[str, ...]]] = {
     "encoder.dimensions": (99, BILSTM),
     f"{TEACHER}.dropout": (0.3, ()),
     f"{TEACHER}.max_length": (32, ()),
+    f"{TEACHER}.lora.rank": (8, ()),
+    f"{TEACHER}.lora.alpha": (None, LORA),
+    f"{TEACHER}.lora.targets": (["query"], LORA),
     "student.keep": ("every", ()),
     "student.init": ("teacher", ()),
     "student.pooling": ("first", ()),

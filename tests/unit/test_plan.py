@@ -46,7 +46,7 @@ def tried(context, works):
     """100 tokens a second learnt, 1000 scored; 1000 weights, half of which learn."""
     pairs = {work.source: PAIRS[work.source.rpartition("/")[2]] for work in works}
     sizes = {source: (number, 10 * number) for source, number in pairs.items()}
-    return Trial(1000, 500, {work.batch: 100.0 if work.batch else 1000.0 for work in works}, 2e9, sizes)
+    return Trial(1000, 500, 1000, {work.batch: 100.0 if work.batch else 1000.0 for work in works}, 2e9, sizes)
 
 
 def by_stage(plan, try_member=tried):

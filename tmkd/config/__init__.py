@@ -23,13 +23,13 @@ from tmkd.config.run import (
     TableConfig,
 )
 from tmkd.config.stages import Stage1Config, Stage2Config, TrainerConfig
-from tmkd.config.teachers import TeacherConfig, TeachersConfig, kind_settings
+from tmkd.config.teachers import LoraConfig, TeacherConfig, TeachersConfig, kind_settings
 from tmkd.config.whole import Config, check, encoder_of, task_folder, teaching
 
 __all__ = [
     "APART", "COLUMNS", "OUTSIDE", "ArmConfig", "ClaimConfig", "ComparisonConfig", "Config", "CorpusConfig",
-    "DataConfig", "EncoderConfig", "ExitsConfig", "LabelConfig", "LanguageConfig", "MethodConfig", "OnlineConfig",
-    "PathsConfig", "RayConfig", "RowConfig", "RuntimeConfig", "Stage1Config", "Stage2Config", "StudentConfig",
-    "TableConfig", "TeacherConfig", "TeachersConfig", "TermConfig", "TrainerConfig", "check", "encoder_of",
-    "kind_settings", "resolve", "settings", "takes_text", "task_folder", "teaching", "vary",
+    "DataConfig", "EncoderConfig", "ExitsConfig", "LabelConfig", "LanguageConfig", "LoraConfig", "MethodConfig",
+    "OnlineConfig", "PathsConfig", "RayConfig", "RowConfig", "RuntimeConfig", "Stage1Config", "Stage2Config",
+    "StudentConfig", "TableConfig", "TeacherConfig", "TeachersConfig", "TermConfig", "TrainerConfig", "check",
+    "encoder_of", "kind_settings", "resolve", "settings", "takes_text", "task_folder", "teaching", "vary",
 ]  # fmt: skip

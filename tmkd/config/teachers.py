@@ -21,6 +21,14 @@ def of(*kinds: str) -> dict[str, Any]:
 
 
 @dataclass
+class LoraConfig:
+    rank: Optional[int] = None  # width of each adapter B A, as 16; null: no adapters, all weights are trained
+    alpha: float = 32.0  # what an adapter adds to its layer is B A times alpha / rank
+    # ends of the names of the linear layers that get adapters, as [query, value]; null: all linear layers
+    targets: Optional[list[str]] = None
+
+
+@dataclass
 class TeacherConfig:
     """Comments name the kinds of teacher that a setting is for."""
 
@@ -35,6 +43,9 @@ class TeacherConfig:
     dropout: Optional[float] = field(default=None, metadata=of(FINE_TUNED))
     # fine_tuned: do not train the word embeddings
     freeze_embeddings: bool = field(default=False, metadata=of(FINE_TUNED))
+    # low-rank adapters of a fine_tuned teacher: they and the head alone are trained, and merged into the encoder's
+    # weights at the end
+    lora: Optional[LoraConfig] = field(default_factory=LoraConfig, metadata=of(FINE_TUNED))
     # fine_tuned, ready, causal: tokens of a pair, its prompt included; null: the encoder's or checkpoint's own
     max_length: Optional[int] = field(default=None, metadata=of(FINE_TUNED, "ready", "causal"))
     # fine_tuned: random seed of the head, the order of the data and dropout
@@ -107,9 +118,12 @@ class TeachersConfig:
 
 
 def kind_settings(teacher: TeacherConfig) -> dict[str, Any]:
-    """Return the settings that a teacher of its kind has, without the kind itself."""
+    """Return the settings that a teacher of its kind has, without the kind itself, and ``lora`` only where it has any."""
     kinds = {known.name: known.metadata.get(KINDS, ()) for known in dataclasses.fields(teacher)}
-    return {name: value for name, value in settings(teacher).items() if teacher.kind in kinds[name]}
+    found = {name: value for name, value in settings(teacher).items() if teacher.kind in kinds[name]}
+    if teacher.lora is None or teacher.lora.rank is None:
+        found.pop("lora", None)  # or teachers and comparisons of earlier versions would not be found again
+    return found
 
 
 def check_teachers(teachers: TeachersConfig, classes: int, compared: Sequence[int]) -> None:
@@ -154,7 +168,17 @@ def _fine_tuned(where: str, teacher: TeacherConfig) -> None:
     validators.seed(f"{where}.seed", teacher.seed)
     validators.dropout(where, teacher.dropout)
     validators.length(where, teacher.max_length)
+    if teacher.lora is not None:
+        _lora(f"{where}.lora", teacher.lora)
     check_encoder(f"{where}.encoder", teacher.encoder, ("same",))
+
+
+def _lora(where: str, lora: LoraConfig) -> None:
+    unset = lora == LoraConfig()  # the others would be silently ignored without a rank
+    validators.that(unset or (lora.rank or 0) >= 1, f"{where}.rank", "at least 1 where lora is set", lora.rank)
+    validators.positive(where, lora, ("alpha",))
+    named = lora.targets is None or (bool(lora.targets) and all(lora.targets))
+    validators.that(named, f"{where}.targets", "names of linear layers, or null for all of them", lora.targets)
 
 
 def _checkpoint(where: str, teacher: TeacherConfig) -> None:

@@ -13,7 +13,7 @@ from tmkd.results.encoder import encoder_identity
 from tmkd.results.teacher import Teacher
 from tmkd.results.untrained import UntrainedTeacher
 
-SHAPING = ("max_length", "dropout", "freeze_embeddings", "layers", "keep", "token_types", "pooling")
+SHAPING = ("max_length", "dropout", "freeze_embeddings", "lora", "layers", "keep", "token_types", "pooling")
 passed: set[str] = set()  # in this process: arms and the jobs of a sweep share encoders
 
 

@@ -29,7 +29,8 @@ class Trial:
     """What is known of a classifier after its trial.
 
     Attributes:
-        parameters: of the classifier; ``learnable`` are those that a training changes.
+        parameters: of the classifier; ``learnable`` are those that a training changes, ``saved`` those that a
+            checkpoint holds.
         speeds: tokens a second, padding and batching included, by the training's batch size; of scoring under None.
         peak_bytes: the most memory held: the device's where it has its own, else the process's.
         sizes: pairs and tokens of each split that it reads, by ``RunContext.source``.
@@ -37,6 +38,7 @@ class Trial:
 
     parameters: int
     learnable: int
+    saved: int
     speeds: dict[int | None, float]
     peak_bytes: float
     sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -62,6 +64,7 @@ def try_out(
 
     from tmkd.data.batching import PairDataset
     from tmkd.losses.combine import gold_term
+    from tmkd.models.lora import learnable
     from tmkd.training.cost import measured
     from tmkd.training.fit import fit
     from tmkd.training.predict import predict
@@ -91,7 +94,7 @@ def try_out(
             predict(model, part, runtime, bar)
         return cost["peak_bytes"]
 
-    learnable = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    saved = sum(weight.numel() for weight in model.state_dict().values())
     speeds: dict[int | None, float] = {}
     peaks = [0.0]
     for batch in batches:
@@ -100,7 +103,7 @@ def try_out(
         else:
             speeds[batch], peak = timed(functools.partial(train, batch=batch), tokens, batch)
         peaks.append(peak)
-    return Trial(model.parameter_count, learnable, speeds, max(peaks))
+    return Trial(model.parameter_count, learnable(model), saved, speeds, max(peaks))
 
 
 def timed(run: Callable[[Dataset], float], tokens: Dataset, pairs: int) -> tuple[float, float]:

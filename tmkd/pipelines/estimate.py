@@ -99,5 +99,5 @@ def _scratch(works: Sequence[Work], trials: Mapping[str, Trial]) -> float:
     for work in works:
         if work.batch:
             trial = trials[work.member.architecture]
-            size += CHECKPOINTS * (trial.parameters + 2 * trial.learnable) + work.passes * trial.parameters
+            size += CHECKPOINTS * (trial.saved + 2 * trial.learnable) + work.passes * trial.saved
     return FLOAT * size

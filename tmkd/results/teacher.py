@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tmkd.config import TeacherConfig, TrainerConfig, kind_settings
+from tmkd.errors import ConfigError
 from tmkd.evaluation.metrics import main_metric
 from tmkd.results.context import RunContext
 from tmkd.results.encoder import Encoder
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
     from tmkd.models.classifier import PairClassifier
+    from tmkd.models.lora import Adapters
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -71,22 +76,39 @@ class Teacher(TrainedClassifier):
         return {"encoder": self.encoder.identity(), "max_length": self.recipe["max_length"]}
 
     def untrained(self, context: RunContext) -> PairClassifier:
-        """Return the teacher before its training, with the gold head alone."""
+        """Return the teacher before its training, with the gold head alone, and with its adapters if it has any."""
+        return self._start(context)[0]
+
+    def _start(self, context: RunContext) -> tuple[PairClassifier, Adapters | None]:
         from tmkd.models.heads import GOLD
+        from tmkd.models.lora import Adapters, check_installed
 
         shape = {name: self.recipe[name] for name in ("max_length", "dropout", "freeze_embeddings")}
-        return new_classifier(context, self.encoder.source(context), [GOLD], self.task.classes, **shape)
+        lora = self.recipe.get("lora")
+        try:
+            if lora:
+                check_installed()  # before a large encoder is read
+            model = new_classifier(context, self.encoder.source(context), [GOLD], self.task.classes, **shape)
+            return model, Adapters(model.encoder, **lora) if lora else None
+        except ConfigError as error:
+            raise ConfigError(f"teachers.roster[{self.number - 1}].{error}") from None
 
     def make(self, context: RunContext, work: Path) -> dict[str, Any]:
         import torch
 
         from tmkd.data.batching import PairDataset
         from tmkd.losses.combine import gold_term
+        from tmkd.models.lora import learnable
         from tmkd.training.fit import fit
 
         own = self.recipe
         torch.manual_seed(own["seed"])
-        model = self.untrained(context)
+        model, adapters = self._start(context)
+        learnt = learnable(model)
+        if adapters:
+            log.info(
+                "%s: LoRA, %s of %s parameters are trained", self.what, f"{learnt:,}", f"{model.parameter_count:,}"
+            )
         facts = fit(
             model,
             PairDataset(self._learnt(context, model)),
@@ -99,6 +121,9 @@ class Teacher(TrainedClassifier):
             validate=validator(context, self.task, model),
             metric=main_metric(self.task.ranking),
         )
+        if adapters:
+            adapters.merge()
+        facts["learnable_parameters"] = learnt
         return {"training": facts, **write_classifier(work, model, context, self.task)}
 
     def _learnt(self, context: RunContext, model: PairClassifier) -> Dataset:
@@ -111,7 +136,8 @@ class Teacher(TrainedClassifier):
         return tokens.select((folds != self.left_out.fold).nonzero()[0])
 
     def member(self, context: RunContext) -> Member:
-        known = self.timed_as | {name: self.recipe[name] for name in ("dropout", "freeze_embeddings")}
+        shaping = ("dropout", "freeze_embeddings", "lora")
+        known = self.timed_as | {name: self.recipe[name] for name in shaping if name in self.recipe}
         what = f"teacher {self.number}"
         return member(context, self.task, known, what, lambda: self.untrained(context), self.trainer)
 
