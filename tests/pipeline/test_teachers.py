@@ -302,7 +302,8 @@ def test_learnt_weights_follow_the_teacher_that_is_right(home: Path) -> None:
     ).weights
     assert found is not None and found.shape == (60, 2)
     assert (found[:, 0] > 0.6).all() and np.allclose(found.sum(axis=1), 1)
-    stage2.run(experiment.config)
+    text = (stage3.run(experiment.config) / "comparison.md").read_text(encoding="utf-8")
+    assert "## Whom students followed" in text and "teacher 1 (scores of right.json)" in text
 
 
 def test_run_without_any_label_trains_a_student(home: Path) -> None:

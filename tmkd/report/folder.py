@@ -14,6 +14,7 @@ from tmkd.report.page import to_html
 from tmkd.report.reliability_figure import draw_reliability, reliability_section, teachers_from_json
 from tmkd.report.rows import BASELINE, CHANCE, Row
 from tmkd.report.tables import to_csv, to_json, to_markdown
+from tmkd.report.trust_section import trust_section
 from tmkd.store.disk import written_whole
 
 RELIABILITY = "reliability.png"
@@ -38,7 +39,8 @@ def write_report(
         baseline: the arm of Δ and p; None where nothing was compared.
         extra: further keys of the JSON. ``questions`` and ``pairs`` (how many were evaluated) also go into the
             caption, ``teacher_counts`` ({name: [(count, mean, std)]}) makes a second figure, ``reliability`` (of
-            calibrated teachers, by row) a section with a figure, and what ``data_notes`` takes a section at the end.
+            calibrated teachers, by row) a section with a figure, ``trust`` (learnt weights, by row) a section, and what
+            ``data_notes`` takes a section at the end.
     """
     extra = dict(extra or {})
     folder.mkdir(parents=True, exist_ok=True)
@@ -61,6 +63,8 @@ def write_report(
     section = f"\n{reliability_section(calibrated, RELIABILITY)}" if calibrated else ""
     if calibrated:
         figures[RELIABILITY] = lambda path: draw_reliability(calibrated, path)
+    if trust := extra.get("trust"):
+        section += f"\n{trust_section(trust)}"
     text = f"# {experiment}\n\n{table}{images}{section}{data_notes(extra)}"
     _publish(folder / "comparison.md", _text(text))
     for name, draw in figures.items():

@@ -21,6 +21,7 @@ from tmkd.results.node import Result, outside, unless
 from tmkd.results.rows import parts_of
 from tmkd.results.speed import Speed
 from tmkd.results.task import Task
+from tmkd.results.trust import TeacherTrust
 from tmkd.store.artifacts import Artifact
 
 if TYPE_CHECKING:
@@ -143,6 +144,8 @@ class Comparison(Result):
         }
         if reliable := _reliability(self.rows, context):
             extra["reliability"] = reliable
+        if trust := _trust(self.rows, context):
+            extra["trust"] = trust
         if self.over_counts:
             extra["teacher_counts"] = {name: points for name, points in series.items() if len(points) > 1}
         write_report(work, self.experiment, self.data, self.fingerprint, rows, ranking, extra, self.baseline)
@@ -159,6 +162,17 @@ def _reliability(entries: Sequence[Entry], context: RunContext) -> dict[str, Any
         details = first.build(context).details
         if not more and "reliability" in details:
             found[entry.arm] = details["reliability"]
+    return found
+
+
+def _trust(entries: Sequence[Entry], context: RunContext) -> dict[str, Any]:
+    """Return the weights of teachers that a row's students learnt with, where these were learnt (``trust_section``)."""
+    found = {}
+    for entry in entries:
+        for result in entry.members[0][0].reads(context):
+            if isinstance(result, TeacherTrust):
+                names = [teacher.what for teacher in result.teachers]
+                found[entry.arm] = {"teachers": names, **result.build(context).details}
     return found
 
 
