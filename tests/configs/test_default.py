@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from tests.configs.test_compose import composed
-from tmkd.config import CorpusConfig, MethodConfig, Stage1Config, Stage2Config, TrainerConfig
+from tmkd.config import CorpusConfig, MethodConfig, Stage1Config, Stage2Config, TrainerConfig, kind_settings
 
 FULL = composed("experiment=default_full")
 SMALL = composed()
@@ -24,7 +24,7 @@ def test_full_run_has_the_settings_of_its_results():
     )
     assert FULL.corpus == CorpusConfig(questions=1200)
     assert (FULL.encoder.source, FULL.encoder.max_length, FULL.encoder.pooling) == ("embedded", 48, "auto")
-    assert [asdict(teacher) | {"encoder": teacher.encoder.source} for teacher in FULL.teachers.roster] == [
+    assert [kind_settings(teacher) | {"encoder": teacher.encoder.source} for teacher in FULL.teachers.roster] == [
         TEACHER | {"learning_rate": rate, "seed": seed, "encoder": "same"}
         for seed, rate in enumerate((1.0e-4, 1.5e-4, 2.5e-4), start=1)
     ]
@@ -65,7 +65,7 @@ def test_default_run_differs_from_the_full_one_in_sizes_and_what_goes_with_them(
 
 def test_default_run_has_seeds_to_test_with():
     assert len(SMALL.student.seeds) >= 2
-    assert SMALL.teachers.count == FULL.teachers.count == 3
+    assert SMALL.teachers.size == FULL.teachers.size == 3
 
 
 def test_an_option_of_a_group_is_taken_with_the_default_run_too():
