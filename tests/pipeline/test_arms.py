@@ -15,15 +15,15 @@ from tmkd.experiment.experiment import Experiment
 from tmkd.models.classifier import PairClassifier
 from tmkd.models.encoder import load_encoder
 from tmkd.pipelines import stage0, stage3
-from tmkd.results.classifier import Classifier
 from tmkd.results.node import outside
 from tmkd.results.soft_labels import SoftLabels
+from tmkd.results.trained import TrainedClassifier
 from tmkd.store.artifacts import MODEL
 from tmkd.store.soft_labels import read_soft_labels
 from tmkd.training.predict import predict
 
 EXPERIMENTS = [path.relative_to(ROOT / "conf/experiment") for path in (ROOT / "conf/experiment").glob("**/*.yaml")]
-ALONE = ("default", "smoke", "paper/bert_large")  # the others can be joined with smoke, to see them run
+ALONE = ("default", "smoke", "paper/bert_large", "committee")  # the others can be joined with smoke, to see them run
 JOINED = sorted({str(path.with_suffix("")) for path in EXPERIMENTS} - set(ALONE))
 
 
@@ -94,7 +94,7 @@ def test_teachers_that_are_there_are_found_without_looking_at_encoders(tmp_path,
 
 
 @dataclass(frozen=True, eq=False)
-class Saved(Classifier):
+class Saved(TrainedClassifier):
     """A student that was never trained, some of whose heads predict."""
 
     kind = "stage2"

@@ -22,6 +22,8 @@ from tmkd.results.language import CorpusText
 from tmkd.results.rows import CORPUS
 from tmkd.store.artifacts import open_artifact
 
+pytestmark = pytest.mark.thorough  # one run of many seconds stands behind all of these
+
 SMALL = [
     "experiment=distilbert", "data=smoke", "corpus=smoke", "encoder=tiny", "teachers=smoke", "teachers.count=1",
     "student.layers=2", "student.seeds=[1]", "stage1.learning_rate=1e-3", "stage1.epochs=1", "stage2.epochs=1",
@@ -209,7 +211,6 @@ def test_setting_that_makes_no_sense_is_named(tmp_path, override, said):
         composed(tmp_path, override)
 
 
-@pytest.mark.thorough
 def test_encoder_with_code_of_its_own_goes_through_all_stages(tmp_path, with_own_code):
     # or its teacher would be trained, and nothing could be made of it
     encoder = bert(tmp_path / "own", BertModel, letter_tokenizer())

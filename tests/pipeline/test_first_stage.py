@@ -40,6 +40,7 @@ def compared(home, *overrides):
     return config, {row["arm"]: row for row in rows}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("targets", "heads"), [("average", 1), ("heads", 2)])
 def test_stage_1_alone_is_the_student_that_tmkd_starts_from_as_it_answers_itself(home, targets, heads):
     config, rows = compared(home, "method=[stage1_alone,tmkd]", f"stage1.targets={targets}")
@@ -87,6 +88,7 @@ def test_students_for_each_teacher_all_start_from_the_average_of_all(home):
 HINTS = ["method=tkd", "+terms=fitnets", "method.terms.fitnets.stages=[1]", "stage1.kind=terms"]
 
 
+@pytest.mark.thorough
 def test_hints_alone_train_the_lower_half_and_ask_for_no_soft_labels_of_the_corpus(tmp_path):
     # as FitNets' first training does; beside soft labels they would be another method
     (made,) = stage2.run(compose_at(tmp_path, *SMALL, *HINTS))

@@ -64,6 +64,7 @@ def test_key_differs_with_the_rank_and_stays_without_one(tmp_path: Path) -> None
     assert len({plain.key, *(each.key for each in ranks)}) == 3
 
 
+@pytest.mark.thorough
 def test_plan_counts_what_adapters_learn_and_what_checkpoints_hold(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

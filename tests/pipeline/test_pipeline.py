@@ -165,6 +165,7 @@ def test_teachers_say_how_much_of_the_training_pairs_they_know_by_heart(whole):
         assert f"is right in {100 * right:.1f} % of the training pairs" in said["stage2"]
 
 
+@pytest.mark.thorough
 def test_second_run_computes_nothing(whole):
     home, _ = whole
     before = {path: path.stat().st_mtime_ns for path in (home / "artifacts").rglob("*") if path.is_file()}
@@ -204,6 +205,7 @@ def test_sweep_over_teacher_counts_trains_no_teacher_and_scores_no_corpus_again(
     assert (home / "reports" / "teacher_count" / "map_against_teacher_count.png").exists()
 
 
+@pytest.mark.thorough
 def test_one_teacher_is_the_same_run_under_every_name(whole):
     home, _ = whole
     run("stage2", home, "method=tkd", "teachers.count=1")

@@ -24,6 +24,8 @@ from tmkd.results.node import identity
 from tmkd.results.rows import CORPUS
 from tmkd.training.predict import predict
 
+pytestmark = pytest.mark.thorough  # one run of many seconds stands behind all of these
+
 SMALL = [
     "experiment=smoke", "encoder.layers=3", "student.layers=2", "student.seeds=[1]", "teachers.count=2",
     "runtime.threads=1", "runtime.precision=fp32",
@@ -158,7 +160,6 @@ def test_student_has_its_own_width_tokenizer_and_length(mixed):
     assert max(lengths) == 12  # pairs were cut: the teachers saw more of them
 
 
-@pytest.mark.thorough
 def test_bilstm_is_made_once_from_the_data_and_learns_in_both_stages(tmp_path):
     words = ROOT / "data" / "smoke" / "train.tsv"
     known = sorted({word for word in words.read_text().lower().split() if word.isalpha()})

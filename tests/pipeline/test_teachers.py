@@ -123,6 +123,7 @@ def test_pair_without_a_score_ends_the_run_and_is_named(home: Path) -> None:
         stage2.run(composed(home, "method=kd_average", "teachers.calibration=none"))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("missing", "learnt"), [("skip", 57), ("average", 60)])
 def test_pairs_without_a_score_are_left_out_or_averaged(
     home: Path, missing: str, learnt: int, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
@@ -152,6 +153,7 @@ def test_average_of_no_score_is_refused(home: Path) -> None:
         stage2.run(composed(home, "method=kd", "teachers.calibration=none", "teachers.missing=average", roster=roster))
 
 
+@pytest.mark.thorough
 def test_teacher_without_scores_of_the_test_split_has_no_row(home: Path) -> None:
     (home / "validation.jsonl").unlink()
     (home / "test.jsonl").unlink()
@@ -164,6 +166,7 @@ def test_teacher_without_scores_of_the_test_split_has_no_row(home: Path) -> None
         stage3.run(composed(home, "method=kd", roster=roster))
 
 
+@pytest.mark.thorough
 def test_run_whose_teachers_have_no_row_has_a_table_without_an_ensemble(home: Path) -> None:
     (home / "validation.jsonl").unlink()
     (home / "test.jsonl").unlink()
@@ -186,6 +189,7 @@ def test_scores_of_other_pairs_are_refused(home: Path) -> None:
         stage3.run(composed(home, "method=tmkd", "teachers.calibration=none"))
 
 
+@pytest.mark.thorough
 def test_each_copy_labels_the_training_pairs_that_it_has_not_seen(home: Path) -> None:
     config = composed(home, "method=kd", "teachers.cross_fit=2", roster=TRAINED)
     experiment = Experiment(config)
@@ -245,6 +249,7 @@ def test_missing_file_is_named_before_anything_is_trained(home: Path) -> None:
         check_arms(Experiment(composed(home, roster=f"{TRAINED}, {{kind: scores, path: nowhere.jsonl}}")))
 
 
+@pytest.mark.thorough
 def test_plan_lists_teachers_of_every_kind(home: Path) -> None:
     assert "results to make" in plan.run(composed(home, "method=[kd,tmkd]"))
 
@@ -278,6 +283,7 @@ def test_five_kinds_of_teacher_teach_together_and_no_endpoint_is_asked_twice(
     assert all(speeds[:3]) and speeds[3:] == [None, None]
 
 
+@pytest.mark.thorough
 def test_learnt_weights_follow_the_teacher_that_is_right(home: Path) -> None:
     from tmkd.results.soft_targets import TeacherWeights, soft_targets
 
@@ -306,6 +312,7 @@ def test_learnt_weights_follow_the_teacher_that_is_right(home: Path) -> None:
     assert "## Whom students followed" in text and "teacher 1 (scores of right.json)" in text
 
 
+@pytest.mark.thorough
 def test_run_without_any_label_trains_a_student(home: Path) -> None:
     label_roster = f"{{kind: scores, path: '{home}/*.jsonl'}}"
     config = composed(home, "data=unlabelled", "label.right=top", "label.test=0.3", "name=mine", roster=label_roster)

@@ -56,6 +56,7 @@ def test_there_are_terms_to_try():
     assert len(TERMS) >= 8
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("term", TERMS)
 def test_term_changes_what_the_student_learns(home, term):
     # or a term would be named in the table and never reach the loss
@@ -221,6 +222,7 @@ def test_generations_teach_each_other_in_a_row(home, preset):
     assert heads == ["gold"], "their sources have one head for the labels and for the one before"
 
 
+@pytest.mark.thorough
 def test_cycles_have_the_steps_of_one_training_where_epochs_do_not_divide(home):
     plain = student(home, "method=gold", "stage2.epochs=4", "stage2.patience=0")
     made = student(home, "method=snapshots", "stage2.epochs=4", "stage2.patience=0")

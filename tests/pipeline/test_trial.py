@@ -86,6 +86,7 @@ def test_second_teachers_encoder_is_tried_before_the_first_is_trained(tmp_path):
     assert trained(tmp_path) == []
 
 
+@pytest.mark.thorough
 def test_run_whose_teachers_are_there_tries_its_students_before_the_first_of_them(tmp_path):
     # soft labels of a large corpus, and the first arm's students, may take as long as teachers do
     stage0.run(compose_at(tmp_path, *SMALL))
@@ -105,6 +106,7 @@ def test_arm_is_not_named_for_an_encoder_that_its_own_settings_leave_alone(tmp_p
     assert trained(tmp_path) == []
 
 
+@pytest.mark.thorough
 def test_run_that_makes_nothing_tries_no_encoder(tmp_path, monkeypatch):
     # what is there already is found again without its checkpoint, and without the seconds that torch takes
     config = compose_at(tmp_path, *SMALL, *own(save(tmp_path / "student")))
@@ -114,6 +116,7 @@ def test_run_that_makes_nothing_tries_no_encoder(tmp_path, monkeypatch):
     stage2.run(compose_at(tmp_path, *SMALL, *own(tmp_path / "student")))
 
 
+@pytest.mark.thorough
 def test_encoders_that_are_alike_are_tried_once(tmp_path, monkeypatch):
     tried = []
     monkeypatch.setattr(trial, "passed", set())

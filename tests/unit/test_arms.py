@@ -258,8 +258,9 @@ def test_two_entries_that_are_one_teacher_are_named():
 
 def test_encoders_of_all_teachers_that_are_compared_are_looked_at():
     missing, student = TeacherConfig(encoder=EncoderConfig("hub", name="./nowhere")), StudentConfig(layers=2)
+    config = rostered(TeacherConfig(), missing, count=1, counts=[2], encoder=TINY, student=student)
     with pytest.raises(ModelError, match=r"nowhere"):
-        try_encoders(Experiment(rostered(TeacherConfig(), missing, count=1, counts=[2], encoder=TINY, student=student)))
+        try_encoders(Experiment(config), "kd", {})
 
 
 def test_baseline_that_is_no_row_is_named_before_there_are_teachers():

@@ -144,6 +144,7 @@ def test_bottom_layer_can_be_kept_and_no_more_than_there_are(tmp_path):
         check_encoder(source="bilstm", name=None, layers=2, keep=3)
 
 
+@pytest.mark.thorough
 def test_saved_classifier_scores_as_before_in_another_process(bilstm, pairs, runtime, tmp_path):
     model = classifier(bilstm)
     ids = torch.tensor(tokenise(pairs.select([0]), model.tokenizer, 48)["input_ids"][:])

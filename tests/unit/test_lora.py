@@ -129,6 +129,7 @@ def test_checkpoints_and_best_weights_have_no_frozen_weight(tokens, runtime, tmp
         assert all("lora_" in name or ".heads." in name for name in load_file(file))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("die_at", [4, 9, 17])
 def test_killed_training_ends_with_the_weights_of_one_that_was_not(tokens, runtime, tmp_path, killed_at, die_at):
     def validate(model):

@@ -14,6 +14,7 @@ from tmkd.losses.response import RESPONSE_LOSSES
 from tmkd.models.classifier import PairClassifier
 from tmkd.models.encoder import load_encoder
 from tmkd.models.states import attention_maps, check_attention
+from tmkd.teachers.registry import SOURCES
 
 POOLED = [("first", 2), ("mean", 2), ("last", 2)]
 EVERY = [("hidden", 0), ("hidden", 2), *POOLED, ("scores", 1), ("queries", 1), ("keys", 1), ("values", 2)]
@@ -132,7 +133,8 @@ def test_what_settings_may_name_is_what_the_code_knows():
     assert {*transfer.TRANSFERS, choices.SELF_ATTENTION} == set(choices.TERMS)
     assert set(RESPONSE_LOSSES) == set(choices.LOSSES)
     assert set(ONLINE_LOSSES) == set(choices.ONLINE_LOSSES)
-    assert set(READERS) == set(choices.CORPUS_READERS)
+    assert set(READERS) == {*choices.CORPUS_READERS, *choices.TASK_READERS}
+    assert {choices.FINE_TUNED, *SOURCES} == set(choices.TEACHER_KINDS)
     assert {*choices.POOLED, *choices.ALWAYS_MAPPED} <= set(transfer.TRANSFERS)
     assert all(layer_pairs(kind, 3, 12) for kind in choices.LAYER_MAPS)
 
