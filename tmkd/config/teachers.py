@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from tmkd.choices import APIS, CALIBRATIONS, FINE_TUNED, MISSING, SCORE_FORMATS, TEACHER_KINDS
+from tmkd.choices import APIS, CALIBRATIONS, FINE_TUNED, LONG, MISSING, SCORE_FORMATS, TEACHER_KINDS
 from tmkd.config import validators
 from tmkd.config.marks import settings
 from tmkd.config.models import EncoderConfig, check_encoder
@@ -37,6 +37,8 @@ class TeacherConfig:
     freeze_embeddings: bool = field(default=False, metadata=of(FINE_TUNED))
     # fine_tuned, ready, causal: tokens of a pair, its prompt included; null: the encoder's or checkpoint's own
     max_length: Optional[int] = field(default=None, metadata=of(FINE_TUNED, "ready", "causal"))
+    # fine_tuned: what is read of a passage that is too long, as encoder.long; null: the encoder's
+    long: Optional[str] = field(default=None, metadata=of(FINE_TUNED))
     # fine_tuned: random seed of the head, the order of the data and dropout
     seed: int = field(default=1, metadata=of(FINE_TUNED))
     # fine_tuned: inherits nothing from the run's encoder, unless its source is same
@@ -154,6 +156,8 @@ def _fine_tuned(where: str, teacher: TeacherConfig) -> None:
     validators.seed(f"{where}.seed", teacher.seed)
     validators.dropout(where, teacher.dropout)
     validators.length(where, teacher.max_length)
+    if teacher.long is not None:
+        validators.one_of(f"{where}.long", teacher.long, LONG)
     check_encoder(f"{where}.encoder", teacher.encoder, ("same",))
 
 
