@@ -22,6 +22,7 @@ SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 
 # Models
 POOLINGS = ("first", "last", "mean")  # which vector of a pair
+CUT, BEST_CHUNK, FIRST_LAST = LONG = ("cut", "best_chunk", "first_last")  # what is read of a passage that is too long
 
 # Teachers
 FINE_TUNED = "fine_tuned"  # the kind that is trained here

@@ -68,7 +68,8 @@ class Reranker:
         _check(questions, passages)
         if not len(questions):
             return np.empty((0, len(self.classes)))
-        columns = encode_pairs(list(questions), list(passages), self.model.tokenizer, self.model.max_length)
+        model = self.model
+        columns = encode_pairs(list(questions), list(passages), model.tokenizer, model.max_length, model.long)
         runtime = replace(self.runtime, score_batch=batch_size) if batch_size else self.runtime
         logits = predict(self.model, Dataset.from_dict(columns), runtime)  # [pairs, heads, classes]
         return average_probabilities(logits[:, self.model.predicting].transpose(1, 0, 2))

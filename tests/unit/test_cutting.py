@@ -42,6 +42,12 @@ def test_pairs_that_just_fit_are_not_counted_as_cut(monkeypatch, batch):
     assert count_cut(ROWS, tokenise(ROWS, tokenizer, 22), tokenizer, 22) == dict.fromkeys(CUT, 0)
 
 
+@pytest.mark.parametrize("long", ["best_chunk", "first_last"])
+def test_pairs_that_lost_another_part_are_counted_as_cut(long):
+    tokenizer = letters()
+    assert count_cut(ROWS, tokenise(ROWS, tokenizer, 10, long), tokenizer, 10) == CUT
+
+
 def test_count_is_that_of_lengths_without_a_limit(pairs):
     tokenizer = load_encoder(source="tiny").tokenizer
     whole = np.array(tokenise(pairs, tokenizer, 4096)["length"])
@@ -54,12 +60,12 @@ def test_count_is_that_of_lengths_without_a_limit(pairs):
 def read(tmp_path):
     """A function that reads a split of the smoke task, cut at the length of the run's encoder."""
 
-    def at(length, split="train", times=1):
+    def at(length, split="train", times=1, long="cut"):
         config = compose_at(tmp_path, "experiment=smoke", f"encoder.max_length={length}", "runtime.threads=1")
         own, tokenizer = Experiment(config), load_encoder(source="tiny").tokenizer
         for _ in range(times):
-            own.task.rows(split).tokens(own.context, tokenizer, length)
-        return own.context, Tokens.of(own.task.rows(split), tokenizer, length)
+            own.task.rows(split).tokens(own.context, tokenizer, length, long)
+        return own.context, Tokens.of(own.task.rows(split), tokenizer, length, long)
 
     return at
 
@@ -73,7 +79,19 @@ def test_cut_split_is_warned_of_once_with_the_setting_to_raise(read, caplog):
         read(40, times=2)
     assert cut_warnings(caplog) == [
         "60 of 60 pairs of train (100.0 %) are longer than the 40 tokens that are read, and are cut there; raise "
-        "encoder.max_length"
+        "encoder.max_length, or set long=best_chunk there"
+    ]
+
+
+def test_shortened_split_is_warned_of_with_what_is_kept_of_it(read, caplog):
+    with caplog.at_level(logging.WARNING):
+        read(40)
+        read(40, long="best_chunk")
+        read(40, long="first_last")
+    begin = "60 of 60 pairs of train (100.0 %) are longer than the 40 tokens that are read, and are shortened to "
+    assert cut_warnings(caplog)[1:] == [
+        f"{begin}the part that shares most words with the question (best_chunk); raise encoder.max_length",
+        f"{begin}their beginning and end (first_last); raise encoder.max_length, or set long=best_chunk there",
     ]
 
 

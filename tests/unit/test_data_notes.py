@@ -44,6 +44,12 @@ def test_rows_that_read_other_lengths_are_told_apart():
     assert "the 128 tokens that are read by teacher 1, teacher 2: 9 of" in said
 
 
+def test_rows_that_read_another_part_of_long_passages_are_told_apart():
+    said = data_notes({"cut": [cut("train", 240), {**cut("train", 240), "long": "first_last"}]})
+    assert "the 64 tokens that are read by TMKD: 240 of" in said
+    assert "the 64 tokens that are read by TMKD, and shortened to their beginning and end (first_last): 240 of" in said
+
+
 def test_rows_of_one_machine_are_not_spoken_of():
     assert machines_text({"MKD": [OLD], "TMKD": [OLD]}) == ""
     assert machines_text({"MKD": None, "TMKD": None}) == ""  # nobody knows, so there is nothing to tell apart

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Optional
 
-from tmkd.choices import POOLINGS
+from tmkd.choices import CUT, LONG, POOLINGS
 from tmkd.config import validators
 from tmkd.config.marks import OUTSIDE
 
@@ -20,6 +20,9 @@ class EncoderConfig:
     revision: Optional[str] = None  # hub: branch, tag or commit; the key of a result has the commit
     trust_remote_code: bool = False  # hub: run the checkpoint's own code; set it only for code that you have read
     max_length: int = 64  # tokens of a pair; longer pairs are cut, the longer text first
+    # what is read of a passage that is too long: cut (its beginning) | best_chunk (the part that shares most words with
+    # the question) | first_last (its beginning and its end, two parts to one)
+    long: str = CUT
     # the state that heads read: first (token, the paper) | last (token, decoders) | mean (of all tokens) | auto (first,
     # of a decoder last, of a Bi-LSTM mean)
     pooling: str = "auto"
@@ -41,6 +44,7 @@ class StudentConfig:
     freeze_embeddings: bool = False  # do not train the word embeddings
     pooling: Optional[str] = None  # as encoder.pooling; null: the encoder's
     max_length: Optional[int] = None  # tokens of a pair; null: the encoder's
+    long: Optional[str] = None  # as encoder.long; null: the encoder's
     # inherits nothing from the run's encoder, unless its source is same
     encoder: EncoderConfig = field(default_factory=lambda: EncoderConfig(source="same"))
     seeds: list[int] = field(default_factory=lambda: [1, 2])  # every arm is trained once for each seed
@@ -57,6 +61,7 @@ def check_encoder(where: str, encoder: EncoderConfig, more: tuple[str, ...] = ()
         encoder.source != "hub" or bool(encoder.name), f"{where}.name", "a hub name or a folder", encoder.name
     )
     validators.length(where, encoder.max_length)
+    validators.one_of(f"{where}.long", encoder.long, LONG)
     validators.positive(where, encoder, ("layers", "width", "words", "dimensions"))
     even = encoder.source != "tiny" or encoder.width % 2 == 0  # it has two heads
     validators.that(even, f"{where}.width", "an even number where source is tiny", encoder.width)
@@ -87,6 +92,8 @@ def check_student(student: StudentConfig, encoder: EncoderConfig, teachers: Sequ
     if student.pooling is not None:
         validators.one_of("student.pooling", student.pooling, ("auto", *POOLINGS))
     validators.length("student", student.max_length)
+    if student.long is not None:
+        validators.one_of("student.long", student.long, LONG)
     check_encoder("student.encoder", student.encoder, ("same", "bilstm"))
     _exits(student, encoder)
 

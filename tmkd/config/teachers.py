@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from tmkd.choices import APIS, CALIBRATIONS, FINE_TUNED, MISSING, SCORE_FORMATS, TEACHER_KINDS
+from tmkd.choices import APIS, CALIBRATIONS, FINE_TUNED, LONG, MISSING, SCORE_FORMATS, TEACHER_KINDS
 from tmkd.config import validators
 from tmkd.config.marks import settings
 from tmkd.config.models import EncoderConfig, check_encoder
@@ -48,6 +48,8 @@ class TeacherConfig:
     lora: Optional[LoraConfig] = field(default_factory=LoraConfig, metadata=of(FINE_TUNED))
     # fine_tuned, ready, causal: tokens of a pair, its prompt included; null: the encoder's or checkpoint's own
     max_length: Optional[int] = field(default=None, metadata=of(FINE_TUNED, "ready", "causal"))
+    # fine_tuned: what is read of a passage that is too long, as encoder.long; null: the encoder's
+    long: Optional[str] = field(default=None, metadata=of(FINE_TUNED))
     # fine_tuned: random seed of the head, the order of the data and dropout
     seed: int = field(default=1, metadata=of(FINE_TUNED))
     # fine_tuned: inherits nothing from the run's encoder, unless its source is same
@@ -170,6 +172,8 @@ def _fine_tuned(where: str, teacher: TeacherConfig) -> None:
     validators.length(where, teacher.max_length)
     if teacher.lora is not None:
         _lora(f"{where}.lora", teacher.lora)
+    if teacher.long is not None:
+        validators.one_of(f"{where}.long", teacher.long, LONG)
     check_encoder(f"{where}.encoder", teacher.encoder, ("same",))
 
 

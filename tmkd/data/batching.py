@@ -15,6 +15,8 @@ from torch.utils.data import Dataset as TorchDataset
 from torch.utils.data import Sampler
 from transformers import PreTrainedTokenizerBase
 
+from tmkd.choices import CUT
+from tmkd.data.long_passages import LongPair, shorten, shortened
 from tmkd.states import PairStates, token_axes
 from tmkd.store.memmap import letting_go
 
@@ -26,14 +28,17 @@ MEGABATCH = 50  # batches sorted by length together; the larger, the less paddin
 MEGABATCHES = 8
 
 
-def tokenise(rows: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int, cache: Path | None = None) -> Dataset:
+def tokenise(
+    rows: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int, long: str = CUT, cache: Path | None = None
+) -> Dataset:
     """Return ``rows`` with the columns id, input_ids, length, and token_type_ids and label where there are any.
 
-    ``cache`` is a folder for what does not fit into memory; without it, the tokens are kept there.
+    ``long`` is what is read of a passage that is too long (see ``tmkd.data.long_passages``). ``cache`` is a folder for
+    what does not fit into memory; without it, the tokens are kept there.
     """
 
     def encode(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
-        return encode_pairs(batch["question"], batch["passage"], tokenizer, max_length)
+        return encode_pairs(batch["question"], batch["passage"], tokenizer, max_length, long)
 
     drop = [name for name in rows.column_names if name not in ("id", "label")]
     if cache is not None:
@@ -52,23 +57,38 @@ def tokenise(rows: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int,
 
 
 def encode_pairs(
-    questions: list[str], passages: list[str], tokenizer: PreTrainedTokenizerBase, max_length: int
+    questions: list[str], passages: list[str], tokenizer: PreTrainedTokenizerBase, max_length: int, long: str = CUT
 ) -> dict[str, list[Any]]:
     """Return a column for each of input_ids, length, and token_type_ids where the tokenizer has them.
 
-    A pair that is too long loses the end of its longer text. A tokenizer without separators of its own (GPT-2) gets
-    its end-of-text token after the question and the passage.
+    A pair that is too long loses the end of its longer text, or of both; a passage loses another part of itself if
+    ``long`` says so (see ``tmkd.data.long_passages``). A tokenizer without separators of its own (GPT-2) gets its
+    end-of-text token after the question and the passage.
     """
     if tokenizer.num_special_tokens_to_add(pair=True) == 0:
-        cut: dict[str, Any] = {"truncation": True, "max_length": max_length - 2, "return_attention_mask": False}
-        texts = (tokenizer(column, **cut)["input_ids"] for column in (questions, passages))
-        end = tokenizer.eos_token_id
-        fit = (fitting(question, passage, max_length - 2) for question, passage in zip(*texts))
-        encoded = {"input_ids": [[*question, end, *passage, end] for question, passage in fit]}
+        encoded = {"input_ids": _joined(questions, passages, tokenizer, max_length, long)}
     else:
         shape: dict[str, Any] = {"truncation": "longest_first", "max_length": max_length}
-        encoded = dict(tokenizer(questions, passages, return_attention_mask=False, **shape))
+        found = tokenizer(questions, passages, return_attention_mask=False, **shape)
+        if long != CUT:
+            shorten(found, (questions, passages), tokenizer, max_length, long)
+        encoded = dict(found)
     return {**encoded, "length": [len(ids) for ids in encoded["input_ids"]]}
+
+
+def _joined(
+    questions: list[str], passages: list[str], tokenizer: PreTrainedTokenizerBase, max_length: int, long: str
+) -> list[list[int]]:
+    room, end = max_length - 2, tokenizer.eos_token_id
+    limit: dict[str, Any] = {"truncation": True, "max_length": room} if long == CUT else {"verbose": False}
+    texts = [tokenizer(column, return_attention_mask=False, **limit)["input_ids"] for column in (questions, passages)]
+    fit = [fitting(question, passage, room) for question, passage in zip(*texts)]
+    if long != CUT:
+        cut = [row for row, (_, passage) in enumerate(fit) if len(passage) < len(texts[1][row])]
+        pairs = [LongPair(fit[row][0], texts[1][row], len(fit[row][1])) for row in cut]
+        for row, kept in zip(cut, shortened(pairs, tokenizer, long)):
+            fit[row] = fit[row][0], kept
+    return [[*question, end, *passage, end] for question, passage in fit]
 
 
 def fitting(question: Sequence[int], passage: Sequence[int], room: int) -> tuple[Sequence[int], Sequence[int]]:

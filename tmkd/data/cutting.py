@@ -9,6 +9,7 @@ from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 
 from tmkd.data.batching import lengths_of
+from tmkd.data.long_passages import whole_texts
 from tmkd.store.memmap import letting_go
 
 BATCH = 10_000  # rows that are in memory at once
@@ -36,7 +37,7 @@ def count_cut(rows: Dataset, tokens: Dataset, tokenizer: PreTrainedTokenizerBase
             found = texts[(start * BATCH + full).tolist()]
             kept = [read["input_ids"][at] for at in full]
             question, passage = (
-                np.array([not _holds(ids, whole) for ids, whole in zip(kept, _whole(found[name], tokenizer))])
+                np.array([not _holds(ids, whole) for ids, whole in zip(kept, whole_texts(found[name], tokenizer))])
                 for name in ("question", "passage")
             )
             pairs += int((question | passage).sum())
@@ -49,11 +50,6 @@ def count_full(tokens: Dataset, max_length: int) -> int:
     """Return how many pairs are as long as ``max_length``: no fewer than were cut."""
     with letting_go(tokens):
         return int((lengths_of(tokens) >= max_length).sum())
-
-
-def _whole(texts: list[str], tokenizer: PreTrainedTokenizerBase) -> list[list[int]]:
-    options: dict[str, bool] = {"return_attention_mask": False, "return_token_type_ids": False, "verbose": False}
-    return tokenizer(texts, add_special_tokens=False, truncation=False, **options)["input_ids"]
 
 
 def _holds(ids: Sequence[int], part: Sequence[int]) -> bool:

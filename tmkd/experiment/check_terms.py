@@ -56,8 +56,9 @@ def check_terms(experiment: Experiment, arm: str, names: Sequence[str]) -> None:
             if loss.kind in TOKEN_KINDS and teacher.tokens != student.tokens:
                 raise ConfigError(
                     f"method.terms.{name}, for the arm {arm}: '{term.loss}' compares token with token, so expected "
-                    f"teacher {number} to have the student's tokenizer and max_length ({student.tokens[1]}), but they "
-                    f"differ; choose a term that reads one vector a pair ({', '.join(POOLED)}) or another teacher."
+                    f"teacher {number} to have the student's tokenizer, max_length ({student.tokens[1]}) and long "
+                    f"({student.tokens[2]}), but they differ; choose a term that reads one vector a pair "
+                    f"({', '.join(POOLED)}) or another teacher."
                 )
 
 
@@ -88,7 +89,7 @@ class _Facts:
 
     model: Any
     shape: Shape
-    tokens: tuple[str, int]
+    tokens: tuple[str, int, str]
     first: bool
 
 
@@ -96,8 +97,9 @@ def _facts(
     experiment: Experiment, member: TeacherConfig | StudentConfig, keep: int | None = None, keep_which: str = "bottom"
 ) -> _Facts:
     model, digest, first = _inspected(**_source(experiment, member), keep=keep, keep_which=keep_which)
-    max_length = member.max_length or encoder_of(member, experiment.config).max_length
-    return _Facts(model, shape_of(model.config), (digest, max_length), first)
+    own = encoder_of(member, experiment.config)
+    tokens = digest, member.max_length or own.max_length, member.long or own.long
+    return _Facts(model, shape_of(model.config), tokens, first)
 
 
 @functools.cache  # arms share encoders, and it takes a second to look at one

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoTokenizer, PretrainedConfig, PreTrainedTokenizerBase
 
+from tmkd.choices import CUT, LONG
 from tmkd.errors import DamagedArtifact
 from tmkd.models.encoder import Encoder, load_encoder
 from tmkd.models.exits import EXIT, Exits, check_exits, leave_at, leave_early
@@ -51,6 +52,8 @@ class PairClassifier(nn.Module):
     """An encoder with one head for each name in ``heads`` (``gold`` first, if it is there), and exits where asked.
 
     Attributes:
+        max_length: tokens of a pair that it reads; ``long`` is what it reads of a passage that is too long. Both are
+            saved with the model.
         predicting: places of the heads whose probabilities are averaged; saved with the model. All of them, unless set.
         objective: what it was trained to minimise, as JSON; saved with the model, and read by nobody but people.
     """
@@ -62,6 +65,7 @@ class PairClassifier(nn.Module):
         classes: Sequence[str],
         max_length: int,
         heads_alike: bool = True,
+        long: str = CUT,
     ) -> None:
         super().__init__()
         self.encoder = encoder.model
@@ -70,6 +74,7 @@ class PairClassifier(nn.Module):
         self.trust_remote_code = encoder.trust_remote_code
         self.classes = tuple(classes)
         self.max_length = max_length
+        self.long = long
         self.heads = Heads(heads, encoder.model.config.hidden_size, len(self.classes), heads_alike)
         self.predicting = list(range(len(self.heads.names)))
         self.objective: dict[str, Any] = {}
@@ -175,6 +180,7 @@ class PairClassifier(nn.Module):
             "predicting": self.predicting,
             "pooling": self.pooling,
             "max_length": self.max_length,
+            **({"long": self.long} if self.long != CUT else {}),
             **({"objective": self.objective} if self.objective else {}),
             **({"exits": list(self.exits.layers)} if self.exits.layers else {}),
             **({"trust_remote_code": True} if self.trust_remote_code else {}),
@@ -191,7 +197,7 @@ class PairClassifier(nn.Module):
             facts = _facts(folder)
             loading |= {"pooling": facts["pooling"], "trust_remote_code": facts.get("trust_remote_code", False)}
             encoder = load_encoder(name=str(folder / "encoder"), **loading)
-            model = cls(encoder, facts["heads"], facts["classes"], facts["max_length"])
+            model = cls(encoder, facts["heads"], facts["classes"], facts["max_length"], long=_long(facts))
             model.heads.load_state_dict(load_file(folder / "heads.safetensors"))
             model.predicting = facts["predicting"]
             model.objective = facts.get("objective", {})
@@ -216,16 +222,24 @@ def encoder_config(folder: Path) -> PretrainedConfig:
     return AutoConfig.from_pretrained(folder / "encoder", trust_remote_code=trusted)
 
 
-def load_tokenizer(folder: Path) -> tuple[PreTrainedTokenizerBase, int]:
-    """Return the tokenizer that ``PairClassifier.save`` wrote, and how many tokens of a pair are read."""
+def load_tokenizer(folder: Path) -> tuple[PreTrainedTokenizerBase, int, str]:
+    """Return the tokenizer that ``PairClassifier.save`` wrote, its model's ``max_length`` and its ``long``."""
     facts = _facts(folder)
     trusted = facts.get("trust_remote_code", False)
-    return AutoTokenizer.from_pretrained(folder / "encoder", trust_remote_code=trusted), facts["max_length"]
+    tokenizer = AutoTokenizer.from_pretrained(folder / "encoder", trust_remote_code=trusted)
+    return tokenizer, facts["max_length"], _long(facts)
 
 
 def _facts(folder: Path) -> dict[str, Any]:
     facts: dict[str, Any] = json.loads((folder / "classifier.json").read_text())
     return facts
+
+
+def _long(facts: Mapping[str, Any]) -> str:
+    long = facts.get("long", CUT)
+    if long not in LONG:
+        raise ValueError(f"classifier.json: expected long to be one of {', '.join(LONG)}, got {long}")
+    return str(long)
 
 
 def prediction_heads(names: Sequence[str], alpha: float) -> list[int]:

@@ -5,6 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from tmkd.choices import BEST_CHUNK, CUT, FIRST_LAST
+
+KEPT = {
+    CUT: "cut there",
+    BEST_CHUNK: "shortened to the part that shares most words with the question (best_chunk)",
+    FIRST_LAST: "shortened to their beginning and end (first_last)",
+}
 MACHINES_DIFFER = "Not all rows were trained alike, so that small differences may be rounding"
 
 
@@ -64,13 +71,15 @@ def machines_text(computed_on: Mapping[str, Sequence[Mapping[str, Any]] | None])
 
 def _cuts(found: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return a note for each number of tokens that is read, with the rows that read it where there are several."""
-    groups: dict[tuple[int, tuple[str, ...]], list[str]] = {}
+    groups: dict[tuple[int, str, tuple[str, ...]], list[str]] = {}
     for each in found:
-        groups.setdefault((each["max_length"], tuple(each["rows"])), []).append(cut_text(each))
-    who = [f" by {', '.join(rows)}" if len(groups) > 1 else "" for _, rows in groups]
+        reader = each["max_length"], each.get("long", CUT), tuple(each["rows"])
+        groups.setdefault(reader, []).append(cut_text(each))
+    who = [f" by {', '.join(rows)}" if len(groups) > 1 else "" for *_, rows in groups]
     return [
-        f"Longer than the {length} tokens that are read{by}: {'; '.join(counts)}"
-        for by, ((length, _), counts) in zip(who, groups.items())
+        f"Longer than the {length} tokens that are read{by}{'' if long == CUT else f', and {KEPT[long]}'}: "
+        f"{'; '.join(counts)}"
+        for by, ((length, long, _), counts) in zip(who, groups.items())
     ]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tmkd.choices import CUT
 from tmkd.config import StudentConfig, TrainerConfig
 from tmkd.results.context import RunContext
 from tmkd.results.encoder import Encoder
@@ -26,6 +27,7 @@ class Architecture:
     Attributes:
         layers: how many it keeps of its encoder; None: all.
         keep: which layers, bottom or every.
+        long: what it reads of a passage that is too long.
         init: the trained teacher whose layers it keeps; None: its encoder's.
     """
 
@@ -36,6 +38,7 @@ class Architecture:
     max_length: int
     token_types: bool = unless(True)
     keep: str = unless("bottom")
+    long: str = unless(CUT)
     init: Result | None = unless(None)
 
     @classmethod
@@ -48,6 +51,7 @@ class Architecture:
             student.max_length or encoder.settings.max_length,
             student.token_types,
             "bottom" if student.layers is None else student.keep,
+            student.long or encoder.settings.long,
             init,
         )
 
@@ -77,6 +81,7 @@ class Architecture:
             keep_which=self.keep,
             token_types=self.token_types,
             head_init=head_init,
+            long=self.long,
         )
 
     @property

@@ -49,11 +49,11 @@ def _cuts(
 ) -> list[dict[str, Any]]:
     """Return how much is cut of each split, for each tokenizer and length; nothing of tokens that are not there."""
     rows: dict[str, list[str]] = {}  # by the name of the tokens of the first split
-    readers: dict[str, tuple[PreTrainedTokenizerBase, int]] = {}
+    readers: dict[str, tuple[PreTrainedTokenizerBase, int, str]] = {}
     for row, classifiers in members.items():
-        for tokenizer, length in _read_with(classifiers):
-            name = Tokens.of(task.rows(SPLITS[0]), tokenizer, length).name
-            readers.setdefault(name, (tokenizer, length))
+        for reader in _read_with(classifiers):
+            name = Tokens.of(task.rows(SPLITS[0]), *reader).name
+            readers.setdefault(name, reader)
             if row not in rows.setdefault(name, []):
                 rows[name].append(row)
     splits = [*(task.rows(split) for split in SPLITS), *(corpus.rows() for corpus in corpora)]
@@ -65,7 +65,7 @@ def _cuts(
     return found
 
 
-def _read_with(classifiers: Sequence[Artifact]) -> list[tuple[PreTrainedTokenizerBase, int]]:
+def _read_with(classifiers: Sequence[Artifact]) -> list[tuple[PreTrainedTokenizerBase, int, str]]:
     from tmkd.models.classifier import load_tokenizer
 
     each = {_files(classifier): classifier for classifier in classifiers}

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from tmkd.choices import CUT
 from tmkd.config import LanguageConfig, TrainerConfig
 from tmkd.results.architecture import Architecture
 from tmkd.results.context import RunContext
@@ -47,12 +48,15 @@ class LanguageTeacher(Result):
     max_length: int
     fit: Mapping[str, Any]
     trainer: TrainerConfig
+    long: str = unless(CUT)
 
     @classmethod
     def of(
-        cls, corpus: Corpus, encoder: Encoder, max_length: int, language: LanguageConfig, trainer: TrainerConfig
+        cls, corpus: Corpus, encoder: Encoder, student: Architecture, language: LanguageConfig, trainer: TrainerConfig
     ) -> LanguageTeacher:
-        return cls(corpus, encoder, max_length, {name: getattr(language, name) for name in FIT}, trainer)
+        """Return the teacher of a student, whose lengths it has."""
+        fit = {name: getattr(language, name) for name in FIT}
+        return cls(corpus, encoder, student.max_length, fit, trainer, student.long)
 
     @property
     def what(self) -> str:
@@ -75,7 +79,7 @@ class LanguageTeacher(Result):
         )
         head = pretrained_head(encoder.model, **{name: source[name] for name in ("revision", "trust_remote_code")})
         model = LanguageModel(encoder, head).to(context.runtime.device)
-        text = CorpusText(self.corpus, self.max_length, fit["held_out"], fit["masked"])
+        text = CorpusText(self.corpus, self.max_length, fit["held_out"], fit["masked"], self.long)
         learnt, held_out = text.read(context, model.tokenizer, 1.0, fit["seed"])
         details: dict[str, Any] = {"head": "the checkpoint's"}
         if head is None:
@@ -137,7 +141,7 @@ class LanguageStudent(Result):
         )
         student = LanguageModel(shared).to(context.runtime.device)
         student.head.load_state_dict(taught_by.head.state_dict())
-        text = CorpusText(self.corpus, self.student.max_length, self.held_out, self.triple["masked"])
+        text = CorpusText(self.corpus, self.student.max_length, self.held_out, self.triple["masked"], self.student.long)
         learnt, held_out = text.read(context, student.tokenizer, self.share, self.seed)
         weights = self.triple
         terms = distilbert_terms(
@@ -166,6 +170,7 @@ class CorpusText:
     max_length: int
     held_out: float
     masked: float
+    long: str = CUT
 
     def read(
         self, context: RunContext, tokenizer: PreTrainedTokenizerBase, share: float, seed: int
@@ -175,7 +180,9 @@ class CorpusText:
         from tmkd.data.splits import draw_pairs, held_out
 
         rows = self.corpus.rows()
-        tokens = rows.tokens(context, tokenizer, self.max_length).select_columns(["id", "input_ids", "length"])
+        tokens = rows.tokens(context, tokenizer, self.max_length, self.long).select_columns(
+            ["id", "input_ids", "length"]
+        )
         learnt, held = held_out(rows.read(context), "passage", self.held_out)
         pairs, judges = draw_pairs(tokens.select(learnt), max(1, round(len(learnt) * share))), tokens.select(held)
         return (

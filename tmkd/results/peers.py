@@ -215,7 +215,7 @@ def _views(ready: Sequence[PreparedStudent]) -> list[int]:
     known: dict[Any, int] = {}
     views = []
     for each in ready:
-        tokens = tokenizer_digest(each.model.tokenizer), each.model.max_length
+        tokens = tokenizer_digest(each.model.tokenizer), each.model.max_length, each.model.long
         views.append(known.setdefault((tokens, id(each.pairs.states) if each.pairs.states else None), len(known)))
     return views
 

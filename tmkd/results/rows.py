@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from tmkd.choices import CUT
 from tmkd.data.schema import PART
 from tmkd.results.context import RunContext
 from tmkd.results.cuts import warn_of_cuts
@@ -39,16 +40,18 @@ class Rows:
         """Return the rows as they were read."""
         return _load(self.owner.build(context).folder(self.split))
 
-    def tokens(self, context: RunContext, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Dataset:
+    def tokens(
+        self, context: RunContext, tokenizer: PreTrainedTokenizerBase, max_length: int, long: str = CUT
+    ) -> Dataset:
         """Return the split tokenised."""
-        made = Tokens.of(self, tokenizer, max_length).build(context)
+        made = Tokens.of(self, tokenizer, max_length, long).build(context)
         if context.is_main_process:
             warn_of_cuts(context, made)
         return _load(made.folder("tokens"))
 
     def read_by(self, context: RunContext, model: PairClassifier) -> Dataset:
         """Return the split as a model reads it."""
-        return self.tokens(context, model.tokenizer, model.max_length)
+        return self.tokens(context, model.tokenizer, model.max_length, model.long)
 
     def lengths(self, context: RunContext, model: PairClassifier) -> Sequence[int]:
         """Return how many tokens of each pair a model reads."""
@@ -62,6 +65,7 @@ class Tokens(Result):
 
     Attributes:
         tokenizer: its digest; ``token_types`` are whether it has any.
+        long: what is kept of a passage that is too long.
         by: the tokenizer itself.
     """
 
@@ -72,12 +76,13 @@ class Tokens(Result):
     tokenizer: str
     max_length: int
     token_types: bool = unless(True)
+    long: str = unless(CUT)
     by: Any = outside(default=None)
 
     @classmethod
-    def of(cls, rows: Rows, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Tokens:
+    def of(cls, rows: Rows, tokenizer: PreTrainedTokenizerBase, max_length: int, long: str = CUT) -> Tokens:
         types = "token_type_ids" in tokenizer.model_input_names
-        return cls(rows, tokenizer_digest(tokenizer), max_length, types, tokenizer)
+        return cls(rows, tokenizer_digest(tokenizer), max_length, types, long, tokenizer)
 
     @property
     def what(self) -> str:
@@ -89,7 +94,7 @@ class Tokens(Result):
         from tmkd.store.memmap import letting_go, save_rows
 
         rows = self.rows.read(context)
-        tokens = tokenise(rows, self.by, self.max_length, cache=work / SCRATCH)
+        tokens = tokenise(rows, self.by, self.max_length, self.long, cache=work / SCRATCH)
         save_rows(tokens, work / "tokens")
         cut = count_cut(rows, tokens, self.by, self.max_length)
         with letting_go(tokens):

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from tmkd.choices import CUT
 from tmkd.config import TeacherConfig, TrainerConfig, kind_settings
 from tmkd.errors import ConfigError
 from tmkd.evaluation.metrics import main_metric
@@ -84,6 +85,7 @@ class Teacher(TrainedClassifier):
         from tmkd.models.lora import Adapters, check_installed
 
         shape = {name: self.recipe[name] for name in ("max_length", "dropout", "freeze_embeddings")}
+        shape |= {"long": self.recipe.get("long", CUT)}
         lora = self.recipe.get("lora")
         try:
             if lora:
@@ -149,9 +151,10 @@ class Teacher(TrainedClassifier):
 
 
 def recipe(teacher: TeacherConfig, encoder: Encoder) -> dict[str, Any]:
-    """Return a teacher's hyperparameters: all of its settings but its encoder's."""
+    """Return a teacher's hyperparameters: all of its settings but its encoder's, and ``long`` unless it is cut."""
     own = kind_settings(teacher) | {"max_length": teacher.max_length or encoder.settings.max_length}
-    return {name: value for name, value in own.items() if name != "encoder"}
+    own |= {"long": teacher.long or encoder.settings.long}
+    return {name: value for name, value in own.items() if name != "encoder" and (name, value) != ("long", CUT)}
 
 
 def fold_of(question_ids: Sequence[str], folds: int) -> np.ndarray:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from tmkd.choices import CUT
 from tmkd.config import TrainerConfig
 from tmkd.results.classifier import Classifier, validation_metrics, write_predictions
 from tmkd.results.context import RunContext
@@ -90,6 +91,7 @@ def new_classifier(
     keep_which: str = "bottom",
     token_types: bool = True,
     head_init: str = "shared",
+    long: str = CUT,
 ) -> PairClassifier:
     """Return a teacher or student before training, with fresh heads, on the runtime's device.
 
@@ -99,6 +101,7 @@ def new_classifier(
         keep_which: which layers, bottom or every (see ``models.layers.kept``).
         token_types: whether its encoder tells them apart.
         head_init: shared or separate: whether all heads start from one random draw.
+        long: what it reads of a passage that is too long.
     """
     from tmkd.models.classifier import PairClassifier
     from tmkd.models.encoder import load_encoder
@@ -112,7 +115,7 @@ def new_classifier(
         freeze_embeddings=freeze_embeddings,
         attention=context.runtime.attention,
     )
-    model = PairClassifier(encoder, heads, classes, max_length, head_init == "shared")
+    model = PairClassifier(encoder, heads, classes, max_length, head_init == "shared", long)
     return model.to(context.runtime.device)
 
 

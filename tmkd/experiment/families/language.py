@@ -46,7 +46,7 @@ class LanguageFamily(Family):
         as_it_is = replace(encoder, pooling=encoder.settings.pooling)
         return LanguageStudent(
             experiment.corpus,
-            LanguageTeacher.of(experiment.corpus, as_it_is, student.max_length, config.language, config.trainer),
+            LanguageTeacher.of(experiment.corpus, as_it_is, student, config.language, config.trainer),
             {name: getattr(config.language, name) for name in TRIPLE},
             config.language.held_out,
             config.data.classes,
