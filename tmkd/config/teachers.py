@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from tmkd.choices import APIS, CALIBRATIONS, FINE_TUNED, LONG, MISSING, SCORE_FORMATS, TEACHER_KINDS
+from tmkd.choices import APIS, CALIBRATIONS, CUT, FINE_TUNED, LONG, MISSING, SCORE_FORMATS, TEACHER_KINDS
 from tmkd.config import validators
 from tmkd.config.marks import settings
 from tmkd.config.models import EncoderConfig, check_encoder
@@ -120,11 +120,18 @@ class TeachersConfig:
 
 
 def kind_settings(teacher: TeacherConfig) -> dict[str, Any]:
-    """Return the settings that a teacher of its kind has, without the kind itself; ``lora`` only where it has any."""
+    """Return the settings that a teacher of its kind has, without the kind itself; ``lora`` and ``long`` if it has any.
+
+    So teachers and comparisons of earlier versions, which had neither, are found again.
+    """
     kinds = {known.name: known.metadata.get(KINDS, ()) for known in dataclasses.fields(teacher)}
     found = {name: value for name, value in settings(teacher).items() if teacher.kind in kinds[name]}
     if teacher.lora is None or teacher.lora.rank is None:
-        found.pop("lora", None)  # or teachers and comparisons of earlier versions would not be found again
+        found.pop("lora", None)
+    if teacher.long is None:
+        found.pop("long", None)
+    if "encoder" in found and teacher.encoder.long == CUT:
+        del found["encoder"]["long"]
     return found
 
 
