@@ -1,4 +1,4 @@
-"""Adapters: what is trained is small, the rest stays as it was, and the merged encoder says what the adapted one said."""
+"""Adapters: what is trained is small, the rest stays as it was, and merging changes no prediction."""
 
 import subprocess
 import sys

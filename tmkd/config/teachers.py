@@ -118,7 +118,7 @@ class TeachersConfig:
 
 
 def kind_settings(teacher: TeacherConfig) -> dict[str, Any]:
-    """Return the settings that a teacher of its kind has, without the kind itself, and ``lora`` only where it has any."""
+    """Return the settings that a teacher of its kind has, without the kind itself; ``lora`` only where it has any."""
     kinds = {known.name: known.metadata.get(KINDS, ()) for known in dataclasses.fields(teacher)}
     found = {name: value for name, value in settings(teacher).items() if teacher.kind in kinds[name]}
     if teacher.lora is None or teacher.lora.rank is None:

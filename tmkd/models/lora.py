@@ -47,7 +47,13 @@ class Adapters:
 
         names = adapted_layers(encoder, targets)
         transposed = isinstance(encoder.get_submodule(names[0]), Conv1D)
-        config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=names, bias="none", fan_in_fan_out=transposed)
+        config = LoraConfig(
+            r=rank,
+            lora_alpha=alpha,  # type: ignore[arg-type]  # any number will do: it is divided by the rank
+            target_modules=names,
+            bias="none",
+            fan_in_fan_out=transposed,
+        )
         self._adapted = LoraModel(encoder, config, "default")
         self._hooks = [
             encoder.register_state_dict_post_hook(_leave_out_frozen),
