@@ -15,11 +15,14 @@ from tests.configs.test_compose import composed
 from tests.pipeline.running import compose_at
 from tmkd.choices import LONG
 from tmkd.data.batching import encode_pairs, tokenise
+from tmkd.data.long_passages import LongPair, shortened
 from tmkd.errors import ConfigError, DamagedArtifact
+from tmkd.evaluation.ensemble import average_probabilities
 from tmkd.experiment.experiment import Experiment
 from tmkd.models.classifier import PairClassifier, load_tokenizer
 from tmkd.models.encoder import Encoder, load_encoder
 from tmkd.reranker import Reranker
+from tmkd.training.predict import predict
 from tmkd.training.runtime import Runtime
 
 LETTERS = {chr(code): code - 97 for code in range(97, 123)}
@@ -56,34 +59,33 @@ def read(question: str, passage: str, tokenizer: Any, max_length: int, long: str
         ("cut", "mnopqrstuvwx", "mnopqrst"),
         ("first_last", "mnopqrstuvwx", "mnopqrwx"),  # six and two
         ("best_chunk", "mnopqrstuvwx", "mnopqrst"),  # nothing in common: the first window
-        ("best_chunk", "mnopqrstuvwxyzab", "stuvwxyzab"[2:]),  # the last window has a and b
-        ("best_chunk", "amnopqrstuvwbc", "stuvwbc"[-8:].rjust(8, "r")),  # b and c are more than a
-        ("best_chunk", "aamnopqrstuvwb", "rstuvwb".rjust(8, "q")),  # b, which is rarer, counts more than a twice
+        # without sentences, windows start at every half window, and the last one ends with the passage
+        ("best_chunk", "mnopqrstuvwxyzab", "uvwxyzab"),
+        ("best_chunk", "amnopqrstuvwbc", "rstuvwbc"),  # b and c are more than a
+        ("best_chunk", "aamnopqrstuvwb", "qrstuvwb"),  # b says more than a, which is there twice
         ("best_chunk", "amnopqrstuvwxb", "amnopqrs"),  # as much in both: the first one
-        ("best_chunk", "mnopqabrstuvwxyz", "mnopqabr"),  # both in the first window and in the second, which starts at q
+        ("best_chunk", "mnopqabrstuvwxyz", "mnopqabr"),  # the windows from m and from q have both
     ],
 )
 def test_letters_that_are_kept_are_those_worked_out_by_hand(long: str, passage: str, kept: str) -> None:
-    assert len(kept) == 8
     assert read("abc", passage, gpt2(), 13, long) == f"abc|{kept}|"
 
 
-def test_window_starts_at_the_sentence_that_answers() -> None:
-    tokenizer = words(*LETTERS, ".", "?")
-    # eight words of the passage are read; b is in the windows that start at 4, 7 (a sentence) and 8
+def test_window_has_the_whole_sentence_that_shares_a_word() -> None:
+    """Eight words of the passage are read: the windows from ``a`` and from ``o`` end amid the sentence with ``b``."""
     passage = "a m n . o p . q b r s t u . v w x y z"
-    assert read("b ?", passage, tokenizer, 13, "best_chunk") == "|b?|opm"[:4] + "opqbrstu"[:0] + "op.qbrst" + "|"
-    # with a further word of the question only the window at the sentence has both
-    passage = "a m n . o p . q b r s t c u . v w x y z"
-    assert read("b c ?", passage, tokenizer, 14, "best_chunk") == "|bc?|qbrstcu.|"
+    assert read("b ?", passage, words(*LETTERS, ".", "?"), 13, "best_chunk") == "|b?|qbrstu.v|"
+
+
+def test_word_that_comes_again_in_a_window_counts_once() -> None:
+    passage = "b m . b n . b o . b p . q r s . t u v . c w x ."  # or the four times b would be more than c
+    assert read("b c ?", passage, words(*LETTERS, ".", "?"), 14, "best_chunk") == "|bc?|tuv.cwx.|"
 
 
 def test_words_are_compared_without_case_and_the_space_before_them() -> None:
     vocabulary = {"<|endoftext|>": 0, "ĠAmber": 1, "amber": 2, "x": 3, "Ġ": 4, "A": 5, "m": 6, "?": 7}
     tokenizer = GPT2Tokenizer(vocab=vocabulary, merges=[])
     ids = tokenizer.convert_tokens_to_ids
-    from tmkd.data.long_passages import LongPair, shortened
-
     pair = LongPair(ids(["amber", "?"]), ids(["?", *["x"] * 9, "ĠAmber"]), 4)
     assert shortened([pair], tokenizer, "best_chunk") == [ids(["x", "x", "x", "ĠAmber"])]  # and not that with the ?
 
@@ -130,28 +132,29 @@ def test_sentence_that_answers_is_read_wherever_it_stands() -> None:
     tokenizer = load_encoder(source="embedded").tokenizer
     question = "how long is a marathon?"
     other = "Athens is the capital of Greece. The city is old, and many people visit it. "
-    answer = "A marathon is run over forty-two kilometres."
-    passage = other * 4 + answer
-    (kept,) = encode_pairs([question], [passage], tokenizer, 32, "best_chunk")["input_ids"]
-    (cut,) = encode_pairs([question], [passage], tokenizer, 32)["input_ids"]
-    assert answer.lower().replace("-", " - ") in tokenizer.decode(kept).replace("forty-two", "forty - two")
-    assert "marathon is run" not in tokenizer.decode(cut)
+    answer = "a marathon is run over forty kilometres."
+    for passage in (other * 4 + answer, other * 2 + answer + other * 2):
+        (kept,) = encode_pairs([question], [passage], tokenizer, 32, "best_chunk")["input_ids"]
+        (cut,) = encode_pairs([question], [passage], tokenizer, 32)["input_ids"]
+        assert answer in tokenizer.decode(kept)
+        assert "forty" not in tokenizer.decode(cut)
 
 
 @pytest.mark.parametrize("long", LONG)
 def test_saved_model_reads_long_passages_as_it_was_trained(
     long: str, tmp_path: Path, encoder: Encoder, runtime: Runtime
 ) -> None:
-    PairClassifier(encoder, ["gold"], ["wrong", "right"], 12, long=long).save(tmp_path)
+    PairClassifier(encoder, ["gold"], ["wrong", "right"], 24, long=long).save(tmp_path)
     assert ("long" in json.loads((tmp_path / "classifier.json").read_text())) == (long != "cut")
-    assert load_tokenizer(tmp_path)[1:] == (12, long)
+    assert load_tokenizer(tmp_path)[1:] == (24, long)
     reranker = Reranker(PairClassifier.load(tmp_path), runtime)
-    question, passage = "what is amber", "birch cedar " * 10 + "amber"
-    rows = Dataset.from_dict({"question": [question], "passage": [passage]})
-    (kept,) = tokenise(rows, encoder.tokenizer, 12, long)["input_ids"]
-    fits = encoder.tokenizer.decode(kept, skip_special_tokens=True).removeprefix(question).strip()
-    assert (long != "cut") == fits.endswith("amber")
-    assert reranker.score([question], [passage]) == pytest.approx(reranker.score([question], [fits]), abs=1e-6)
+    rows = Dataset.from_dict({"question": ["what is amber"], "passage": ["birch cedar " * 10 + "amber"]})
+    scores = {}
+    for mode in LONG:
+        logits = predict(reranker.model, tokenise(rows, encoder.tokenizer, 24, mode), runtime)
+        scores[mode] = average_probabilities(logits.transpose(1, 0, 2))[0, 1]
+    assert len({*scores.values()}) == len(LONG)  # or another mode would not show
+    assert reranker.score(rows["question"][:], rows["passage"][:])[0, 1] == pytest.approx(scores[long], abs=1e-7)
 
 
 def test_unknown_mode_of_a_saved_model_is_named(tmp_path: Path, encoder: Encoder) -> None:
