@@ -9,7 +9,7 @@ INSTALLED = $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup plan teachers pairs stage1 stage2 stage3 sweep tables test test-thorough test-slow lint check format verify bench wheel-test clean
+.PHONY: help setup plan teachers pairs mine stage1 stage2 stage3 sweep tables test test-thorough test-slow lint check format verify bench wheel-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ teachers: $(INSTALLED) ## stage 0: fine-tune the teachers
 
 pairs: $(INSTALLED) ## write every pair that the teachers score to files, to be scored elsewhere
 	@$(RUN) stages.pairs $(OVERRIDES)
+
+mine: $(INSTALLED) ## add hard negatives to the training pairs, judged by a teacher
+	@$(RUN) stages.mine $(OVERRIDES)
 
 stage1: teachers ## score the corpus, pre-train the students on soft labels (teachers first)
 	@$(RUN) stages.stage1 $(OVERRIDES)

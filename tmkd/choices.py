@@ -10,6 +10,15 @@ from __future__ import annotations
 # Data
 TASK_READERS = ("documentation", "files", "hub")
 CORPUS_READERS = (*TASK_READERS, "mined", "task")
+# of the languages that bm25s has stop words of, and of PyStemmer's algorithms
+STOP_WORDS = ("en", "en_plus", "da", "de", "es", "fr", "it", "ko", "nl", "no", "pt", "ru", "sv", "tr", "zh")
+STEMMERS = (
+    "arabic", "armenian", "basque", "catalan", "czech", "danish", "dutch", "dutch_porter", "english", "esperanto",
+    "estonian", "finnish", "french", "german", "greek", "hindi", "hungarian", "indonesian", "irish", "italian",
+    "lithuanian", "nepali", "norwegian", "persian", "polish", "porter", "portuguese", "romanian", "russian", "serbian",
+    "sesotho", "spanish", "swedish", "tamil", "turkish", "yiddish",
+)  # fmt: skip
+SEARCHES = ("bm25", "embeddings")  # how negatives are found
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 
 # Models

@@ -11,6 +11,7 @@ from tmkd.config.data import CorpusConfig, DataConfig, check_corpus, check_data
 from tmkd.config.families import LanguageConfig, check_language
 from tmkd.config.marks import OUTSIDE
 from tmkd.config.method import MethodConfig, check_method, check_weights
+from tmkd.config.mine import MineConfig, check_mine
 from tmkd.config.models import (
     EncoderConfig,
     StudentConfig,
@@ -46,6 +47,7 @@ class Config:
     stage2: Stage2Config = field(default_factory=Stage2Config)
     method: MethodConfig = field(default_factory=MethodConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    mine: MineConfig = field(default_factory=MineConfig, metadata=OUTSIDE)
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig, metadata=OUTSIDE)
     comparison: ComparisonConfig = field(default_factory=ComparisonConfig, metadata=OUTSIDE)
     table: TableConfig = field(default_factory=TableConfig, metadata=OUTSIDE)
@@ -78,6 +80,7 @@ def check(config: Config) -> Config:
     check_method(config.method, fewest=min([config.teachers.size, *counts]))
     check_table(config.table, config.method.arms)
     check_trainer(config.trainer)
+    check_mine(config.mine, len(teaching(config)))
     check_runtime(config.runtime)
     check_paths(config.paths)
     return config

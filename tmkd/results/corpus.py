@@ -20,10 +20,11 @@ from tmkd.store.artifacts import SCRATCH
 PLACES = ("path", "passages", "subset", "revision", "pairs", "test_questions")  # pairs count apart
 COLUMNS = ("question", "passage", "question_id")
 PAIRED = ("candidates", "random")
+WORDS = ("stop_words", "stemmer", "characters")
 UNREAD: dict[str, tuple[str, ...]] = {
-    "documentation": (*PLACES, *COLUMNS, "split", "seed", "separator", "quoting"),
-    "files": (*PLACES, *PAIRED, "split", "questions", "seed"),
-    "hub": (*PLACES, *PAIRED, "questions", "seed", "separator"),
+    "documentation": (*PLACES, *COLUMNS, *WORDS, "split", "seed", "separator", "quoting"),
+    "files": (*PLACES, *PAIRED, *WORDS, "split", "questions", "seed"),
+    "hub": (*PLACES, *PAIRED, *WORDS, "questions", "seed", "separator"),
     "mined": (*PLACES, "split", "questions"),
     "task": (*PLACES, *COLUMNS, "split", "questions", "separator", "quoting"),
 }
