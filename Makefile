@@ -9,7 +9,7 @@ INSTALLED = $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup plan teachers pairs label stage1 stage2 stage3 sweep tables test test-thorough test-slow lint check format verify bench wheel-test clean
+.PHONY: help setup plan teachers pairs label mine stage1 stage2 stage3 sweep tables test test-thorough test-slow lint check format verify bench wheel-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ pairs: $(INSTALLED) ## write every pair that the teachers score to files, to be 
 
 label: $(INSTALLED) ## without gold labels: the teachers label a corpus
 	@$(RUN) stages.label $(OVERRIDES)
+
+mine: $(INSTALLED) ## add hard negatives to the training pairs, judged by a teacher
+	@$(RUN) stages.mine $(OVERRIDES)
 
 stage1: teachers ## score the corpus, pre-train the students on soft labels (teachers first)
 	@$(RUN) stages.stage1 $(OVERRIDES)

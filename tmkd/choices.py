@@ -18,6 +18,15 @@ FORMATS = (
 JOINED_FORMATS = ("pylate", "trec", "msmarco")  # pairs of ids, whose texts are in files of queries and of documents
 CLASS_FORMATS = (PAIRS, "sentence_transformers")  # any classes; all others tell right passages from wrong ones
 SCORE_FORMATS = (PAIRS, "flag_embedding", "sentence_transformers", "tevatron", "pylate", "trec")  # can hold scores
+# of the languages that bm25s has stop words of, and of PyStemmer's algorithms
+STOP_WORDS = ("en", "en_plus", "da", "de", "es", "fr", "it", "ko", "nl", "no", "pt", "ru", "sv", "tr", "zh")
+STEMMERS = (
+    "arabic", "armenian", "basque", "catalan", "czech", "danish", "dutch", "dutch_porter", "english", "esperanto",
+    "estonian", "finnish", "french", "german", "greek", "hindi", "hungarian", "indonesian", "irish", "italian",
+    "lithuanian", "nepali", "norwegian", "persian", "polish", "porter", "portuguese", "romanian", "russian", "serbian",
+    "sesotho", "spanish", "swedish", "tamil", "turkish", "yiddish",
+)  # fmt: skip
+SEARCHES = ("bm25", "embeddings")  # how negatives are found
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 
 # Models

@@ -11,6 +11,7 @@ from tmkd.config.families import ExitsConfig, LanguageConfig, OnlineConfig, Term
 from tmkd.config.label import LabelConfig
 from tmkd.config.marks import APART, OUTSIDE, settings
 from tmkd.config.method import ArmConfig, MethodConfig
+from tmkd.config.mine import MineConfig
 from tmkd.config.models import EncoderConfig, StudentConfig
 from tmkd.config.run import (
     COLUMNS,
@@ -29,7 +30,7 @@ from tmkd.config.whole import Config, check, encoder_of, task_folder, teaching
 __all__ = [
     "APART", "COLUMNS", "OUTSIDE", "ArmConfig", "ClaimConfig", "ComparisonConfig", "Config", "CorpusConfig",
     "DataConfig", "EncoderConfig", "ExitsConfig", "LabelConfig", "LanguageConfig", "LoraConfig", "MethodConfig",
-    "OnlineConfig", "PathsConfig", "RayConfig", "RowConfig", "RuntimeConfig", "Stage1Config", "Stage2Config",
-    "StudentConfig", "TableConfig", "TeacherConfig", "TeachersConfig", "TermConfig", "TrainerConfig", "check",
-    "encoder_of", "kind_settings", "resolve", "settings", "takes_text", "task_folder", "teaching", "vary",
+    "MineConfig", "OnlineConfig", "PathsConfig", "RayConfig", "RowConfig", "RuntimeConfig", "Stage1Config",
+    "Stage2Config", "StudentConfig", "TableConfig", "TeacherConfig", "TeachersConfig", "TermConfig", "TrainerConfig",
+    "check", "encoder_of", "kind_settings", "resolve", "settings", "takes_text", "task_folder", "teaching", "vary",
 ]  # fmt: skip

@@ -15,6 +15,8 @@ from tmkd.choices import (
     JOINED_FORMATS,
     PAIRS,
     SEPARATORS,
+    STEMMERS,
+    STOP_WORDS,
     TASK_READERS,
 )
 from tmkd.config import validators
@@ -94,6 +96,12 @@ class CorpusConfig:
     candidates: int = 4  # documentation, mined, task: passages for each question, the best by BM25
     random: int = 0  # documentation, mined, task: further passages for each question, drawn at random
     seed: int = 1  # mined, task: random seed of these
+    # mined, task, and `tmkd mine`: what BM25 leaves out: the stop words of da | de | en | en_plus | es | fr | it | ko |
+    # nl | no | pt | ru | sv | tr | zh, a list of words, or null (nothing); a YAML file needs quotes around "no"
+    stop_words: Any = "en"
+    # likewise: the Snowball algorithm that brings words to their stems (english, german, ...); needs tmkd[stemmer]
+    stemmer: Optional[str] = None
+    characters: int = 0  # likewise: 0 (words) | n (runs of n characters: 2 for Chinese and Japanese, without spaces)
     # where the corpus has questions of the test split: refuse | allow
     test_questions: str = field(default="refuse", metadata=OUTSIDE)
 
@@ -139,6 +147,19 @@ def check_corpus(corpus: CorpusConfig) -> None:
     validators.positive("corpus", corpus, ("questions", "candidates"))
     validators.that(corpus.random >= 0, "corpus.random", "0 or more", corpus.random)
     validators.seed("corpus.seed", corpus.seed)
+    _words(corpus)
+
+
+def _words(corpus: CorpusConfig) -> None:
+    """What BM25 takes for words."""
+    stop, stemmer, characters = corpus.stop_words, corpus.stemmer, corpus.characters
+    listed = isinstance(stop, list) and all(isinstance(word, str) for word in stop)
+    expected = f"null, a list of words, or one of {', '.join(STOP_WORDS)}"
+    validators.that(stop is None or listed or stop in STOP_WORDS, "corpus.stop_words", expected, repr(stop))
+    if stemmer is not None:
+        validators.one_of("corpus.stemmer", stemmer, STEMMERS)
+        validators.that(characters == 0, "corpus.stemmer", "null where corpus.characters is not 0", stemmer)
+    validators.that(0 <= characters <= 8, "corpus.characters", "a number from 0 (words) to 8", characters)
 
 
 def _fields(where: str, section: DataConfig | CorpusConfig) -> None:

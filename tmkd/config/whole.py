@@ -12,6 +12,7 @@ from tmkd.config.families import LanguageConfig, check_language
 from tmkd.config.label import LabelConfig, check_label
 from tmkd.config.marks import OUTSIDE
 from tmkd.config.method import MethodConfig, check_method, check_weights
+from tmkd.config.mine import MineConfig, check_mine
 from tmkd.config.models import (
     EncoderConfig,
     StudentConfig,
@@ -47,6 +48,7 @@ class Config:
     stage2: Stage2Config = field(default_factory=Stage2Config)
     method: MethodConfig = field(default_factory=MethodConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    mine: MineConfig = field(default_factory=MineConfig, metadata=OUTSIDE)
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig, metadata=OUTSIDE)
     comparison: ComparisonConfig = field(default_factory=ComparisonConfig, metadata=OUTSIDE)
     label: LabelConfig = field(default_factory=LabelConfig, metadata=OUTSIDE)
@@ -81,6 +83,7 @@ def check(config: Config) -> Config:
     check_label(config.label)
     check_table(config.table, config.method.arms)
     check_trainer(config.trainer)
+    check_mine(config.mine, len(teaching(config)))
     check_runtime(config.runtime)
     check_paths(config.paths)
     return config

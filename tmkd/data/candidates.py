@@ -8,33 +8,34 @@ from collections.abc import Sequence
 import numpy as np
 from tqdm.auto import tqdm
 
+from tmkd.data.words import ENGLISH, Words
 from tmkd.errors import DataError
 
 log = logging.getLogger(__name__)
 PROGRESS_FROM = 20_000  # questions; fewer are done before a progress bar is worth reading
 
 
-def top_candidates(questions: Sequence[str], passages: Sequence[str], k: int) -> np.ndarray:
+def top_candidates(questions: Sequence[str], passages: Sequence[str], k: int, words: Words = ENGLISH) -> np.ndarray:
     """Return for each question the indices of its ``k`` best passages, best first; among equals the first one wins.
 
     There are fewer than ``k`` columns if there are fewer passages.
 
     Raises:
-        DataError: no question shares a word with a passage; words are runs of two letters or more without English
-            stop words, which texts without spaces do not have.
+        DataError: no question shares a word with a passage.
+        ConfigError: see ``Words``.
     """
     import bm25s
 
     k = min(k, len(passages))
     engine = bm25s.BM25()
-    indexed = bm25s.tokenize(list(passages), show_progress=False)
-    if not any(len(found) for found in indexed.ids):
+    indexed = words.read(passages)
+    if not any(indexed):
         _nothing_found(len(questions), len(questions))
     engine.index(indexed, show_progress=False)
-    words = bm25s.tokenize(list(questions), return_ids=False, show_progress=False)
-    best = np.empty((len(words), k), dtype=np.int64)
+    asked = words.read(questions)
+    best = np.empty((len(asked), k), dtype=np.int64)
     without = 0
-    bar = tqdm(words, desc="BM25 candidates", unit=" questions", leave=False, disable=len(words) < PROGRESS_FROM)
+    bar = tqdm(asked, desc="BM25 candidates", unit=" questions", leave=False, disable=len(asked) < PROGRESS_FROM)
     for row, question in enumerate(bar):
         scores = engine.get_scores_from_ids(engine.get_tokens_ids(question))
         without += not scores.any()
@@ -47,8 +48,24 @@ def top_candidates(questions: Sequence[str], passages: Sequence[str], k: int) ->
 def _nothing_found(without: int, questions: int) -> None:
     found = f"{without} of {questions} questions share no word with any passage"
     if without == questions:
-        raise DataError(f"BM25: {found}; texts without spaces between words cannot be searched: give pairs instead.")
+        raise DataError(
+            f"BM25: {found}; texts without spaces between words (Chinese, Japanese) are found by runs of characters: "
+            "set corpus.characters=2."
+        )
     log.warning("BM25: %s; their candidates are the first passages", found)
+
+
+def nearest(questions: np.ndarray, passages: np.ndarray, k: int) -> np.ndarray:
+    """Return for each question the indices of the ``k`` passages of the highest dot product, as ``top_candidates``.
+
+    Args:
+        questions, passages: vectors [texts, width].
+    """
+    k = min(k, len(passages))
+    best = np.empty((len(questions), k), dtype=np.int64)
+    for row, question in enumerate(questions):
+        best[row] = _best(passages @ question, k)
+    return best
 
 
 def _best(scores: np.ndarray, k: int) -> np.ndarray:

@@ -18,6 +18,7 @@ from tmkd.data.formats import open_file
 from tmkd.data.records import Record, Source
 from tmkd.data.rows import SCHEMA, good, in_batches, to_arrow
 from tmkd.data.schema import Corpus, Reader, Settings, pair_id
+from tmkd.data.words import ENGLISH, Words, words_of
 from tmkd.errors import ConfigError, DataError
 
 
@@ -28,6 +29,7 @@ def mine(
     candidates: int,
     random: int,
     seed: int,
+    words: Words = ENGLISH,
     cache: Path | None = None,
 ) -> Dataset:
     """Return each question with its best passages by BM25 and with others drawn at random.
@@ -37,9 +39,10 @@ def mine(
         passages: different texts.
         candidates, random: passages a question, or fewer where there are fewer.
         seed: of the draw, which is each question's own: other questions do not change it.
+        words: what BM25 looks for.
         cache: a folder for the rows; without it they are kept in memory.
     """
-    best = top_candidates(list(questions), passages, candidates)
+    best = top_candidates(list(questions), passages, candidates, words)
 
     def rows() -> Iterator[dict[str, Any]]:
         for (question, name), found in zip(questions.items(), best.tolist(), strict=True):
@@ -73,9 +76,32 @@ def _corpus(data: Settings, corpus: Settings, cache: Path | None) -> Corpus:
     return Corpus(mine(questions, list(passages), **draw(corpus), cache=cache), skipped)
 
 
-def draw(corpus: Settings) -> dict[str, int]:
+def draw(corpus: Settings) -> dict[str, Any]:
     """Return what ``mine`` takes from the settings."""
-    return {key: corpus[key] for key in ("candidates", "random", "seed")}
+    return {key: corpus[key] for key in ("candidates", "random", "seed")} | {"words": words_of(corpus)}
+
+
+def read_passages(where: str, path: str, corpus: Settings, skip: bool) -> list[str]:
+    """Return the different passages of files, in their order.
+
+    Args:
+        where: the setting that has the path; for messages.
+        path: a path or a glob.
+        corpus: its column ``passage``, separator and quoting are the files' own.
+        skip: leave bad rows out instead of raising.
+
+    Raises:
+        DataError: a bad row, or no passage at all.
+    """
+    files, bad = files_of(path), BadRows(skip)
+    with reading(files, "passages") as bar:
+        column, dialect = corpus["passage"], dialect_of(corpus)
+        opened = (open_file(file, [column], dialect=dialect, plain=True, advance=bar.update) for file in files)
+        found = _distinct(opened, column, "", bad)
+    bad.settle()
+    if not found:
+        raise DataError(f"{where}: expected at least one text but found none; add rows to {path}.")
+    return list(found)
 
 
 def _distinct(sources: Iterable[Source], column: str, id_column: str, bad: BadRows) -> dict[str, str]:

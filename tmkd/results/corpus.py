@@ -20,10 +20,11 @@ from tmkd.store.artifacts import SCRATCH
 PLACES = ("path", "passages", *TEXTS, "subset", "revision", "pairs", "test_questions")  # pairs count apart
 COLUMNS = ("question", "passage", "question_id")
 PAIRED = ("candidates", "random")
+WORDS = ("stop_words", "stemmer", "characters")
 UNREAD: dict[str, tuple[str, ...]] = {
-    "documentation": (*PLACES, *COLUMNS, "split", "seed", "format", "separator", "quoting"),
-    "files": (*PLACES, *PAIRED, "split", "questions", "seed"),
-    "hub": (*PLACES, *PAIRED, "format", "questions", "seed", "separator"),
+    "documentation": (*PLACES, *COLUMNS, *WORDS, "split", "seed", "format", "separator", "quoting"),
+    "files": (*PLACES, *PAIRED, *WORDS, "split", "questions", "seed"),
+    "hub": (*PLACES, *PAIRED, *WORDS, "format", "questions", "seed", "separator"),
     "mined": (*PLACES, "format", "split", "questions"),
     "task": (*PLACES, *COLUMNS, "format", "split", "questions", "separator", "quoting"),
 }

@@ -40,8 +40,15 @@ UNREAD: dict[str, tuple[str, ...]] = {
     "files": (*NAMES, *BUILT, *TEXTS, "train", "validation", "test", "path", "subset", "revision"),
     "hub": (*NAMES, *BUILT, *TEXTS, "format", "path", "subset", "revision", "separator"),
 }
-# Settings that count where they are not these.
-USUAL = {"separator": None, "quoting": "csv", "format": PAIRS}
+# Settings that count where they are not one of these.
+USUAL: dict[str, tuple[Any, ...]] = {
+    "separator": (None, ""),
+    "quoting": ("csv", None, ""),
+    "format": (PAIRS,),
+    "stop_words": ("en",),
+    "stemmer": (None, ""),
+    "characters": (0,),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,9 +122,5 @@ def task_settings(data: DataConfig) -> dict[str, Any]:
 
 
 def counted(section: Mapping[str, Any], unread: Collection[str]) -> dict[str, Any]:
-    """Return a section of settings without those that are not read, and those of a table that are as usual."""
-    return {
-        name: value
-        for name, value in section.items()
-        if name not in unread and not (name in USUAL and (value or USUAL[name]) == USUAL[name])
-    }
+    """Return a section of settings without those that are not read, and those that are as usual."""
+    return {name: value for name, value in section.items() if name not in unread and value not in USUAL.get(name, ())}

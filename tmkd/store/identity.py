@@ -16,6 +16,7 @@ VERSIONS = {
     "task": 2,
     "corpus": 2,
     "overlap": 1,
+    "candidates": 1,
     "tokens": 2,
     "encoder": 1,
     "teacher": 3,
