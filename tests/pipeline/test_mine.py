@@ -234,7 +234,7 @@ def test_setting_that_makes_no_sense_is_one_sentence(home: Path, overrides: tupl
 
 
 def test_what_cannot_be_mined_is_one_sentence(home: Path) -> None:
-    with pytest.raises(ConfigError, match="expected a task with data.ranking=true"):
+    with pytest.raises(ConfigError, match=r"expected a task with data.ranking=true"):
         mine.run(composed(home, "data.ranking=false"))
     with pytest.raises(ModelError, match=r"mine\.encoder: expected a hub name or a folder but there is no folder \./x"):
         mine.run(composed(home, "mine.by=embeddings", "mine.encoder=./x"))
@@ -245,14 +245,14 @@ def test_what_cannot_be_mined_is_one_sentence(home: Path) -> None:
     with pytest.raises(DataError, match=r"mine\.passages: expected at least one text but found none; add rows to"):
         mine.run(composed(home))
     (home / "passages.txt").write_text("x\n".join(text for text in ["unseen trains"]))
-    with pytest.raises(DataError, match="no score|has none of"):
+    with pytest.raises(DataError, match=r"no score|has none"):
         mine.run(composed(home))
 
 
 def test_question_whose_passages_are_all_its_own_is_one_sentence(home: Path) -> None:
     rows = read(home / "train.jsonl")[:2]
     write(home / "train.jsonl", rows)
-    with pytest.raises(DataError, match="name a file of others in mine.passages"):
+    with pytest.raises(DataError, match=r"name a file of others in mine.passages"):
         mine.run(composed(home, "mine.passages=null"))
 
 
