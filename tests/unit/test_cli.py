@@ -118,7 +118,7 @@ def test_text_in_python_is_taken_as_it_is_like_behind_a_command(text):
 
 
 def test_unknown_stage_is_named():
-    with pytest.raises(ConfigError, match="expected one of plan, teachers, stage1, stage2, stage3, verify, got stage4"):
+    with pytest.raises(ConfigError, match=r"expected one of plan, teachers, .*, verify, got stage4"):
         tmkd.run("stage4", tmkd.compose())
 
 
