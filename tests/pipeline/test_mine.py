@@ -276,15 +276,15 @@ def test_pairs_without_a_score_are_left_out_where_that_is_allowed(home: Path) ->
     assert mined(folder) and OTHERS[0] not in [row["passage"] for row in mined(folder)]
 
 
-def test_trained_teacher_judges_on_the_scale_of_the_run(home: Path) -> None:
+def test_copies_of_a_trained_teacher_judge_by_what_they_teach(home: Path) -> None:
     trained = "teachers.roster=[{learning_rate: 1e-3, batch_size: 16, epochs: 1}]"
-    scale = ("teachers.calibration=temperature", "teachers.cross_fit=2")
-    config = compose_at(home, "experiment=smoke", "method=kd", trained, *scale, "mine.below=null", "mine.candidates=9")
+    usual = ("experiment=smoke", "method=kd", "mine.below=null", "mine.candidates=9")
+    config = compose_at(home, *usual, trained, "teachers.cross_fit=2")
     rows = read(mine.run(config) / "train.jsonl")
     experiment = Experiment(config)
     train = experiment.task.rows("train")
     labels = SoftLabels.of(experiment.roster[0], train).find(experiment.context)
-    assert labels is not None and experiment.roster[0].what.endswith("calibrated (temperature)")
+    assert labels is not None and experiment.roster[0].what.endswith("2 copies")
     logits = read_soft_labels(labels.folder(), train.read(experiment.context)["id"][:])
     given = [float(str(row["score"])) for row in rows if "rank" not in row]
     np.testing.assert_allclose(given, average_probabilities([logits])[:, 1], atol=1e-5)
