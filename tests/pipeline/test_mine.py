@@ -8,15 +8,18 @@ import math
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.pipeline.running import compose_at
 from tmkd.config import Config
 from tmkd.errors import ConfigError, DataError, ModelError
+from tmkd.evaluation.ensemble import average_probabilities
 from tmkd.experiment.experiment import Experiment
 from tmkd.pipelines import mine
 from tmkd.results.candidates import Candidates
 from tmkd.results.soft_labels import SoftLabels
+from tmkd.store.soft_labels import read_soft_labels
 
 # The second passage means the same as the right one, and nobody has labelled it.
 TRAIN = {
@@ -234,7 +237,7 @@ def test_setting_that_makes_no_sense_is_one_sentence(home: Path, overrides: tupl
 
 
 def test_what_cannot_be_mined_is_one_sentence(home: Path) -> None:
-    with pytest.raises(ConfigError, match=r"expected a task with data.ranking=true"):
+    with pytest.raises(ConfigError, match=r"expected a task with data\.ranking=true"):
         mine.run(composed(home, "data.ranking=false"))
     with pytest.raises(ModelError, match=r"mine\.encoder: expected a hub name or a folder but there is no folder \./x"):
         mine.run(composed(home, "mine.by=embeddings", "mine.encoder=./x"))
@@ -245,14 +248,14 @@ def test_what_cannot_be_mined_is_one_sentence(home: Path) -> None:
     with pytest.raises(DataError, match=r"mine\.passages: expected at least one text but found none; add rows to"):
         mine.run(composed(home))
     (home / "passages.txt").write_text("x\n".join(text for text in ["unseen trains"]))
-    with pytest.raises(DataError, match=r"no score|has none"):
+    with pytest.raises(DataError, match=r"scores of the (3 )?pairs of candidates, but it has none"):
         mine.run(composed(home))
 
 
 def test_question_whose_passages_are_all_its_own_is_one_sentence(home: Path) -> None:
     rows = read(home / "train.jsonl")[:2]
     write(home / "train.jsonl", rows)
-    with pytest.raises(DataError, match=r"name a file of others in mine.passages"):
+    with pytest.raises(DataError, match=r"name a file of others in mine\.passages"):
         mine.run(composed(home, "mine.passages=null"))
 
 
@@ -271,3 +274,18 @@ def test_pairs_without_a_score_are_left_out_where_that_is_allowed(home: Path) ->
         mine.run(composed(home))
     folder = mine.run(composed(home, "teachers.missing=skip"))
     assert mined(folder) and OTHERS[0] not in [row["passage"] for row in mined(folder)]
+
+
+def test_copies_of_a_trained_teacher_judge_by_what_they_teach(home: Path) -> None:
+    trained = "teachers.roster=[{learning_rate: 1e-3, batch_size: 16, epochs: 1}]"
+    usual = ("experiment=smoke", "method=kd", "mine.below=null", "mine.candidates=9")
+    config = compose_at(home, *usual, trained, "teachers.cross_fit=2")
+    rows = read(mine.run(config) / "train.jsonl")
+    experiment = Experiment(config)
+    train = experiment.task.rows("train")
+    labels = SoftLabels.of(experiment.roster[0], train).find(experiment.context)
+    assert labels is not None and experiment.roster[0].what.endswith("2 copies")
+    logits = read_soft_labels(labels.folder(), train.read(experiment.context)["id"][:])
+    given = [float(str(row["score"])) for row in rows if "rank" not in row]
+    np.testing.assert_allclose(given, average_probabilities([logits])[:, 1], atol=1e-5)
+    assert len(rows) == 60 + 15 * 4

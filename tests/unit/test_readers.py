@@ -50,7 +50,7 @@ def corpus(**changes):
         "reader": "files", "path": str(SMOKE / "corpus.jsonl"), "pairs": None,
         "question": "question", "passage": "passage", "question_id": "question_id",
         "questions": 40, "candidates": 4, "random": 2, "seed": 1, "separator": None, "quoting": "csv",
-        "format": "pairs", "queries": None, "documents": None,
+        "format": "pairs", "queries": None, "documents": None, "stop_words": "en", "stemmer": None, "characters": 0,
     }  # fmt: skip
     return settings | changes
 

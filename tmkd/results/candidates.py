@@ -30,7 +30,7 @@ RANK = "rank"  # a further column: the place among what was found for the questi
 class Candidates(Result):
     """The passages that are found for each question of the training split that has a right one.
 
-    None of them is labelled for the question, or differs from such a passage by spaces and capital letters alone.
+    None of them is labelled for the question. Passages that differ by spaces and capital letters alone are one.
 
     Attributes:
         task: its training split has the questions.
@@ -83,24 +83,24 @@ class Candidates(Result):
 
         own = labelled(self.task, self.task.rows("train").read(context))
         if self.mine.passages is None:
-            passages = list(dict.fromkeys(text for each in own.values() for text in each.passages))
+            texts = [text for each in own.values() for text in each.passages]
         else:
-            passages = read_passages("mine.passages", self.mine.passages, self.corpus, self.skip)
+            texts = read_passages("mine.passages", self.mine.passages, self.corpus, self.skip)
+        different: dict[str, str] = {}
+        for text in texts:
+            different.setdefault(_plain(text), text)
+        plain, passages = list(different), list(different.values())
         asked = {question: each for question, each in own.items() if each.right}
         surplus = max(len(each.passages) for each in asked.values())  # as many may be the question's own
-        plain = [_plain(text) for text in passages]
 
         def rows() -> Iterator[dict[str, Any]]:
             best = self._search(context, list(asked), passages, self.mine.candidates + surplus, work / SCRATCH)
             for (question, each), found in zip(asked.items(), best.tolist(), strict=True):
-                taken, rank = {_plain(text) for text in each.passages}, 0
-                for at in found:
-                    if plain[at] in taken or rank == self.mine.candidates:
-                        continue
-                    taken.add(plain[at])
-                    rank += 1
-                    named = {"id": pair_id(question, passages[at]), "question_id": each.question_id}
-                    yield {**named, "question": question, "passage": passages[at], RANK: rank}
+                known = {_plain(text) for text in each.passages}
+                others = [passages[at] for at in found if plain[at] not in known]
+                for rank, passage in enumerate(others[: self.mine.candidates], start=1):
+                    named = {"id": pair_id(question, passage), "question_id": each.question_id}
+                    yield {**named, "question": question, "passage": passage, RANK: rank}
 
         schema = SCHEMA.append(pa.field(RANK, pa.int64()))
         found = to_arrow(in_batches(rows()), schema, work / SCRATCH / "candidates.arrow")
