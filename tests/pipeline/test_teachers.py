@@ -32,9 +32,10 @@ Scored = dict[str, list[dict[str, object]]]
 
 
 def score(pair: dict[str, object]) -> float:
-    """How many words of the question the passage repeats, on a scale of 0 to 100."""
+    """How many words of the question the passage repeats, on a scale of 0 to 100, and a part that sets all apart."""
     asked = set(str(pair["question"]).lower().split())
-    return 100 * len(asked & set(str(pair["passage"]).lower().split())) / len(asked)
+    apart = zlib.crc32(f"{pair['question']} {pair['passage']}".encode()) / 2**32
+    return 99 * len(asked & set(str(pair["passage"]).lower().split())) / len(asked) + apart
 
 
 @pytest.fixture(scope="module")
@@ -356,6 +357,17 @@ def test_labelling_that_makes_no_sense_is_one_sentence(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         label.run(composed(home, "data=unlabelled", *overrides, roster=roster))
+
+
+def test_question_whose_best_passages_are_level_is_left_out(home: Path, caplog: pytest.LogCaptureFixture) -> None:
+    level = rows_of(home, "corpus")[0]["question_id"]
+    rows = [row | ({"score": 1.0} if row["question_id"] == level else {}) for row in rows_of(home, "corpus")]
+    (home / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    roster = f"{{kind: scores, path: '{home}/*.jsonl'}}"
+    folder = label.run(composed(home, "data=unlabelled", "label.right=top", "label.test=0.3", roster=roster))
+    written = [json.loads(line) for split in SPLITS[:3] for line in (folder / f"{split}.jsonl").open()]
+    assert level not in {row["question_id"] for row in written} and written
+    assert any("left out: their best passages have one score" in each.getMessage() for each in caplog.records)
 
 
 def test_labels_of_one_class_are_refused(home: Path) -> None:

@@ -48,13 +48,19 @@ def run(config: Config) -> Path:
     for teacher in teachers:
         SoftLabels.of(teacher, rows).build(experiment.context)
     found = soft_targets(experiment.context, teachers, rows, False, read, None, config.teachers.on_missing)
-    margins = _margins(found.logits)
-    right = _right(config.label, found.tokens["question_id"], margins)
-    splits = _splits(config.label, found.tokens["question_id"])
+    pairs, margins = found.tokens, _margins(found.logits)
+    if config.label.right == "top" and (tied := _tied(pairs["question_id"], margins)):
+        kept = [place for place, name in enumerate(pairs["question_id"]) if name not in tied]
+        pairs, margins = pairs.select(kept), margins[kept]
+        log.warning(
+            "%d questions are left out: their best passages have one score, so that none is the best", len(tied)
+        )
+    right = _right(config.label, pairs["question_id"], margins)
+    splits = _splits(config.label, pairs["question_id"])
     folder = report_folder(config) / "labelled"
     with writing_to(folder, "paths.reports"):
         folder.mkdir(parents=True, exist_ok=True)
-        counts = _write(folder, found.tokens, config.data.classes, right, margins, splits)
+        counts = _write(folder, pairs, config.data.classes, right, margins, splits)
     for split in SPLITS:
         each = [counts[split, name] for name in config.data.classes]
         log.info("labelled  %s/%s.jsonl: %s", folder, split, _counted(config.data.classes, each))
@@ -92,6 +98,14 @@ def _margins(logits: np.ndarray) -> np.ndarray:
     assert mean.shape == average_probabilities(logits.transpose(1, 0, 2)).shape
     margins: np.ndarray = mean[:, 1] - mean[:, 0]
     return margins
+
+
+def _tied(question_ids: list[str], margins: np.ndarray) -> set[str]:
+    """Return the questions of which several passages have the highest score."""
+    each: dict[str, list[float]] = {}
+    for name, margin in zip(question_ids, margins.tolist()):
+        each.setdefault(name, []).append(margin)
+    return {name for name, found in each.items() if found.count(max(found)) > 1}
 
 
 def _right(label: LabelConfig, question_ids: list[str], margins: np.ndarray) -> np.ndarray:
