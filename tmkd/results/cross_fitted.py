@@ -1,6 +1,6 @@
 """Cross-fitting: copies of a teacher each leave a part of the training pairs out, and label that part alone.
 
-A teacher that knows its training pairs by heart repeats their gold labels there. A copy that has never seen a pair
+A teacher that has memorised its training pairs repeats their gold labels there. A copy that has never seen a pair
 says what it would say of any other (the sample splitting of double machine learning, Chernozhukov et al. 2018; Dao et
 al. 2021 use it for distillation).
 """
