@@ -8,17 +8,16 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tmkd.config import Config, LabelConfig
 from tmkd.data.schema import SPLITS
 from tmkd.errors import ConfigError, DataError
 from tmkd.experiment.experiment import Experiment
+from tmkd.pipelines.pairs import COLUMNS, rows_of
 from tmkd.pipelines.tables import report_folder
-from tmkd.results.soft_labels import SoftLabels
 from tmkd.results.soft_targets import soft_targets
 from tmkd.results.untrained import UntrainedTeacher
 from tmkd.store.disk import writing_to, written_whole
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 log = logging.getLogger(__name__)
-BATCH = 1000
 
 
 def run(config: Config) -> Path:
@@ -45,8 +43,6 @@ def run(config: Config) -> Path:
     teachers = _teachers(experiment)
     rows = experiment.corpus.rows()
     read = rows.read(experiment.context)
-    for teacher in teachers:
-        SoftLabels.of(teacher, rows).build(experiment.context)
     found = soft_targets(experiment.context, teachers, rows, False, read, None, config.teachers.on_missing)
     pairs, margins = found.tokens, _margins(found.logits)
     if config.label.right == "top" and (tied := _tied(pairs["question_id"], margins)):
@@ -92,10 +88,9 @@ def _teachers(experiment: Experiment) -> list[UntrainedTeacher]:
 
 def _margins(logits: np.ndarray) -> np.ndarray:
     """Return the log-odds ``[pairs]`` of the teachers' mean probability, of logits ``[pairs, teachers, 2]``."""
-    from tmkd.evaluation.ensemble import average_probabilities, teaching_logits
+    from tmkd.evaluation.ensemble import teaching_logits
 
-    mean = teaching_logits(logits) if logits.shape[1] > 1 else logits[:, 0]
-    assert mean.shape == average_probabilities(logits.transpose(1, 0, 2)).shape
+    mean = teaching_logits(logits)
     margins: np.ndarray = mean[:, 1] - mean[:, 0]
     return margins
 
@@ -142,7 +137,7 @@ def _write(
     with ExitStack() as stack:
         names = {split: stack.enter_context(written_whole(folder / f"{split}.jsonl")) for split in SPLITS}
         files = {split: stack.enter_context(name.open("w", encoding="utf-8")) for split, name in names.items()}
-        for place, row in enumerate(_rows(rows)):
+        for place, row in enumerate(rows_of(rows.select_columns(list(COLUMNS)))):
             label, split = classes[int(right[place])], splits[place]
             counts[split, label] += 1
             scored = row | {"label": label, "score": float(margins[place])}
@@ -150,13 +145,6 @@ def _write(
         for file in files.values():
             file.flush()
     return counts
-
-
-def _rows(rows: Dataset) -> Iterator[dict[str, Any]]:
-    columns = ["question_id", "question", "passage"]
-    for batch in rows.select_columns(columns).iter(BATCH):
-        for values in zip(*(batch[name] for name in columns)):
-            yield dict(zip(columns, values))
 
 
 def _counted(classes: list[str], counts: list[int]) -> str:

@@ -7,28 +7,25 @@ reports/<name>/mined/candidates.jsonl               what the search found, to be
 
 from __future__ import annotations
 
-import json
 import logging
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from tqdm import tqdm
 
 from tmkd.config import Config
 from tmkd.errors import ConfigError, DataError
 from tmkd.experiment.check import check_roster
 from tmkd.experiment.experiment import Experiment
-from tmkd.pipelines.negatives import SCORE, SHOWN, Negatives, judge, rows_of
-from tmkd.pipelines.pairs import write_pairs
+from tmkd.pipelines.negatives import SCORE, SHOWN, Negatives, judge
+from tmkd.pipelines.pairs import rows_of, write_pairs, write_rows
 from tmkd.pipelines.tables import report_folder
 from tmkd.results.candidates import RANK, Candidates, labelled
 from tmkd.results.classifier import Classifier
 from tmkd.results.rows import Rows
 from tmkd.results.soft_labels import SoftLabels
 from tmkd.results.untrained import UntrainedTeacher
-from tmkd.store.disk import writing_to, written_whole
+from tmkd.store.disk import writing_to
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,10 +58,10 @@ def run(config: Config) -> Path:
     mined = judge(config.mine, own, scores[0], candidates, scores[1])
     if context.is_main_process:
         with writing_to(folder, "paths.reports"):
-            _write(folder / "train.jsonl", _training_rows(config, train, scores[0], mined))
+            write_rows(folder / "train.jsonl", _training_rows(config, train, scores[0], mined), "train")
             for split in ("validation", "test"):
                 rows = task.rows(split).read(context)
-                _write(folder / f"{split}.jsonl", (_named(config, row) for row in rows_of(rows)))
+                write_rows(folder / f"{split}.jsonl", (_named(config, row) for row in rows_of(rows)), split)
         _tell(config, teacher, mined, folder)
     return folder
 
@@ -135,12 +132,6 @@ def _named(config: Config, row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _rounded(score: float) -> dict[str, float]:
     return {} if math.isnan(score) else {SCORE: round(score, DIGITS)}
-
-
-def _write(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    with written_whole(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-        for row in tqdm(rows, desc=f"write {path.stem}", unit="pair", dynamic_ncols=True, delay=5):
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
 def _tell(config: Config, teacher: Classifier, mined: Mapping[str, Negatives], folder: Path) -> None:

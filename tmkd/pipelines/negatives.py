@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from tmkd.config import MineConfig
 from tmkd.evaluation.negatives import hardest
+from tmkd.pipelines.pairs import rows_of
 from tmkd.results.candidates import Labelled
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 SCORE = "score"
 SHOWN = 3  # dropped candidates that are kept to be shown
-BATCH = 1000  # rows that are in memory at once
 
 
 @dataclass
@@ -58,10 +58,3 @@ def judge(
             kept, likely = ([rows[at] for at in some] for some in (judged.kept, shown))
             mined[question] = Negatives(kept, likely, len(rows), len(judged.dropped))
     return mined
-
-
-def rows_of(pairs: Dataset) -> Iterator[dict[str, Any]]:
-    """Yield the rows one by one, read in batches."""
-    for batch in pairs.iter(BATCH):
-        for values in zip(*batch.values()):
-            yield dict(zip(batch, values))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 COLUMNS = ("question_id", "question", "passage")
-BATCH = 1000
+BATCH = 1000  # rows that are in memory at once
 
 
 def run(config: Config) -> Path:
@@ -41,12 +42,19 @@ def run(config: Config) -> Path:
 
 def write_pairs(pairs: Dataset, path: Path, split: str) -> int:
     """Write the texts of pairs as JSON lines, in their order; return how many they are."""
-    rows = pairs.select_columns(list(COLUMNS))
+    write_rows(path, rows_of(pairs.select_columns(list(COLUMNS))), split, len(pairs))
+    return len(pairs)
+
+
+def write_rows(path: Path, rows: Iterable[Mapping[str, Any]], what: str, total: int | None = None) -> None:
+    """Write rows as JSON lines, whole or not at all, with a bar where that takes long."""
     with written_whole(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-        bar = tqdm(total=len(rows), desc=f"write {split}", unit="pair", dynamic_ncols=True, delay=5)
-        for batch in rows.iter(BATCH):
-            for values in zip(*(batch[name] for name in COLUMNS)):
-                file.write(json.dumps(dict(zip(COLUMNS, values)), ensure_ascii=False) + "\n")
-            bar.update(len(batch[COLUMNS[0]]))
-        bar.close()
-    return len(rows)
+        for row in tqdm(rows, desc=f"write {what}", total=total, unit="pair", dynamic_ncols=True, delay=5):
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def rows_of(pairs: Dataset) -> Iterator[dict[str, Any]]:
+    """Yield the rows one by one, read in batches."""
+    for batch in pairs.iter(BATCH):
+        for values in zip(*batch.values()):
+            yield dict(zip(batch, values))
