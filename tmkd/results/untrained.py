@@ -19,6 +19,7 @@ from tmkd.results.task import Task
 from tmkd.store.artifacts import SCRATCH
 from tmkd.store.identity import key
 from tmkd.teachers.registry import source_of
+from tmkd.teachers.served.price import tokens_of
 from tmkd.teachers.source import Source
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 log = logging.getLogger(__name__)
-BYTES_A_TOKEN = 4  # of UTF-8, about
 ANSWERS = ".answers"  # folder of the store, for answers that must not be asked for twice
 
 
@@ -103,12 +103,14 @@ class UntrainedTeacher(Classifier):
 
     def price(self, context: RunContext, rows: Rows) -> object | None:
         """Return what its scores of a split cost, to be printed; None: nothing but time."""
+        if not self.known.source.paid:
+            return None
         pairs = rows.read(context)
-        size, questions = 0, set()
+        tokens, questions = 0.0, set()
         for batch in pairs.select_columns(["question_id", "question", "passage"]).iter(1000):
             questions.update(batch["question_id"])
-            size += sum(len(text.encode()) for name in ("question", "passage") for text in batch[name])
-        return self.known.source.price(len(pairs), len(questions), size // BYTES_A_TOKEN)
+            tokens += tokens_of(*batch["question"], *batch["passage"])
+        return self.known.source.price(len(pairs), len(questions), int(tokens))
 
     def _score(self, context: RunContext, rows: Rows, work: Path) -> dict[str, Any]:
         import numpy as np

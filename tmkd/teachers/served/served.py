@@ -27,6 +27,7 @@ class Served(Settings, Source):
     """
 
     kind: ClassVar[str] = "served"
+    paid: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         refuse_secrets(self)
