@@ -16,6 +16,9 @@ FORMATS = (
     PAIRS, "flag_embedding", "sentence_transformers", "tevatron", "pylate", "beir", "trec", "msmarco",
 )  # fmt: skip
 JOINED_FORMATS = ("pylate", "trec", "msmarco")  # pairs of ids, whose texts are in files of queries and of documents
+# what labels are: one of some classes | grades of relevance, whole numbers from 0 | any numbers
+CLASSES, GRADED, FLOAT = LABEL_KINDS = ("classes", "graded", "float")
+SCORE = "score"  # what the one logit of a model is called, where labels are grades or numbers
 CLASS_FORMATS = (PAIRS, "sentence_transformers")  # any classes; all others tell right passages from wrong ones
 SCORE_FORMATS = (PAIRS, "flag_embedding", "sentence_transformers", "tevatron", "pylate", "trec")  # can hold scores
 # of the languages that bm25s has stop words of, and of PyStemmer's algorithms
@@ -37,11 +40,14 @@ CUT, BEST_CHUNK, FIRST_LAST = LONG = ("cut", "best_chunk", "first_last")  # what
 FINE_TUNED = "fine_tuned"  # the kind that is trained here
 TEACHER_KINDS = (FINE_TUNED, "ready", "causal", "scores", "served")
 CALIBRATIONS = ("temperature", "platt", "isotonic", "rank")  # maps that bring scores to one scale
+SCORE_CALIBRATIONS = ("linear",)  # likewise, where labels are grades or numbers
 MISSING = ("raise", "skip", "average")  # what happens to pairs without a teacher's score
 APIS = ("tei", "jina", "cohere", "openai")
 
 # Losses on logits, and what changes while a model trains
 LOSSES = ("mse", "kl", "ce")
+SCORE_LOSSES = ("mse",)  # those that mean something for one logit, where labels are grades or numbers
+SCORE_WEIGHTS = ("mean", "fixed")  # weights of teachers, likewise: the others compare probabilities
 COURSES = ("linear", "cosine", "step")  # how a number goes from its start to its end
 ONLINE_LOSSES = ("mutual", "codistillation")  # between peers
 

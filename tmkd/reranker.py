@@ -26,7 +26,8 @@ class Reranker:
 
     Attributes:
         model: the encoder and its heads, a ``torch.nn.Module``.
-        classes: their names, in the order of the columns of ``score``; the last means "right" where ranked.
+        classes: their names, in the order of the columns of ``score``; the last means "right" where ranked. One alone,
+            "score", where it learnt grades or numbers.
     """
 
     def __init__(self, model: PairClassifier, runtime: Runtime) -> None:
@@ -59,6 +60,8 @@ class Reranker:
     def score(self, questions: Sequence[str], passages: Sequence[str], batch_size: int | None = None) -> np.ndarray:
         """Return the probabilities ``[pairs, classes]``, float64, of each question with the passage at its place.
 
+        Of a model with one logit, which learnt grades or numbers, they are scores ``[pairs, 1]``.
+
         Args:
             batch_size: pairs scored at once; None: what suits the device.
 
@@ -78,7 +81,7 @@ class Reranker:
         """Return a score for each (question, passage), ``[pairs]`` float64: the higher, the more surely right.
 
         It is the log-odds of the last class, ``log p − log(1 − p)``: 0 where it is as likely as all others together.
-        For probabilities see ``score``.
+        For probabilities see ``score``. Of a model that learnt grades or numbers it is the score itself.
 
         Raises:
             DataError: a pair is not two texts.
@@ -87,6 +90,8 @@ class Reranker:
             if isinstance(pair, str) or len(pair) != 2:
                 raise DataError(f"pairs[{place}]: expected a question and a passage, got {pair!r:.60}.")
         right = self.score([pair[0] for pair in pairs], [pair[1] for pair in pairs], batch_size)[:, -1]
+        if len(self.classes) == 1:
+            return right
         right = np.clip(right, np.finfo(float).tiny, 1 - np.finfo(float).epsneg)
         odds: np.ndarray = np.log(right) - np.log1p(-right)
         return odds

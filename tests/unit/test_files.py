@@ -14,6 +14,7 @@ from tmkd.data.bad_rows import BadRows
 from tmkd.data.files import files_of
 from tmkd.data.formats import open_file
 from tmkd.data.labelled import read_labelled
+from tmkd.data.labels import Labels
 from tmkd.data.rows import Columns, read_corpus
 from tmkd.data.schema import CORPUS_COLUMNS, PAIR_COLUMNS, pair_id
 from tmkd.data.separated import Dialect
@@ -26,7 +27,7 @@ HEADER = "question\tpassage\tlabel\n"
 def read_pairs(path, *, classes=CLASSES, label="label", labels=None, skip=False, cache=None, **columns):
     bad, names = BadRows(skip), Columns(**columns)
     source = open_file(path, (names.question, names.passage, label), (names.question_id,))
-    rows = read_labelled(source, names, label=label, classes=classes, labels=labels or {}, bad=bad, file=cache)
+    rows = read_labelled(source, names, meaning=Labels(label, classes, labels or {}), bad=bad, file=cache)
     skipped = bad.settle()
     return (rows.data, skipped) if skip else rows.data
 

@@ -35,6 +35,7 @@ def invented(packages: int = 3, modules: int = 12, each: int = 8) -> list[DocObj
 def data(**changes):
     settings = {
         "reader": "files", "name": "smoke", "classes": ["wrong", "right"], "labels": {}, "ranking": True,
+        "label_kind": "classes",
         **{split: str(SMOKE / f"{split}.tsv") for split in SPLITS},
         "question": "question", "passage": "passage", "label": "label", "question_id": "question_id",
         "validation_share": 0.3, "rankable_only": False, "on_bad_row": "raise",

@@ -9,11 +9,14 @@ from omegaconf import MISSING
 
 from tmkd.choices import (
     CLASS_FORMATS,
+    CLASSES,
     CORPUS_READERS,
     DATA_SETS,
     FORMATS,
     JOINED_FORMATS,
+    LABEL_KINDS,
     PAIRS,
+    SCORE,
     SEPARATORS,
     STEMMERS,
     STOP_WORDS,
@@ -32,13 +35,17 @@ class DataConfig:
     reader: str = (
         "documentation"  # documentation (of installed packages) | files | hub (data sets of `datasets`) | none
     )
+    # what labels are: classes | graded (relevance, a whole number from 0 to 30) | float (any numbers); models of the
+    # last two have one logit, the score
+    label_kind: str = CLASSES
     classes: list[str] = field(
         default_factory=lambda: ["wrong", "right"]
     )  # names of the classes; a label in the data is one of them, or its index
     labels: dict[Any, str] = field(
         default_factory=dict
     )  # other names that the data has for labels, each with its class
-    ranking: bool = True  # a question has several passages to put in order: adds MAP, MRR and nDCG
+    # a question has several passages to put in order: adds MAP, MRR and nDCG (of grades and numbers nDCG alone)
+    ranking: bool = True
     # training pairs; files: their path (of beir, the name in qrels/; null: train); hub: the name of the split
     train: Optional[str] = None
     validation: Optional[str] = None  # likewise; null: validation_share of the training questions validate
@@ -71,6 +78,11 @@ class DataConfig:
     negatives: int = 3  # documentation: wrong passages for each question
     passage_words: int = 32  # documentation: number of words after which passages are cut
     seed: int = 1  # random seed: of splits and negatives (documentation), of a drawn validation split (others)
+
+    @property
+    def outputs(self) -> list[str]:
+        """The names of a model's logits: one a class, or the score alone."""
+        return list(self.classes) if self.label_kind == CLASSES else [SCORE]
 
 
 @dataclass
@@ -109,18 +121,17 @@ class CorpusConfig:
 def check_data(data: DataConfig) -> None:
     """How the task is read."""
     validators.one_of("data.reader", data.reader, TASK_READERS)
+    validators.one_of("data.label_kind", data.label_kind, LABEL_KINDS)
     validators.one_of("data.on_bad_row", data.on_bad_row, ("raise", "skip"))
     validators.that(
         0 < data.validation_share < 1, "data.validation_share", "more than 0 and less than 1", data.validation_share
     )
     _fields("data", data)
     _format("data", data, (*COLUMNS, "label"))
-    two = data.format in CLASS_FORMATS or len(data.classes) == 2
-    expected = f"two classes, as {data.format} tells right passages from wrong ones"
-    validators.that(two, "data.classes", expected, data.classes)
-    known = Names(data.classes)
-    mapped = all(known.find(name) is not None for name in data.labels.values())
-    validators.that(mapped, "data.labels", f"classes ({data.classes})", data.labels)
+    if data.label_kind == CLASSES:
+        _classes(data)
+    else:
+        _no_classes(data)
     if data.column is not None:
         validators.one_of("data.column", data.column, DATA_SETS)
     validators.that(
@@ -129,12 +140,34 @@ def check_data(data: DataConfig) -> None:
     validators.that(
         len(data.questions) == 3 and min(data.questions) > 0, "data.questions", "three numbers above 0", data.questions
     )
+    validators.positive("data", data, ("negatives", "passage_words"))
+    validators.seed("data.seed", data.seed)
+
+
+def _classes(data: DataConfig) -> None:
+    """The names of classes, and the source's own names for them."""
+    two = data.format in CLASS_FORMATS or len(data.classes) == 2
+    expected = f"two classes, as {data.format} tells right passages from wrong ones"
+    validators.that(two, "data.classes", expected, data.classes)
+    known = Names(data.classes)
+    mapped = all(known.find(name) is not None for name in data.labels.values())
+    validators.that(mapped, "data.labels", f"classes ({data.classes})", data.labels)
     different = len(data.classes) >= 2 and len(set(data.classes)) == len(data.classes)
     validators.that(different, "data.classes", "at least two different names", data.classes)
     two = not data.ranking or len(data.classes) == 2
     validators.that(two, "data.classes", "two classes where data.ranking is true", data.classes)
-    validators.positive("data", data, ("negatives", "passage_words"))
-    validators.seed("data.seed", data.seed)
+
+
+def _no_classes(data: DataConfig) -> None:
+    """Labels that are grades or numbers: settings of classes would be silently ignored."""
+    kind = data.label_kind
+    for name in ("classes", "labels"):
+        value = getattr(data, name)
+        unset = value == getattr(DataConfig(), name)
+        validators.that(unset, f"data.{name}", f"nothing where data.label_kind is {kind}", value)
+    readers = ("files", "hub")
+    expected = f"{CLASSES} where data.reader is none of {', '.join(readers)}"
+    validators.that(data.reader in readers, "data.label_kind", expected, kind)
 
 
 def check_corpus(corpus: CorpusConfig) -> None:

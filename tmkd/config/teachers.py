@@ -7,7 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from tmkd.choices import APIS, CALIBRATIONS, CUT, FINE_TUNED, LONG, MISSING, SCORE_FORMATS, TEACHER_KINDS
+from tmkd.choices import (
+    APIS,
+    CALIBRATIONS,
+    CUT,
+    FINE_TUNED,
+    LONG,
+    MISSING,
+    SCORE_CALIBRATIONS,
+    SCORE_FORMATS,
+    TEACHER_KINDS,
+)
 from tmkd.config import validators
 from tmkd.config.marks import settings
 from tmkd.config.models import EncoderConfig, check_encoder
@@ -94,8 +104,9 @@ class TeachersConfig:
     )  # the teachers, numbered from 1 in tables (and from 0 in settings, as all lists)
     # pairs that a teacher has no score for: raise (stop) | skip (leave them out) | average (the other teachers' mean)
     missing: str = "raise"
-    # one scale for unlike teachers, a monotone map fitted on validation: none | temperature | platt | isotonic | rank;
-    # null: none where all are fine-tuned here, else platt (more than two classes: temperature)
+    # one scale for unlike teachers, a monotone map fitted on validation: none | temperature | platt | isotonic | rank
+    # | linear (where labels are grades or numbers); null: none where all are fine-tuned here, else platt (more than two
+    # classes: temperature; grades or numbers: linear)
     calibration: Optional[str] = None
     # copies of each fine-tuned teacher, each leaves a part of the training questions out and labels it; 0: none
     cross_fit: int = 0
@@ -106,12 +117,12 @@ class TeachersConfig:
         return len(self.roster) if self.count is None else self.count
 
     def scale_of(self, classes: int) -> str:
-        """Return how scores are calibrated, for a task of so many classes."""
+        """Return how scores are calibrated, for a task of so many classes; 1: its labels are grades or numbers."""
         if self.calibration is not None:
             return self.calibration
         if all(teacher.kind == FINE_TUNED for teacher in self.roster):
             return "none"
-        return "platt" if classes == 2 else "temperature"
+        return {1: "linear", 2: "platt"}.get(classes, "temperature")
 
     @property
     def on_missing(self) -> str:
@@ -139,7 +150,7 @@ def check_teachers(teachers: TeachersConfig, classes: int, compared: Sequence[in
     """The roster, and how many of it teach.
 
     Args:
-        classes: of the task.
+        classes: of the task; 1 where its labels are grades or numbers.
         compared: ``comparison.teacher_counts``.
     """
     roster = teachers.roster
@@ -151,15 +162,24 @@ def check_teachers(teachers: TeachersConfig, classes: int, compared: Sequence[in
     validators.that(
         teachers.cross_fit == 0 or teachers.cross_fit >= 2, "teachers.cross_fit", "0, or 2 and more", teachers.cross_fit
     )
-    scale = teachers.scale_of(classes)
-    validators.one_of("teachers.calibration", scale, ("none", *CALIBRATIONS))
-    expected = f"none or temperature, where there are {classes} classes"
-    validators.that(classes == 2 or scale in ("none", "temperature"), "teachers.calibration", expected, scale)
+    _scale(teachers.scale_of(classes), classes)
     for index, teacher in enumerate(roster):
         where = f"teachers.roster[{index}]"
         validators.one_of(f"{where}.kind", teacher.kind, TEACHER_KINDS)
         _only_its_own(where, teacher)
         CHECKS[teacher.kind](where, teacher)
+
+
+def _scale(scale: str, classes: int) -> None:
+    """A map that the task's labels can fit."""
+    name = "teachers.calibration"
+    if classes == 1:
+        expected = f"none or {' or '.join(SCORE_CALIBRATIONS)}, where labels are grades or numbers"
+        validators.that(scale in ("none", *SCORE_CALIBRATIONS), name, expected, scale)
+        return
+    validators.one_of(name, scale, ("none", *CALIBRATIONS))
+    expected = f"none or temperature, where there are {classes} classes"
+    validators.that(classes == 2 or scale in ("none", "temperature"), name, expected, scale)
 
 
 def _only_its_own(where: str, teacher: TeacherConfig) -> None:

@@ -19,6 +19,7 @@ from tmkd.config.models import (
     check_encoder,
     check_student,
 )
+from tmkd.config.outputs import check_outputs
 from tmkd.config.run import (
     COLUMNS,
     ComparisonConfig,
@@ -66,7 +67,7 @@ def check(config: Config) -> Config:
     check_data(config.data)
     check_corpus(config.corpus)
     check_encoder("encoder", config.encoder)
-    check_teachers(config.teachers, len(config.data.classes), counts)
+    check_teachers(config.teachers, len(config.data.outputs), counts)
     check_comparison(config.comparison, config.table)
     trained = all(teacher.kind == FINE_TUNED for teacher in teaching(config)) and not config.teachers.cross_fit
     expected = f"encoder, where a teacher's kind is not {FINE_TUNED} or teachers.cross_fit is set"
@@ -80,6 +81,7 @@ def check(config: Config) -> Config:
     if "fixed" in (config.method.teacher_weights, config.stage1.teacher_weights):
         check_weights(config.method.weights, len(encoders), counts or [config.teachers.size])
     check_method(config.method, fewest=min([config.teachers.size, *counts]))
+    check_outputs(config.data.label_kind, config.method, config.stage1, config.student)
     check_label(config.label)
     check_table(config.table, config.method.arms)
     check_trainer(config.trainer)

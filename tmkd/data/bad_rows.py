@@ -15,6 +15,7 @@ SHOWN = 5  # rows of a kind that the log names
 # Kinds of bad rows, as they are counted.
 FIELD_COUNT, QUOTING, JSON, UTF8 = "wrong field count", "broken quoting", "broken JSON", "broken UTF-8"
 NO_FIELD, NO_TEXT, NO_CLASS, NO_SCORE = "missing field", "no text", "unknown label", "no score"
+NO_NUMBER = "label is no such number"
 CONTRADICTION, LEAK = "contradictory labels", "in two splits"
 # Rows that are left out always and are nobody's fault.
 REPEATED, UNLABELLED = "came before", "unlabelled"

@@ -101,6 +101,7 @@ def task_options(data: Settings) -> dict[str, Any]:
         "label": data["label"],
         "classes": tuple(data["classes"]),
         "labels": data["labels"],
+        "kind": data["label_kind"],
         "ranking": data["ranking"],
         "skip": data["on_bad_row"] == "skip",
         "validation_share": data["validation_share"],

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tmkd.choices import PAIRS
+from tmkd.choices import CLASSES, PAIRS
 from tmkd.data.bad_rows import BadRow
 from tmkd.data.files import (
     columns_of,
@@ -122,8 +122,7 @@ def _task(data: Settings, corpus: Settings, cache: Path | None) -> Task:
         else:
             texts = Texts(files.queries, files.documents, bar.update)
             sources = {
-                split: _named(_pairs(path, data, texts, bar.update, LABEL), data["classes"])
-                for split, path in files.pairs.items()
+                split: _named(_pairs(path, data, texts, bar.update, LABEL), data) for split, path in files.pairs.items()
             }
         return make_task(data["name"], sources, columns, **task_options(data), cache=cache)
 
@@ -145,16 +144,19 @@ def _corpus(data: Settings, corpus: Settings, cache: Path | None) -> Corpus:
 
 def _pairs(path: Path, section: Settings, texts: Texts, advance: Callable[[int], Any], want: str = "") -> Source:
     layout = LAYOUTS[section["format"]]
+    if section.get("label_kind", CLASSES) != CLASSES and layout.graded:
+        layout = replace(layout, pairs=layout.graded)
     return open_pairs(layout, path, texts, want=want, dialect=dialect_of(section), advance=advance)
 
 
-def _named(source: Source, classes: Sequence[str]) -> Source:
-    """Return a source whose right and wrong passages have the names of the last and the first class."""
+def _named(source: Source, data: Settings) -> Source:
+    """Return a source whose right and wrong passages have the names of the last and the first class, or 1 and 0."""
+    wrong, *_, right = data["classes"] if data["label_kind"] == CLASSES else (0, 1)
 
     def located() -> Iterator[Located]:
         for number, record in source.records:
             if not isinstance(record, BadRow) and isinstance(record[LABEL], bool):
-                record = {**record, LABEL: classes[-1] if record[LABEL] else classes[0]}
+                record = {**record, LABEL: right if record[LABEL] else wrong}
             yield number, record
 
     return replace(source, records=located())

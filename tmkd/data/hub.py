@@ -21,13 +21,12 @@ from tmkd.data.bad_rows import UNLABELLED, BadRow
 from tmkd.data.files import PROGRESS_AFTER, columns_of, dialect_of, file_hash, setting, split_settings, task_options
 from tmkd.data.formats import ending_of, raise_bad_row
 from tmkd.data.labelled import LabelledRows, make_task
-from tmkd.data.labels import Labels
+from tmkd.data.labels import Labels, Meaning, meaning_of
 from tmkd.data.records import RENAME, Located, Source, missing
 from tmkd.data.rows import read_corpus
 from tmkd.data.schema import PART, Corpus, Reader, Settings, Task
 from tmkd.data.separated import ENDINGS
 from tmkd.errors import ConfigError, DataError
-from tmkd.spelling import as_text, same
 
 BATCH = 1000  # rows that are in memory at once
 FAILURES = (DatasetsError, OSError, ValueError, RuntimeError)  # of the library
@@ -35,7 +34,7 @@ FAILURES = (DatasetsError, OSError, ValueError, RuntimeError)  # of the library
 
 def _task(data: Settings, corpus: Settings, cache: Path | None) -> Task:
     columns, label = columns_of(data), data["label"]
-    labels = Labels(label, data["classes"], data["labels"])
+    labels = meaning_of(label, data["classes"], data["labels"], data["label_kind"], data["ranking"])
     there, what = _splits("data", data), _name(data)
     parts = {split: _parts(there, joined, what) for split, joined in split_settings(data).items()}
     for split, found in parts.items():
@@ -180,7 +179,7 @@ def _check_columns(rows: Dataset, need: Sequence[str], where: str) -> None:
             raise DataError(f"{where}: {missing(column, rows.column_names, RENAME)}.")
 
 
-def _check_labels(rows: Dataset, labels: Labels, where: str, key: str, splits: Mapping[str, Dataset]) -> None:
+def _check_labels(rows: Dataset, labels: Meaning, where: str, key: str, splits: Mapping[str, Dataset]) -> None:
     """Raise where no row is labelled, and where the label's names are not the task's classes."""
     if len(rows) and _all_unlabelled(rows, labels):
         others = [name for name in splits if not _all_unlabelled(splits[name], labels)]
@@ -189,29 +188,27 @@ def _check_labels(rows: Dataset, labels: Labels, where: str, key: str, splits: M
     if not isinstance(feature, ClassLabel):
         return
     try:
-        meant = {labels.index(name) for name in feature.names}
+        meant = {labels.read(name) for name in feature.names}
     except BadRow:
         meant = set()
-    if len(meant) != len(labels.classes):
+    if not isinstance(labels, Labels):
+        if not meant:
+            raise ConfigError(
+                f"data.label_kind: expected classes, since {where} has the labels {feature.names}, which are names of "
+                "classes and no numbers."
+            )
+    elif len(meant) != len(labels.classes):
         raise ConfigError(
             f"data.classes is {list(labels.classes)} but {where} has the labels {feature.names}; set data.classes to "
             "those, or say in data.labels which class each of them means."
         )
 
 
-def _unlabelled(value: Any, labels: Labels) -> bool:
-    """Whether a label is what data sets put where there is none; −1 is, unless the settings say which class it is."""
-    text = as_text(value)
-    return value in (None, "") or (text is not None and same(text) == same("-1") and labels.name(value) is None)
+def _all_unlabelled(rows: Dataset, labels: Meaning) -> bool:
+    return labels.column not in rows.column_names or all(map(labels.unlabelled, rows.unique(labels.column)))
 
 
-def _all_unlabelled(rows: Dataset, labels: Labels) -> bool:
-    return labels.column not in rows.column_names or all(
-        _unlabelled(value, labels) for value in rows.unique(labels.column)
-    )
-
-
-def _source(parts: Mapping[str, Dataset], name: str, columns: Sequence[str], labels: Labels | None = None) -> Source:
+def _source(parts: Mapping[str, Dataset], name: str, columns: Sequence[str], labels: Meaning | None = None) -> Source:
     """Return the rows of all parts one after the other, each known by its number among all."""
 
     def records() -> Iterator[Located]:
@@ -229,7 +226,7 @@ def _source(parts: Mapping[str, Dataset], name: str, columns: Sequence[str], lab
                         record = dict(zip(batch, values))
                         if labels:
                             label = record[labels.column]
-                            if _unlabelled(label, labels):
+                            if labels.unlabelled(label):
                                 yield number, BadRow(UNLABELLED, "no label")
                                 continue
                             if names:

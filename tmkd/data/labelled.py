@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,10 @@ import numpy as np
 import pyarrow as pa
 from datasets import Dataset
 
+from tmkd.choices import CLASSES
 from tmkd.data.bad_rows import CONTRADICTION, LEAK, NO_FIELD, REPEATED, BadRow, BadRows
 from tmkd.data.fields import value_of
-from tmkd.data.labels import Labels
+from tmkd.data.labels import Meaning, meaning_of
 from tmkd.data.records import Record, Source
 from tmkd.data.rows import SCHEMA, Columns, good, in_batches, pair, to_arrow
 from tmkd.data.schema import SPLITS, Task
@@ -51,6 +52,7 @@ def make_task(
     label: str,
     classes: tuple[str, ...],
     labels: Mapping[str, str],
+    kind: str = CLASSES,
     ranking: bool,
     skip: bool,
     validation_share: float,
@@ -64,18 +66,18 @@ def make_task(
         sources: by split; without one for validation, it is drawn from the training questions.
         label: name of the column.
         labels: the source's own label names, each with the class it means; see ``Labels``.
+        kind: of ``tmkd.choices.LABEL_KINDS``; ``classes`` and ``labels`` are of its first.
         skip: leave bad rows out instead of raising.
         cache: a folder for the rows; without it they are kept in memory.
         finish: turns the rows of a split into their final form.
     """
     bad = BadRows(skip)
     read: dict[str, LabelledRows] = {}
+    meaning = meaning_of(label, classes, labels, kind, ranking)
     for split in SPLITS:
         if split in sources:
             file = cache and cache / f"{split}.arrow"
-            read[split] = read_labelled(
-                sources[split], columns, label=label, classes=classes, labels=labels, bad=bad, file=file
-            )
+            read[split] = read_labelled(sources[split], columns, meaning=meaning, bad=bad, file=file)
     read = without_leaks(read, ranking, bad)
     skipped = bad.settle()
     for split, rows in read.items():
@@ -93,22 +95,19 @@ def make_task(
                 f"{name}: none of the {len(set(splits['train']['question']))} training questions is drawn to validate; "
                 "raise data.validation_share, or name a split in data.validation."
             )
-    return Task(name, classes, ranking, {split: splits[split] for split in SPLITS}, skipped)
+    return Task(name, classes, ranking, {split: splits[split] for split in SPLITS}, skipped, kind)
 
 
 def read_labelled(
     source: Source,
     columns: Columns,
     *,
-    label: str,
-    classes: tuple[str, ...],
-    labels: Mapping[str, str],
+    meaning: Meaning,
     bad: BadRows,
     file: Path | None = None,
 ) -> LabelledRows:
     """Return the labelled rows of a source; a pair that comes twice counts once, with two labels not at all."""
     numbers = array("q")
-    meaning = Labels(label, classes, labels)
     named: bool | None = None  # whether the first row names its question: JSON has no header that says it for all
 
     def make(record: Record) -> dict[str, Any]:
@@ -119,15 +118,15 @@ def read_labelled(
             first = f"has {'one' if named else 'none'}; give it to all rows or to none, or one question counts as two"
             found = f"found {'a' if there else 'no'} field '{columns.question_id}' but the first row {first}"
             raise BadRow(NO_FIELD, found)
-        return {**pair(record, columns), "label": meaning.index(value_of(record, label))}
+        return {**pair(record, columns), "label": meaning.read(value_of(record, meaning.column))}
 
     def batches() -> Iterator[list[dict[str, Any]]]:
         for batch in in_batches(good(source, make, bad)):
             numbers.extend(number for number, _ in batch)
             yield [row for _, row in batch]
 
-    data = to_arrow(batches(), SCHEMA.append(pa.field("label", pa.int64())), file)
-    return _once(LabelledRows(source, data, np.asarray(numbers)), label, classes, bad)
+    data = to_arrow(batches(), SCHEMA.append(pa.field("label", meaning.type)), file)
+    return _once(LabelledRows(source, data, np.asarray(numbers)), meaning, bad)
 
 
 def without_leaks(splits: Mapping[str, LabelledRows], ranking: bool, bad: BadRows) -> dict[str, LabelledRows]:
@@ -152,7 +151,7 @@ def without_leaks(splits: Mapping[str, LabelledRows], ranking: bool, bad: BadRow
     return {split: kept[split] for split in splits}
 
 
-def _once(rows: LabelledRows, label: str, classes: Sequence[str], bad: BadRows) -> LabelledRows:
+def _once(rows: LabelledRows, meaning: Meaning, bad: BadRows) -> LabelledRows:
     """Keep the first of equal pairs; none, where their labels contradict each other."""
     labels = np.asarray(rows.data["label"])
     _, first, group = np.unique(id_numbers(rows.data), return_index=True, return_inverse=True)
@@ -167,8 +166,8 @@ def _once(rows: LabelledRows, label: str, classes: Sequence[str], bad: BadRows) 
     for at in np.flatnonzero(contradictory).tolist():
         other = first[at] if disagree[at] else opposite[group[at]]
         message = (
-            f"field '{label}' is '{classes[labels[at]]}' but the same pair is '{classes[labels[other]]}' in "
-            f"{rows.source.unit} {rows.numbers[other]}; remove one of the two"
+            f"field '{meaning.column}' is '{meaning.text(labels[at])}' but the same pair is "
+            f"'{meaning.text(labels[other])}' in {rows.source.unit} {rows.numbers[other]}; remove one of the two"
         )
         bad.add(rows.source, int(rows.numbers[at]), BadRow(CONTRADICTION, message))
     return rows.keep(~(contradictory | repeated))

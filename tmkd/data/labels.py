@@ -1,13 +1,47 @@
-"""What the labels of a source mean: by name where they have one, and never by position once names are given."""
+"""What the labels of a source mean: classes by name, and never by position once names are given; grades; numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
-from tmkd.data.bad_rows import NO_CLASS, BadRow
+import pyarrow as pa
+
+from tmkd.choices import CLASSES, GRADED
+from tmkd.data.bad_rows import NO_CLASS, NO_NUMBER, BadRow
 from tmkd.data.fields import shown
 from tmkd.spelling import TRUTH, Names, as_text, is_number, same
+
+HIGHEST = 30  # grade: the gain of nDCG is 2 to its power
+LARGEST = 3.4028234663852886e38  # of float32, as numbers are kept
+
+
+class Meaning(Protocol):
+    """What the labels of one column are read as.
+
+    Attributes:
+        column: its name, for messages.
+        type: of what they are read as, in Arrow.
+    """
+
+    column: str
+    type: pa.DataType
+
+    def read(self, value: Any) -> float:
+        """Return what a label means, a class's index or a number, or raise BadRow."""
+
+    def text(self, label: float) -> str:
+        """Return what was read as messages have it."""
+
+    def unlabelled(self, value: Any) -> bool:
+        """Whether it is what data sets of a hub put where there is no label."""
+
+
+def meaning_of(
+    column: str, classes: Sequence[str], labels: Mapping[str, str], kind: str = CLASSES, ranking: bool = False
+) -> Meaning:
+    """Return what labels of a kind mean; arguments are those of ``Labels`` and ``Numbers``."""
+    return Labels(column, classes, labels) if kind == CLASSES else Numbers(column, kind, ranking)
 
 
 class Labels:
@@ -18,6 +52,8 @@ class Labels:
         classes: a label is one of these, or, without ``labels``, an index into them.
         labels: the source's own names, each with the class it means. With them, no label is an index.
     """
+
+    type = pa.int64()
 
     def __init__(self, column: str, classes: Sequence[str], labels: Mapping[str, str]) -> None:
         self.column = column
@@ -49,3 +85,68 @@ class Labels:
         """Return the class that a label names, by the source's name or the class's own; None for any other."""
         own = self._own.find(value)
         return self._known.find(value) if own is None else self._meant[own]
+
+    def read(self, value: Any) -> int:
+        """Return the class that a label means, or raise BadRow."""
+        return self.index(value)
+
+    def text(self, label: float) -> str:
+        """Return the name of a class."""
+        return self.classes[int(label)]
+
+    def unlabelled(self, value: Any) -> bool:
+        """Whether there is no label: −1 is none, unless the settings say which class it is."""
+        return empty(value) or (_minus_one(value) and self.name(value) is None)
+
+
+class Numbers:
+    """Labels that are numbers.
+
+    Args:
+        column: its name, for messages.
+        kind: ``graded``: whole numbers from 0 to ``HIGHEST``; ``float``: any finite ones.
+        ranking: they are gains of nDCG, and so none is below 0.
+    """
+
+    type = pa.float32()
+
+    def __init__(self, column: str, kind: str, ranking: bool) -> None:
+        self.column = column
+        self.graded = kind == GRADED
+        self.ranking = ranking
+
+    def read(self, value: Any) -> float:
+        """Return the number that a label is, or raise BadRow."""
+        text = None if isinstance(value, bool) else as_text(value)
+        number = float(text) if text is not None and is_number(text) else float("nan")
+        if self.graded:
+            if not (0 <= number <= HIGHEST and number.is_integer()):
+                raise self._bad(f"a grade, a whole number from 0 to {HIGHEST}", value, "; data.label_kind=float takes "
+                                "any numbers")  # fmt: skip
+        elif not abs(number) <= LARGEST:
+            raise self._bad("a finite number", value)
+        elif self.ranking and number < 0:
+            more = ", or set data.ranking=false"
+            raise self._bad("0 or more where passages are ranked, as it is a gain of nDCG,", value, more)
+        return number
+
+    def text(self, label: float) -> str:
+        """Return a number in few digits."""
+        return f"{label:g}"
+
+    def unlabelled(self, value: Any) -> bool:
+        """Whether there is no label: −1 is no grade, but may be a number."""
+        return empty(value) or (self.graded and _minus_one(value))
+
+    def _bad(self, expected: str, value: Any, more: str = "") -> BadRow:
+        return BadRow(NO_NUMBER, f"field '{self.column}' must be {expected} but is {shown(value)}; mend it{more}")
+
+
+def empty(value: Any) -> bool:
+    """Whether nothing stands where a label should."""
+    return value in (None, "")
+
+
+def _minus_one(value: Any) -> bool:
+    text = as_text(value)
+    return text is not None and same(text) == same("-1")

@@ -12,6 +12,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tmkd.choices import CLASSES
 from tmkd.errors import DataError
 
 if TYPE_CHECKING:
@@ -37,11 +38,12 @@ class Task:
 
     Attributes:
         name: what tables call it.
-        classes: class names; a label is an index into them.
+        classes: class names; a label is an index into them. Of no account where ``kind`` is another than classes.
         ranking: whether questions have several passages to order (MAP, MRR, nDCG make sense). The last class is then
             "relevant", and its probability is the score.
         splits: train, validation and test, each with the columns of ``PAIR_COLUMNS``, and maybe ``PART``.
         skipped: rows that were left out.
+        kind: what labels are, of ``tmkd.choices.LABEL_KINDS``: indices of classes, or numbers, a score's measure.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Task:
     ranking: bool
     splits: dict[str, Dataset]
     skipped: Skipped = field(default_factory=dict)
+    kind: str = CLASSES
 
     def check(self) -> Task:
         """Return the task itself, or raise DataError for an empty, one-class or leaking split, or an unlearnt class."""
@@ -58,17 +61,18 @@ class Task:
                 raise DataError(f"{self.name}: the {split} split is empty; give it at least one pair of each class.")
             labels = set(rows["label"])
             if len(labels) < 2:
-                only = self.classes[labels.pop()]
+                only, expected = self._only(labels.pop())
                 raise DataError(
-                    f"{self.name}: every row of the {split} split has the label '{only}'; expected at least two of "
-                    f"the classes {list(self.classes)}."
+                    f"{self.name}: every row of the {split} split has the label '{only}'; expected at least two "
+                    f"{expected}."
                 )
             if len(set(rows["id"])) != len(rows):
                 raise DataError(f"{self.name}: the {split} split holds the same question-passage pair twice.")
             if self.ranking:
                 self._rankable(split)
         learnt = set(self.splits["train"]["label"])
-        absent = [name for index, name in enumerate(self.classes) if index not in learnt]
+        classes = self.classes if self.kind == CLASSES else ()
+        absent = [name for index, name in enumerate(classes) if index not in learnt]
         if absent:
             raise DataError(
                 f"{self.name}: no row of the train split has the label '{absent[0]}', so it cannot be learnt; give it "
@@ -85,14 +89,20 @@ class Task:
                 raise DataError(f"{self.name}: {what} are in both {one} and {other}; take them out of one of the two.")
         return self
 
+    def _only(self, label: float) -> tuple[str, str]:
+        """Return the one label of a split, and what there should be two of, in words."""
+        if self.kind == CLASSES:
+            return self.classes[int(label)], f"of the classes {list(self.classes)}"
+        return f"{label:g}", "different numbers, or nothing can be learnt or judged"
+
     def _rankable(self, split: str) -> None:
-        labels: dict[str, set[int]] = {}
+        labels: dict[str, set[float]] = {}
         for question, label in zip(self.splits[split]["question_id"], self.splits[split]["label"]):
             labels.setdefault(question, set()).add(label)
         if not any(len(found) > 1 for found in labels.values()):
+            lacking = "both a right and a wrong passage" if self.kind == CLASSES else "passages of two different labels"
             raise DataError(
-                f"{self.name}: no question of the {split} split has both a right and a wrong passage; give it some, or "
-                "set data.ranking=false."
+                f"{self.name}: no question of the {split} split has {lacking}; give it some, or set data.ranking=false."
             )
 
 

@@ -41,15 +41,16 @@ def draw_validation(rows: Dataset, share: float, seed: int) -> tuple[Dataset, Da
 
 
 def rankable(rows: Dataset, what: str) -> Dataset:
-    """Return the rows of the questions that have both a right and a wrong passage; log how many are left out."""
-    labels: dict[str, set[int]] = defaultdict(set)
+    """Return the rows of the questions that have both a right and a wrong passage, or passages of two different grades;
+    log how many are left out."""
+    labels: dict[str, set[float]] = defaultdict(set)
     for question, label in zip(rows["question_id"], rows["label"]):
         labels[question].add(label)
     kept = [at for at, question in enumerate(rows["question_id"]) if len(labels[question]) > 1]
     left = sum(len(found) < 2 for found in labels.values())
     if left:
         log.info(
-            "%s: %d of %d questions (%d rows) lack a right or a wrong passage and are left out",
+            "%s: %d of %d questions (%d rows) have passages of one label alone and are left out",
             what,
             left,
             len(labels),

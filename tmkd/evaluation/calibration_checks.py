@@ -13,10 +13,10 @@ FEWEST = 5  # scored validation pairs of each class, below which nothing is fitt
 def checked(logits: np.ndarray, what: str) -> np.ndarray:
     """Return logits in float64, of which a row is all finite or all NaN."""
     scores = np.asarray(logits, dtype=np.float64)
-    if scores.ndim != 2 or scores.shape[1] < 2:
+    if scores.ndim != 2 or not scores.shape[1]:
         raise DataError(
-            f"Calibration of {what}: expected logits [pairs, classes] of two or more classes, but found shape "
-            f"{scores.shape}; score the pairs of one split."
+            f"Calibration of {what}: expected logits [pairs, classes], but found shape {scores.shape}; score the pairs "
+            "of one split."
         )
     bad = ~np.isnan(scores).all(axis=1) & ~(np.abs(scores) <= np.finfo(np.float32).max).all(axis=1)
     if bad.any():
@@ -31,14 +31,26 @@ def checked(logits: np.ndarray, what: str) -> np.ndarray:
 def scored_pairs(scores: np.ndarray, labels: np.ndarray, what: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the logits and labels of pairs that have a score."""
     classes = scores.shape[1]
+    scored = ~np.isnan(scores[:, 0])
+    if classes == 1 and labels.shape == scores.shape[:1]:
+        return scores[scored], labels[scored]
     if labels.shape != scores.shape[:1] or not np.isin(labels, range(classes)).all():
         raise DataError(
             f"Calibration of {what}: expected a label from 0 to {classes - 1} for each of {len(scores)} pairs, but "
             f"found labels of shape {labels.shape} with values {np.unique(labels)[:10].tolist()}; take both from "
             "the same split."
         )
-    scored = ~np.isnan(scores[:, 0])
     return scores[scored], labels[scored].astype(int)
+
+
+def check_line(scores: np.ndarray, what: str) -> None:
+    """Raise DataError where scores [pairs, 1] cannot show how they go together with labels."""
+    if len(scores) < 2 * FEWEST or not np.ptp(scores):
+        raise DataError(
+            f"Calibration of {what}: expected at least {2 * FEWEST} scored validation pairs with scores that differ, "
+            f"but found {len(scores)} pairs with {len(np.unique(scores))} different scores; score more of the "
+            "validation split, or calibrate with none."
+        )
 
 
 def check_fittable(scores: np.ndarray, labels: np.ndarray, what: str) -> None:

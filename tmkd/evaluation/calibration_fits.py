@@ -106,6 +106,23 @@ FITS: dict[str, Callable[[np.ndarray, np.ndarray], dict[str, Any]]] = {
 }
 
 
+def linear(scores: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+    """Fit labels = slope · score + intercept by least squares; scores [pairs, 1], labels [pairs] of any numbers.
+
+    Raises:
+        NotRising: the slope is not above 0.
+    """
+    from scipy.stats import linregress
+
+    line = linregress(scores[:, 0], labels)
+    if not line.slope > 0:
+        raise NotRising
+    return {"slope": float(line.slope), "intercept": float(line.intercept)}
+
+
+SCORE_FITS: dict[str, Callable[[np.ndarray, np.ndarray], dict[str, Any]]] = {"linear": linear}  # of one logit
+
+
 def margin(logits: np.ndarray) -> np.ndarray:
     """Return z₁ − z₀ [pairs] of logits [pairs, 2]."""
     difference: np.ndarray = logits[:, 1] - logits[:, 0]

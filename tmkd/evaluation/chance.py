@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tmkd.choices import CLASSES
+from tmkd.evaluation.metrics import gains_of
+
 
 def chance(
     labels: np.ndarray,
@@ -14,24 +17,34 @@ def chance(
     classes: int,
     ranking: bool,
     parts: Sequence[str] | np.ndarray | None = None,
+    kind: str = CLASSES,
 ) -> dict[str, float]:
     """Return the metrics of ``tmkd.evaluation.metrics.evaluate`` for answers that do not look at the pairs.
 
     Accuracy is that of one class for all pairs, the most frequent of the training split (the test split's own could not
     be known); auc is 1/2; map, mrr and ndcg are expected values, where every order of a question's passages is as
-    likely as any other.
+    likely as any other. Of grades and numbers, mse is that of the training split's mean, and spearman 0.
 
     Args:
-        labels: [pairs], indices of classes, of the split that is judged.
+        labels: [pairs], indices of classes, grades or numbers, of the split that is judged.
         question_ids: [pairs]; only questions with a right and a wrong passage are ranked, as in ``evaluate``.
-        training_labels: [training pairs], indices of classes.
+        training_labels: [training pairs], likewise.
         classes: how many there are; the last is "relevant".
         ranking: also give map, mrr and ndcg.
         parts: [pairs], as for ``evaluate``: each metric is the mean over the parts.
+        kind: what labels are, of ``tmkd.choices.LABEL_KINDS``.
     """
     labels, question_ids = np.asarray(labels), np.asarray(question_ids)
-    majority = majority_class(training_labels)
     groups = [np.full(len(labels), True)] if parts is None else [np.asarray(parts) == part for part in np.unique(parts)]
+    if kind != CLASSES:
+        labels = labels.astype(np.float64)
+        mean = np.asarray(training_labels, dtype=np.float64).mean()
+        metrics = {"mse": float(np.mean([((labels[at] - mean) ** 2).mean() for at in groups])), "spearman": 0.0}
+        if ranking:
+            gains = gains_of(labels, kind)
+            metrics["ndcg"] = float(np.mean([_random_gains(gains[at], question_ids[at]) for at in groups]))
+        return metrics
+    majority = majority_class(training_labels)
     metrics = {"accuracy": float(np.mean([np.mean(labels[at] == majority) for at in groups]))}
     if classes == 2:
         metrics["auc"] = 0.5
@@ -63,6 +76,21 @@ def _random_order(relevant: np.ndarray, question_ids: np.ndarray) -> np.ndarray:
     sizes = sizes[(sizes[:, 1] > 0) & (sizes[:, 1] < sizes[:, 0])]
     alike, count = np.unique(sizes, axis=0, return_counts=True)
     return np.average([_expected(passages, right) for passages, right in alike.tolist()], axis=0, weights=count)
+
+
+def _random_gains(gains: np.ndarray, question_ids: np.ndarray) -> float:
+    """Return the expected nDCG of a random order, a mean over the questions whose gains [pairs] are not all the same.
+
+    Every rank expects the question's mean gain.
+    """
+    order = np.argsort(question_ids, kind="stable")
+    _, starts = np.unique(question_ids[order], return_index=True)
+    values = []
+    for own in np.split(gains[order], starts[1:]):
+        if own.min() < own.max():
+            discounts = 1 / np.log2(np.arange(len(own)) + 2)
+            values.append(own.mean() * discounts.sum() / (np.sort(own)[::-1] @ discounts))
+    return float(np.mean(values))
 
 
 def _expected(passages: int, right: int) -> tuple[float, float, float]:

@@ -1,4 +1,4 @@
-"""Many scorers, one prediction: the mean of their probabilities; and how near to it another scorer is."""
+"""Many scorers, one prediction: the mean of their probabilities, or of their scores; and how near to it another is."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ import numpy as np
 from scipy.special import log_softmax, logsumexp, rel_entr, softmax
 
 from tmkd.errors import DataError
+from tmkd.evaluation.metrics import spearman
 
 
 def average_probabilities(logits: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
     """Average the members' probabilities, not their logits (Yang et al., WSDM 2020).
 
-    Members are the heads of one student, the students of m-o-m, or the teachers of an ensemble.
+    Members are the heads of one student, the students of m-o-m, or the teachers of an ensemble. One logit a pair is a
+    score, which has no probability: scores are averaged as they are.
 
     Args:
         logits: [members, pairs, classes], or a sequence of members [pairs, classes]; before softmax.
 
     Returns:
-        [pairs, classes] in float64, rows that sum to 1.
+        [pairs, classes] in float64, rows that sum to 1; of one logit [pairs, 1], mean scores.
 
     Raises:
         DataError: no members, or members with other shapes.
@@ -31,12 +33,14 @@ def average_probabilities(logits: Sequence[np.ndarray] | np.ndarray) -> np.ndarr
             "Ensemble: expected one or more members that all score the same pairs into the same classes "
             f"[pairs, classes], but found shapes {shapes}; score the same split with every member."
         )
-    mean: np.ndarray = softmax(np.stack(members), axis=-1).mean(axis=0)
+    stacked = np.stack(members)
+    mean: np.ndarray = (stacked if stacked.shape[-1] == 1 else softmax(stacked, axis=-1)).mean(axis=0)
     return mean
 
 
 def teaching_logits(logits: np.ndarray) -> np.ndarray:
-    """Return what a classifier teaches, as logits: of one head its own; of several the log of their mean probability.
+    """Return what a classifier teaches, as logits: of one head its own; of several the log of their mean probability,
+    or their mean score where each has one logit.
 
     So a student teaches what it predicts. Logits of one head are not brought to that form, since a squared error of
     logits sees the constant that a softmax does not.
@@ -49,6 +53,9 @@ def teaching_logits(logits: np.ndarray) -> np.ndarray:
     """
     if logits.shape[1] == 1:
         return logits[:, 0]
+    if logits.shape[-1] == 1:
+        score: np.ndarray = logits.astype(np.float64).mean(axis=1).astype(np.float32)
+        return score
     log_p = log_softmax(logits.astype(np.float64), axis=-1)
     mean: np.ndarray = logsumexp(log_p, axis=1) - np.log(logits.shape[1])
     return mean.astype(np.float32)
@@ -67,6 +74,10 @@ def fidelity(probabilities: np.ndarray, reference: np.ndarray) -> dict[str, floa
         agreement: the share of pairs that both put into the same class.
         divergence: the mean of KL(reference ‖ probabilities) over pairs, in nats.
 
+        Of scores, [pairs, 1], instead:
+        correlation: Spearman's, of all pairs.
+        distance: the mean squared difference.
+
     Raises:
         DataError: shapes that differ.
     """
@@ -76,6 +87,8 @@ def fidelity(probabilities: np.ndarray, reference: np.ndarray) -> dict[str, floa
             "Fidelity: expected two predictions [pairs, classes] of the same pairs, but found shapes "
             f"{q.shape} and {p.shape}; score the same split with both."
         )
+    if p.shape[1] == 1:
+        return {"correlation": spearman(q[:, 0], p[:, 0]), "distance": float(((q - p) ** 2).mean())}
     # float64 holds probabilities down to e^-708; below that one is 0, and would make the mean infinite
     divergence = rel_entr(p, np.maximum(q, np.finfo(np.float64).tiny)).sum(axis=1)
     return {

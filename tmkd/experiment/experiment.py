@@ -67,7 +67,7 @@ class Experiment:
     @property
     def metric(self) -> str:
         """What students and teachers are compared by."""
-        return main_metric(self.config.data.ranking)
+        return main_metric(self.config.data.ranking, self.config.data.label_kind)
 
     def encoder(self, member: TeacherConfig | StudentConfig) -> Encoder:
         """Return a teacher's or the student's encoder."""
@@ -90,7 +90,7 @@ class Experiment:
         if teachers.cross_fit and isinstance(made, Teacher):
             parts = (LeftOut(fold, teachers.cross_fit) for fold in range(teachers.cross_fit))
             made = CrossFittedTeacher(tuple(replace(made, left_out=part) for part in parts))
-        scale = teachers.scale_of(len(self.config.data.classes))
+        scale = teachers.scale_of(len(self.config.data.outputs))
         return made if scale == "none" else CalibratedTeacher(made, scale)
 
     def _scoring(self, teacher: TeacherConfig, number: int) -> Classifier:

@@ -77,7 +77,7 @@ def _try(experiment: Experiment, member: TeacherConfig | StudentConfig) -> None:
     if known in passed:
         return
     if isinstance(member, StudentConfig):
-        model = experiment.architecture().new(experiment.context, [GOLD], experiment.config.data.classes)
+        model = experiment.architecture().new(experiment.context, [GOLD], experiment.config.data.outputs)
     else:
         place = next(place for place, each in enumerate(teaching(experiment.config)) if each is member)
         teacher = experiment.roster[place].trained

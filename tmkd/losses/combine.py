@@ -63,8 +63,18 @@ def combine(
 
 
 def gold_term(weight: Amount) -> Term:
-    """``l_g``: cross-entropy of the gold head (``output.gold: [batch, classes]``) with ``batch["labels"]: [batch]``."""
-    return Term("gold", weight, lambda output, batch, _: F.cross_entropy(output.gold.float(), batch["labels"]))
+    """``l_g``: cross-entropy of the gold head (``output.gold: [batch, classes]``) with ``batch["labels"]: [batch]``.
+
+    Of one logit, ``[batch, 1]``, it is the squared error: labels are grades or numbers then.
+    """
+    return Term("gold", weight, lambda output, batch, _: gold_loss(output.gold.float(), batch["labels"]))
+
+
+def gold_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """What ``gold_term`` minimises, a mean over the batch."""
+    if logits.shape[-1] == 1:
+        return F.mse_loss(logits.squeeze(-1), labels.float())
+    return F.cross_entropy(logits, labels)
 
 
 def soft_term(weight: Amount, loss: str, temperature: Amount, head: str = "soft") -> Term:

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tmkd.choices import CLASSES
 from tmkd.config import Config, LabelConfig
 from tmkd.data.schema import SPLITS
 from tmkd.errors import ConfigError, DataError
@@ -71,6 +72,8 @@ def run(config: Config) -> Path:
 
 def _teachers(experiment: Experiment) -> list[UntrainedTeacher]:
     config = experiment.config
+    if config.data.label_kind != CLASSES:
+        raise ConfigError(f"data.label_kind: expected classes for `tmkd label`, got {config.data.label_kind}.")
     if len(config.data.classes) != 2:
         raise ConfigError(f"data.classes: expected two classes for `tmkd label`, got {config.data.classes}.")
     found = []

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tmkd.choices import CLASSES
 from tmkd.config import Config
 from tmkd.errors import ConfigError, DataError
 from tmkd.experiment.check import check_roster
@@ -69,6 +70,11 @@ def run(config: Config) -> Path:
 def _checked(experiment: Experiment) -> Classifier:
     """Return the teacher that judges, after what can be checked before anything is trained or scored."""
     config = experiment.config
+    if config.data.label_kind != CLASSES:
+        raise ConfigError(
+            "data.label_kind: expected classes for `tmkd mine`, which writes wrong passages beside right ones, got "
+            f"{config.data.label_kind}."
+        )
     if not config.data.ranking:
         raise ConfigError("mine: expected a task with data.ranking=true, whose last class is right, got false.")
     for name in ("question", "passage", "label", "question_id"):

@@ -54,7 +54,7 @@ def run(config: Config) -> Path:
     # Where there is a table, its labels: they are shorter than names that list settings.
     labels = {name: label for label, name in (comparison.table or {}).get("rows", {}).items()}
     rows = [Row(**row | {"arm": labels.get(row["arm"], row["arm"])}) for row in found["rows"]]
-    print_table(rows, config.data.ranking, title, against)
+    print_table(rows, experiment.metric, title, against)
     if config.table.rows:
         add_column(config, made)
     return folder

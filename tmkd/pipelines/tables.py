@@ -98,7 +98,7 @@ def write_column(
         pairs: how many were evaluated.
     """
     wanted, where = spec["table"], spec["machine"]
-    metric = main_metric(config.data.ranking)
+    metric = main_metric(config.data.ranking, config.data.label_kind)
     by_name = {row.arm: row for row in rows}
     shown = {CHANCE: by_name[CHANCE], **{label: by_name[name] for label, name in wanted["rows"].items()}}
     shown_values = {label: values[name] for label, name in wanted["rows"].items()}

@@ -12,6 +12,7 @@ from tmkd.report.task_column import Column
 
 SHARES = "lift, the share of our teacher ensemble's lead over chance; kept, the share of the ensemble's metric"
 PAPER_METRIC = "accuracy"  # on all its data sets
+OVER_PAIRS = ("accuracy", "spearman")  # metrics of all pairs; others are means over questions
 PAPER_ENCODERS = "The paper's teachers are BERT-large, its students the bottom layers of BERT-base."
 
 
@@ -71,7 +72,7 @@ def _of(column: Column, beside: bool) -> str:
         is_ = f"stands in for {column.paper}"
     else:
         is_ = f"is the paper's {column.paper}" if column.task != column.paper else "is the paper's"
-    size = f"{column.pairs:,} pairs" if column.metric == "accuracy" else f"{column.questions:,} questions"
+    size = f"{column.pairs:,} pairs" if column.metric in OVER_PAIRS else f"{column.questions:,} questions"
     judged = f"judged by {metric}"
     if beside and column.paper and metric != PAPER_METRIC:
         judged += f", where the paper has {PAPER_METRIC}"

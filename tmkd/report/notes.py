@@ -16,6 +16,11 @@ def chance_note(row: Row, metrics: Iterable[str]) -> str:
     if "accuracy" in shown:
         majority = row.settings["majority"]
         clauses.append(f"the accuracy of always answering '{majority}', the most frequent class of the training split")
+    if "spearman" in shown:
+        clauses.append("Spearman 0")
+    if "mse" in shown:
+        mean = row.settings["mean"]
+        clauses.append(f"the squared error of always answering {mean:.3g}, the mean label of the training split")
     if "auc" in shown:
         clauses.append("AUC 0.5")
     return f"Chance is the {'; '.join(clauses).removeprefix('the ')}."

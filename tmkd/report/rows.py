@@ -12,13 +12,20 @@ from typing import Any
 
 import numpy as np
 
+from tmkd.choices import CLASSES
 from tmkd.evaluation.chance import chance, majority_class
 from tmkd.evaluation.metrics import evaluate, per_question
 
 BASELINE = "KD (1-o-1)"
 CHANCE = "chance"  # the row of answers that know nothing
-METRIC_NAMES = {"map": "MAP", "mrr": "MRR", "ndcg": "nDCG", "accuracy": "accuracy", "auc": "AUC"}
-FIDELITY_NAMES = {"agreement": "agreement", "divergence": "KL"}  # to the teacher ensemble
+METRIC_NAMES = {
+    "map": "MAP", "mrr": "MRR", "ndcg": "nDCG", "accuracy": "accuracy", "auc": "AUC", "spearman": "Spearman",
+    "mse": "squared error",
+}  # fmt: skip
+# to the teacher ensemble: of probabilities, and of scores
+FIDELITY_NAMES = {
+    "agreement": "agreement", "divergence": "KL", "correlation": "correlation", "distance": "distance",
+}  # fmt: skip
 
 
 @dataclass
@@ -30,8 +37,8 @@ class Row:
         settings: what distinguishes the arm.
         seeds: one per run; none for chance.
         metrics: for each metric ``values`` (one per seed), their ``mean``, and ``std``: sample standard deviation
-            (n - 1 in the denominator), None for one seed. ``agreement`` and ``divergence`` are those of
-            ``tmkd.evaluation.ensemble.fidelity``, once ``add_fidelity`` has been called.
+            (n - 1 in the denominator), None for one seed. Those of
+            ``tmkd.evaluation.ensemble.fidelity`` are among them once ``add_fidelity`` has been called.
         pairs_per_second: scored at inference.
         parameters: used at inference; those of all members for an ensemble.
         artifacts: what the row was computed from.
@@ -97,20 +104,21 @@ def make_row(
     parts: Sequence[str] | None = None,
     train_seconds: float | None = None,
     train_bytes: float | None = None,
+    kind: str = CLASSES,
 ) -> Row:
     """Evaluate an arm at each of its seeds.
 
     Args:
         probabilities_by_seed: one [pairs, classes] per seed.
         labels, question_ids: [pairs].
-        parts: [pairs], as for ``tmkd.evaluation.metrics.evaluate``.
+        parts, kind: as for ``tmkd.evaluation.metrics.evaluate``.
 
     Raises:
         DataError: as ``tmkd.evaluation.metrics.evaluate``.
         ValueError: not one array per seed.
     """
     runs = [
-        evaluate(probabilities, labels, question_ids, ranking, parts)
+        evaluate(probabilities, labels, question_ids, ranking, parts, kind)
         for _, probabilities in zip(seeds, probabilities_by_seed, strict=True)
     ]
     metrics = {name: over_seeds([run[name] for run in runs]) for name in runs[0]}
@@ -125,16 +133,23 @@ def chance_row(
     classes: Sequence[str],
     ranking: bool,
     parts: Sequence[str] | None = None,
+    kind: str = CLASSES,
 ) -> Row:
     """Return the row of answers that know nothing: it has no seeds and no cost, and is not tested.
 
     Args:
-        classes: their names; ``settings`` has the one that is the training split's majority.
-        labels, question_ids, training_labels, ranking, parts: as for ``tmkd.evaluation.chance.chance``.
+        classes: their names; ``settings`` has the one that is the training split's majority, or the mean of grades and
+            numbers there.
+        labels, question_ids, training_labels, ranking, parts, kind: as for ``tmkd.evaluation.chance.chance``.
     """
-    found = chance(labels, question_ids, training_labels, len(classes), ranking, parts)
+    found = chance(labels, question_ids, training_labels, len(classes), ranking, parts, kind)
     metrics = {name: over_seeds([value]) for name, value in found.items()}
-    return Row(CHANCE, {"majority": classes[majority_class(training_labels)]}, [], metrics, None, None, [])
+    settings: dict[str, Any]
+    if kind == CLASSES:
+        settings = {"majority": classes[majority_class(training_labels)]}
+    else:
+        settings = {"mean": float(np.mean(training_labels, dtype=np.float64))}
+    return Row(CHANCE, settings, [], metrics, None, None, [])
 
 
 def over_seeds(values: list[float]) -> dict[str, Any]:
@@ -152,9 +167,10 @@ def per_question_by_seed(
     question_ids: Sequence[Hashable] | np.ndarray,
     ranking: bool,
     parts: Sequence[str] | None = None,
+    kind: str = CLASSES,
 ) -> np.ndarray:
     """Return the main metric of each question [seeds, questions], as ``add_versus`` wants it.
 
     Args and Raises: as for ``make_row``.
     """
-    return np.stack([per_question(p, labels, question_ids, ranking, parts)[1] for p in probabilities_by_seed])
+    return np.stack([per_question(p, labels, question_ids, ranking, parts, kind)[1] for p in probabilities_by_seed])

@@ -10,7 +10,7 @@ import numpy as np
 from tmkd.evaluation.chance import lift
 from tmkd.evaluation.ensemble import fidelity
 from tmkd.evaluation.significance import crossed_bootstrap, holm
-from tmkd.report.rows import BASELINE, CHANCE, FIDELITY_NAMES, Row, json_safe, over_seeds
+from tmkd.report.rows import BASELINE, CHANCE, Row, json_safe, over_seeds
 
 
 def add_fidelity(rows: Sequence[Row], probabilities: Mapping[str, Sequence[np.ndarray]]) -> None:
@@ -24,7 +24,7 @@ def add_fidelity(rows: Sequence[Row], probabilities: Mapping[str, Sequence[np.nd
         if row.arm == CHANCE:
             continue
         runs = [fidelity(run, reference) for run in probabilities[row.arm]]
-        row.metrics.update(json_safe({name: over_seeds([run[name] for run in runs]) for name in FIDELITY_NAMES}))
+        row.metrics.update(json_safe({name: over_seeds([run[name] for run in runs]) for name in runs[0]}))
 
 
 def add_lift(rows: Sequence[Row], metric: str) -> None:

@@ -11,16 +11,17 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tmkd.evaluation.metrics import main_metric
 from tmkd.report.notes import chance_note, resampling_note, vectors_note
 from tmkd.report.rows import BASELINE, CHANCE, FIDELITY_NAMES, METRIC_NAMES, Row, json_safe
 
 MISSING = "–"
 WIDTH = 128  # columns that the full table needs on a terminal
-FIDELITY = (
-    "Agreement is the share of pairs that a row puts into the same class as the teacher ensemble (the last row), KL "
-    "the mean divergence of the row's probabilities from the ensemble's, in nats."
-)
+FIDELITY = {
+    "agreement": "Agreement is the share of pairs that a row puts into the same class as the teacher ensemble (the "
+    "last row), KL the mean divergence of the row's probabilities from the ensemble's, in nats.",
+    "correlation": "Correlation is Spearman's of a row's scores with those of the teacher ensemble (the last row), "
+    "distance the mean squared difference between them.",
+}
 
 
 def to_json(experiment: str, data: str, fingerprint: str, rows: Sequence[Row], **extra: Any) -> dict[str, Any]:
@@ -53,7 +54,7 @@ def to_markdown(
     data: str,
     fingerprint: str,
     rows: Sequence[Row],
-    ranking: bool,
+    metric: str,
     questions: int | None = None,
     pairs: int | None = None,
     baseline: str | None = BASELINE,
@@ -62,14 +63,15 @@ def to_markdown(
 
     Args:
         fingerprint: of the data.
+        metric: what the task is judged by.
         questions, pairs: how many of the test split were evaluated; "?" where not given.
     """
     nearness = _metrics(rows, FIDELITY_NAMES)
     header, *body = _cells(rows, [*_metrics(rows), *nearness], baseline, whole=True)
     lines = markdown_lines(header, body)
     sentences = [
-        caption(data, fingerprint, rows, ranking, questions, pairs, baseline),
-        FIDELITY if nearness else "",
+        caption(data, fingerprint, rows, metric, questions, pairs, baseline),
+        FIDELITY[nearness[0]] if nearness else "",
         vectors_note({row.arm: row for row in rows}),
     ]
     return "\n".join([" ".join(filter(None, sentences)), "", *lines, ""])
@@ -86,14 +88,14 @@ def caption(
     data: str,
     fingerprint: str,
     rows: Sequence[Row],
-    ranking: bool,
+    metric: str,
     questions: int | None,
     pairs: int | None,
     baseline: str | None = BASELINE,
 ) -> str:
     """Say in words what the table holds; arguments as for ``to_markdown``."""
     shown = ["?" if count is None else f"{count:,}" for count in (questions, pairs)]
-    metric = METRIC_NAMES[main_metric(ranking)]
+    name = METRIC_NAMES[metric]
     sentences = [
         f"Test split of {data} (fingerprint {fingerprint}): {shown[0]} questions, {shown[1]} pairs. Cells are mean ± "
         "sample standard deviation over seeds."
@@ -101,25 +103,25 @@ def caption(
     if rows[0].arm == CHANCE:
         sentences += [
             chance_note(rows[0], _metrics(rows)),
-            f"Lift is the share of the lead over chance that the teacher ensemble (the last row) has in {metric}, kept "
-            f"the share of its {metric}, and Δ ensemble the {metric} minus the ensemble's.",
+            f"Lift is the share of the lead over chance that the teacher ensemble (the last row) has in {name}, kept "
+            f"the share of its {name}, and Δ ensemble the {name} minus the ensemble's.",
         ]
     if baseline:
         sentences.append(
-            f"Δ is the {metric} minus that of {baseline}; its p is two-sided, from {resampling_note(questions, rows)}; "
+            f"Δ is the {name} minus that of {baseline}; its p is two-sided, from {resampling_note(questions, rows)}; "
             "p (Holm) is adjusted for all comparisons in the table."
         )
     return " ".join(sentences)
 
 
 def print_table(
-    rows: Sequence[Row], ranking: bool, title: str = "", baseline: str | None = BASELINE, console: Console | None = None
+    rows: Sequence[Row], metric: str, title: str = "", baseline: str | None = BASELINE, console: Console | None = None
 ) -> None:
     """Print the comparison: plain text at full width into a pipe, only the main metric on a narrow terminal."""
     console = console or Console()
     if not console.is_terminal:
         console = Console(file=console.file, width=WIDTH)
-    metrics = _metrics(rows) if console.width >= WIDTH else [main_metric(ranking)]
+    metrics = _metrics(rows) if console.width >= WIDTH else [metric]
     header, *body = _cells(rows, metrics, baseline)
     table = Table(title=title or None, box=None, pad_edge=False, collapse_padding=True)
     # A number must never be cut; a header, or the name of an arm, may take two lines instead.

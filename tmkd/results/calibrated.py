@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from tmkd.choices import CLASSES
 from tmkd.errors import DataError
 from tmkd.results.classifier import Classifier, predictions, validation_metrics, write_predictions
 from tmkd.results.context import RunContext
@@ -31,7 +32,7 @@ class CalibratedTeacher(Classifier):
 
     Attributes:
         teacher: whose scores these are.
-        calibration: how the map is fitted: temperature, platt, isotonic or rank.
+        calibration: how the map is fitted: temperature, platt, isotonic, rank or linear.
     """
 
     kind: ClassVar[str] = "teacher"
@@ -76,7 +77,7 @@ class CalibratedTeacher(Classifier):
         after = {split: fitted.apply(logits) for split, logits in before.items()}
         write_predictions(work, {split: logits[None] for split, logits in after.items()})
         details = {name: teacher.details[name] for name in KEPT if name in teacher.details}
-        if "test" in after:  # not the split that it was fitted on
+        if "test" in after and task.label_kind == CLASSES:  # not the split that it was fitted on; scores claim nothing
             labels = _labels(task.rows("test").read(context))
             details["reliability"] = {
                 "method": self.calibration,

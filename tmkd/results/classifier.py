@@ -96,4 +96,5 @@ def validation_metrics(context: RunContext, task: Task, logits: np.ndarray) -> d
     from tmkd.evaluation.metrics import evaluate
 
     rows = task.rows("validation").read(context)
-    return evaluate(average_probabilities(logits), rows["label"], rows["question_id"], task.ranking, parts_of(rows))
+    answers = average_probabilities(logits)
+    return evaluate(answers, rows["label"], rows["question_id"], task.ranking, parts_of(rows), task.label_kind)

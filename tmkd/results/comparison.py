@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tmkd.evaluation.metrics import main_metric
 from tmkd.results.classifier import Classifier
 from tmkd.results.context import RunContext
 from tmkd.results.corpus import Corpus
@@ -92,7 +91,7 @@ class Comparison(Result):
         from tmkd.report.rows import chance_row, make_row, per_question_by_seed
         from tmkd.report.standing import add_fidelity, add_lift, add_versus
 
-        ranking, metric = self.task.ranking, main_metric(self.task.ranking)
+        ranking, kind, metric = self.task.ranking, self.task.label_kind, self.task.metric
         test = self.task.rows("test").read(context)
         labels, question_ids = np.asarray(test["label"]), list(test["question_id"])
         parts = parts_of(test)
@@ -122,15 +121,16 @@ class Comparison(Result):
                 parameters=_total([parameters(member, answers) for member in made[0]]),
                 artifacts=[member.name for member in each],
                 parts=parts,
+                kind=kind,
                 **_cost(each, len(made)),
             )
             rows.append(row)
             scored[entry.arm] = scores
-            values[entry.arm] = per_question_by_seed(scores, labels, question_ids, ranking, parts)
+            values[entry.arm] = per_question_by_seed(scores, labels, question_ids, ranking, parts, kind)
             for name in entry.series:
                 series.setdefault(name, []).append((entry.settings["count"], row.mean(metric), row.std(metric)))
         learnt = np.asarray(self.task.rows("train").read(context)["label"])
-        rows.insert(0, chance_row(labels, question_ids, learnt, self.task.classes, ranking, parts))
+        rows.insert(0, chance_row(labels, question_ids, learnt, self.task.classes, ranking, parts, kind))
         if self.rows[-1].is_ensemble:
             add_lift(rows, metric)
             add_fidelity(rows, scored)
@@ -148,7 +148,7 @@ class Comparison(Result):
             extra["trust"] = trust
         if self.over_counts:
             extra["teacher_counts"] = {name: points for name, points in series.items() if len(points) > 1}
-        write_report(work, self.experiment, self.data, self.fingerprint, rows, ranking, extra, self.baseline)
+        write_report(work, self.experiment, self.data, self.fingerprint, rows, metric, extra, self.baseline)
         if self.write_column is not None:
             self.write_column(work, self.spec, rows, values, len(labels))
         return {"rows": len(rows)}

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from tmkd.config import OnlineConfig
 from tmkd.distributed import Processes, init
 from tmkd.errors import ConfigError
-from tmkd.evaluation.metrics import main_metric
 from tmkd.results.context import RunContext
 from tmkd.results.node import Result, merged, outside, spelled_out
 from tmkd.results.rows import tokenizer_digest
@@ -126,7 +125,7 @@ class Peers(Result):
             **asdict(specs[0].training),
             **asdict(specs[0].trainer),
             validate=_judge(context, [specs[at] for at in mine], [ready[at] for at in mine], ranks),
-            metric=main_metric(specs[0].task.ranking),
+            metric=specs[0].task.metric,
             callbacks=meetings,
         )
         written = []

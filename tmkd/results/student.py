@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tmkd.config import ExitsConfig, Stage2Config, TrainerConfig
-from tmkd.evaluation.metrics import main_metric
 from tmkd.results.architecture import Architecture, StudentClassifier
 from tmkd.results.context import RunContext
 from tmkd.results.node import Result, identity, merged, outside, unless
@@ -101,7 +100,7 @@ class Student(StudentClassifier):
             **asdict(self.training),
             **asdict(self.trainer),
             validate=validator(context, self.task, ready.model),
-            metric=main_metric(self.task.ranking),
+            metric=self.task.metric,
             start_competes=self.start_competes,
         )
         return {"training": facts, **self.write(context, ready, work)}

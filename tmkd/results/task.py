@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from tmkd.choices import NO_TASK, PAIRS
+from tmkd.choices import CLASSES, NO_TASK, PAIRS, SCORE
 from tmkd.config import CorpusConfig, DataConfig, settings
 from tmkd.data import readers
 from tmkd.data.schema import SPLITS
+from tmkd.evaluation.metrics import main_metric
 from tmkd.results.context import RunContext
 from tmkd.results.node import Result, outside
 from tmkd.results.rows import Rows
@@ -48,6 +49,7 @@ USUAL: dict[str, tuple[Any, ...]] = {
     "stop_words": ("en",),
     "stemmer": (None, ""),
     "characters": (0,),
+    "label_kind": (CLASSES,),
 }
 
 
@@ -78,8 +80,19 @@ class Task(Result):
         return f"task {self.sections[0]['name']}"
 
     @property
+    def label_kind(self) -> str:
+        """What labels are, of ``tmkd.choices.LABEL_KINDS``."""
+        return str(self.sections[0]["label_kind"])
+
+    @property
     def classes(self) -> list[str]:
-        return list(self.sections[0]["classes"])
+        """The names of a model's logits: one a class, or the score alone where labels are grades or numbers."""
+        return list(self.sections[0]["classes"]) if self.label_kind == CLASSES else [SCORE]
+
+    @property
+    def metric(self) -> str:
+        """What it is judged by."""
+        return main_metric(self.ranking, self.label_kind)
 
     @property
     def ranking(self) -> bool:

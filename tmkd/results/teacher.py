@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from tmkd.choices import CUT
 from tmkd.config import TeacherConfig, TrainerConfig, kind_settings
 from tmkd.errors import ConfigError
-from tmkd.evaluation.metrics import main_metric
 from tmkd.results.context import RunContext
 from tmkd.results.encoder import Encoder
 from tmkd.results.node import merged, outside, unless
@@ -121,7 +120,7 @@ class Teacher(TrainedClassifier):
             **{name: own[name] for name in ("seed", "learning_rate", "batch_size", "epochs")},
             **asdict(self.trainer),
             validate=validator(context, self.task, model),
-            metric=main_metric(self.task.ranking),
+            metric=self.task.metric,
         )
         if adapters:
             adapters.merge()

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tmkd.choices import CUT
+from tmkd.choices import CLASSES, CUT
 from tmkd.config import TrainerConfig
 from tmkd.results.classifier import Classifier, validation_metrics, write_predictions
 from tmkd.results.context import RunContext
@@ -62,7 +62,8 @@ class TrainedClassifier(Classifier):
             else:
                 scored = score_with_ray(context.how, teacher.folder(MODEL), heads, tokens, work, bar.update)
         details: dict[str, Any] = {"pairs": len(tokens), "scored_in_the_last_run": scored}
-        if rows.split == "train" and context.is_main_process:  # whose details are published
+        classified = self.own_task.label_kind == CLASSES
+        if classified and rows.split == "train" and context.is_main_process:  # whose details are published
             details["accuracy"] = _memorised(teacher, tokens, work)
         return details
 

@@ -80,7 +80,7 @@ class Scores(Source):
     def open(self, runtime: Runtime, classes: Sequence[str], answers: Path) -> Iterator[Scorer]:
         table = self._table(answers)
         _check_width(table.scores.shape[1], classes, self.path)
-        yield _Lookup(table)
+        yield _Lookup(table, len(classes))
 
     def _table(self, answers: Path) -> Table:
         """Return the scores of all files: as they were kept, or read now."""
@@ -115,8 +115,9 @@ class Scores(Source):
 class _Lookup:
     """A Scorer that looks scores up."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, outputs: int) -> None:
         self._table = table
+        self._outputs = outputs
 
     def __call__(self, rows: Dataset, bar: tqdm) -> np.ndarray:
         import numpy as np
@@ -128,13 +129,18 @@ class _Lookup:
             parts.append(self._table.find(as_numbers(ids)))
             bar.update(len(ids))
         scores = np.concatenate(parts)
-        return margin_logits(scores[:, 0]) if scores.shape[1] == 1 else scores
+        return margin_logits(scores[:, 0], self._outputs) if scores.shape[1] == 1 else scores
 
 
 def _check_width(width: int, classes: Sequence[str], where: str) -> None:
     """Raise DataError where a pair's score is neither one number for two classes nor one for each class."""
     if width == len(classes) or (width == 1 and len(classes) == 2):
         return
+    if len(classes) == 1:
+        raise DataError(
+            f"{where}: expected one number for the score of a pair, as labels are grades or numbers, but found "
+            f"{width}; write it into the field 'score'."
+        )
     one = " or one number" if len(classes) == 2 else ""
     raise DataError(
         f"{where}: expected {len(classes)} numbers for the classes {list(classes)}{one} but found {width}; write the "

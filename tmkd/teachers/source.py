@@ -61,7 +61,8 @@ class Source(ABC):
         """Raise ConfigError, DataError or ModelError for what can be told before anything is scored or trained.
 
         Args:
-            classes: of the task; the last one is "relevant" where passages are ranked.
+            classes: of the task; the last one is "relevant" where passages are ranked. One alone: labels are grades
+                or numbers, and a teacher gives one score.
         """
 
     def price(self, pairs: int, questions: int, tokens: int) -> object | None:
@@ -84,9 +85,12 @@ class Source(ABC):
         """
 
 
-def margin_logits(margins: np.ndarray) -> np.ndarray:
-    """Return logits ``[pairs, 2]``, float32, of one score a pair: the log-odds of "relevant", half on either side."""
+def margin_logits(margins: np.ndarray, outputs: int = 2) -> np.ndarray:
+    """Return logits ``[pairs, outputs]``, float32, of one score a pair: the log-odds of "relevant".
+
+    Of two classes half is on either side. Of one output, where labels are grades or numbers, it is the score itself.
+    """
     import numpy as np
 
-    half = np.asarray(margins, dtype=np.float32) / 2
-    return np.stack([-half, half], axis=1)
+    scores = np.asarray(margins, dtype=np.float32)
+    return scores[:, None] if outputs == 1 else np.stack([-scores / 2, scores / 2], axis=1)

@@ -121,7 +121,7 @@ class Progress(TrainerCallback):
 
     def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         logs = kwargs.get("logs") or {}
-        for name in ("loss", "eval_map", "eval_accuracy"):
+        for name in ("loss", "eval_map", "eval_accuracy", "eval_ndcg", "eval_spearman"):
             if name in logs:
                 self.shown[name.removeprefix("eval_")] = f"{logs[name]:.3f}"
         if self.bar is not None:

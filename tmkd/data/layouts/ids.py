@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from tmkd.data.bad_rows import FIELD_COUNT, NO_CLASS, BadRow
@@ -30,27 +32,27 @@ def _pylate(record: Record, texts: Texts) -> Expanded:
         yield _joined(own, question, key, texts, label=label, score=score)
 
 
-def _beir(record: Record, texts: Texts) -> Expanded:
+def _beir(record: Record, texts: Texts, label: Callable[[str, Any], Any]) -> Expanded:
     own, question = texts.query(record["query-id"])
-    yield _joined(own, question, record["corpus-id"], texts, label=_relevant("score", record["score"]))
+    yield _joined(own, question, record["corpus-id"], texts, label=label("score", record["score"]))
 
 
-def _trec(record: Record, texts: Texts) -> Expanded:
+def _trec(record: Record, texts: Texts, label: Callable[[str, Any], Any]) -> Expanded:
     fields = _fields(record, "trec", (QRELS, "as in qrels (qid 0 docid rel)"), (RUN, "as in a run (qid Q0 docid rank "
                      "score tag)"))  # fmt: skip
     own, question = texts.query(fields[0])
     if len(fields) == QRELS:
-        yield _joined(own, question, fields[2], texts, label=_relevant("rel", fields[3]))
+        yield _joined(own, question, fields[2], texts, label=label("rel", fields[3]))
     else:
         yield _joined(own, question, fields[2], texts, score=fields[4])
 
 
-def _msmarco(record: Record, texts: Texts) -> Expanded:
+def _msmarco(record: Record, texts: Texts, label: Callable[[str, Any], Any]) -> Expanded:
     fields = _fields(record, "msmarco", (QRELS, "as in qrels (qid 0 pid rel)"), (TRIPLE, "as in triples of ids (qid, "
                      "right pid, wrong pid)"))  # fmt: skip
     own, question = texts.query(fields[0])
     if len(fields) == QRELS:
-        yield _joined(own, question, fields[2], texts, label=_relevant("rel", fields[3]))
+        yield _joined(own, question, fields[2], texts, label=label("rel", fields[3]))
     else:
         for key, right in zip(fields[1:], (True, False)):
             yield _joined(own, question, key, texts, label=right)
@@ -72,6 +74,11 @@ def _relevant(field: str, grade: Any) -> bool:
     except ValueError:
         told = f"field '{field}' must be a whole number but is {shown(grade)}; mend the grade"
         raise BadRow(NO_CLASS, told) from None
+
+
+def _grade(field: str, grade: Any) -> Any:
+    """Return a grade as it stands; ``tmkd.data.labels.Numbers`` says which ones there are."""
+    return grade
 
 
 def _fields(record: Record, name: str, *kinds: tuple[int, str]) -> list[str]:
@@ -97,8 +104,10 @@ IDS = (
     Layout(
         "pylate", ("query_id", "document_ids"), ("scores", "positive_ids"), _pylate, "'positive_ids'", "'scores'"
     ),
-    Layout("beir", ("query-id", "corpus-id", "score"), (), _beir, "'score'"),
-    Layout("trec", ("fields",), (), _trec, "the last of 4 fields (qrels)", "the fifth of 6 fields (a run)",
-           split_lines(None)),
-    Layout("msmarco", ("fields",), (), _msmarco, "the last of 4 fields (qrels)", fixed=split_lines(None)),
+    Layout("beir", ("query-id", "corpus-id", "score"), (), partial(_beir, label=_relevant), "'score'",
+           graded=partial(_beir, label=_grade)),
+    Layout("trec", ("fields",), (), partial(_trec, label=_relevant), "the last of 4 fields (qrels)",
+           "the fifth of 6 fields (a run)", split_lines(None), partial(_trec, label=_grade)),
+    Layout("msmarco", ("fields",), (), partial(_msmarco, label=_relevant), "the last of 4 fields (qrels)",
+           fixed=split_lines(None), graded=partial(_msmarco, label=_grade)),
 )  # fmt: skip

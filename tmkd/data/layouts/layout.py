@@ -35,6 +35,8 @@ class Layout:
             yields a BadRow for a pair that cannot be used and raises one for a record.
         label: where labels stand, for messages.
         score: where scores stand; "": the format has none.
+        graded: as ``pairs``, where labels are to be grades or numbers: ``label`` is one, or True or False where the
+            format tells right passages from wrong ones alone; None: it always does.
         fixed: how its files are read, whatever their names end in; None: as their names end.
     """
 
@@ -45,6 +47,7 @@ class Layout:
     label: str
     score: str = ""
     fixed: Format | None = None
+    graded: Callable[[Record, Texts], Expanded] | None = None
 
 
 def open_pairs(

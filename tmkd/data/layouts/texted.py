@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from tmkd.choices import PAIRS
@@ -47,26 +48,29 @@ def _tevatron(record: Record, texts: Texts) -> Expanded:
             yield pair(question, f"{where}.text", whole, label=right, score=passage.get("score"), **more)
 
 
-def _sentence_transformers(record: Record, texts: Texts) -> Expanded:
+def _sentence_transformers(record: Record, texts: Texts, graded: bool = False) -> Expanded:
+    """Yield the pairs of a record; where labels are graded, a column of scores has them as well as one of labels."""
     columns = [column for column in record if column not in (*CLASSES, *SCORES)]
     if len(columns) < 2:
         told = f"expected a column of questions and one of passages or more but found {list(record)}"
         raise BadRow(NO_FIELD, f"{told}; add them, in this order")
     question, (first, *others) = text(record, columns[0]), columns[1:]
     label, score = (next((field for field in names if field in record), "") for names in (CLASSES, SCORES))
+    label, of_label = (label or score, _as_it_is) if graded else (label, _class)
     if others:  # one right passage and its wrong ones; the label is a margin, or a list with a score for each
         scores = _of_each(record, score or label, len(columns) - 1)
         for at, column in enumerate(columns[1:]):
-            yield pair(question, column, record[column], label=at == 0, score=scores and scores[at])
+            own = scores[at] if graded and scores else at == 0
+            yield pair(question, column, record[column], label=own, score=scores and scores[at])
     elif _list(record, first):  # a list of passages, and of labels
         passages = listed(record, first) or []
         labels = listed(record, label, len(passages), first) or [None] * len(passages)
         scores = listed(record, score, len(passages), first) or [None] * len(passages)
         for at, (passage, own, value) in enumerate(zip(passages, labels, scores)):
-            yield pair(question, f"{first}[{at}]", passage, label=_class(label, own), score=value)
+            yield pair(question, f"{first}[{at}]", passage, label=of_label(label, own), score=value)
     else:
         own = record.get(label) if label else None if score else True  # without either, all are right
-        yield pair(question, first, record[first], label=_class(label, own), score=record.get(score))
+        yield pair(question, first, record[first], label=of_label(label, own), score=record.get(score))
 
 
 def _list(record: Record, column: str) -> bool:
@@ -94,13 +98,19 @@ def _class(field: str, value: Any) -> Any:
     raise BadRow(NO_FIELD, f"field '{field}' is {found}, which is no class; call the column 'score'")
 
 
+def _as_it_is(field: str, value: Any) -> Any:
+    """Return a label that may be any number; ``tmkd.data.labels.Numbers`` says which ones there are."""
+    return value
+
+
 TEXTED = (
     Layout(PAIRS, ("question", "passage"), ("question_id", "label", "score", "scores"), _own, "'label'",
            "'score' (or 'scores': a list with one for each class)"),
     Layout("flag_embedding", ("query", "pos"), ("neg", "pos_scores", "neg_scores"), _flag_embedding,
            "'pos' and 'neg'", "'pos_scores' and 'neg_scores'"),
     Layout("sentence_transformers", (), ("*",), _sentence_transformers, "'label' or 'labels'",
-           "'score' or 'scores' (where there are three texts or more, a list with one for each passage)"),
+           "'score' or 'scores' (where there are three texts or more, a list with one for each passage)",
+           graded=partial(_sentence_transformers, graded=True)),
     Layout("tevatron", ("query", "positive_passages"), ("query_id", "negative_passages"), _tevatron,
            "'positive_passages' and 'negative_passages'", "'score' of each passage"),
 )  # fmt: skip

@@ -49,7 +49,7 @@ class LanguageFamily(Family):
             LanguageTeacher.of(experiment.corpus, as_it_is, student, config.language, config.trainer),
             {name: getattr(config.language, name) for name in TRIPLE},
             config.language.held_out,
-            config.data.classes,
+            config.data.outputs,
             student,
             experiment.stage1_training,
             config.trainer,

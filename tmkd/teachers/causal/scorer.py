@@ -46,14 +46,16 @@ class LanguageModelScorer:
 
     Attributes:
         asking: the prompt in its tokens.
+        outputs: of the task: 2 classes, or 1 where its labels are grades or numbers.
         cuts: how many pairs had more than are read.
     """
 
-    def __init__(self, model: PreTrainedModel, asking: Asking, what: str, runtime: Runtime) -> None:
+    def __init__(self, model: PreTrainedModel, asking: Asking, what: str, runtime: Runtime, outputs: int = 2) -> None:
         self.model = model
         self.asking = asking
         self.what = what
         self.runtime = runtime
+        self.outputs = outputs
         self.cuts = Cuts()
         takes = inspect.signature(model.forward).parameters
         self.last_alone = {"logits_to_keep": 1} if "logits_to_keep" in takes else {}
@@ -79,7 +81,7 @@ class LanguageModelScorer:
             )
         self.cuts.pairs += len(prompts)
         self.cuts.cut += sum(cut)
-        return margin_logits(scores)
+        return margin_logits(scores, self.outputs)
 
 
 def check_language_model(checkpoint: Checkpoint, prompt: Prompt, max_length: int | None) -> None:
@@ -89,14 +91,14 @@ def check_language_model(checkpoint: Checkpoint, prompt: Prompt, max_length: int
 
 
 def open_language_model(
-    checkpoint: Checkpoint, prompt: Prompt, max_length: int | None, runtime: Runtime
+    checkpoint: Checkpoint, prompt: Prompt, max_length: int | None, runtime: Runtime, outputs: int = 2
 ) -> LanguageModelScorer:
     """Load it, and let it read two made-up pairs; ConfigError or ModelError where it cannot be this teacher."""
     model = load_language_model(checkpoint, dtype_for(causal_config(checkpoint), runtime), runtime.attention)
     what = f"teacher {checkpoint.name}"
     asking = _asking(model, checkpoint, prompt, max_length)
     nn.Module.to(model, runtime.device)
-    scorer = LanguageModelScorer(model, asking, what, runtime)
+    scorer = LanguageModelScorer(model, asking, what, runtime, outputs)
     try_out(scorer, what, asking.length)
     scorer.cuts = Cuts()
     return scorer

@@ -71,7 +71,7 @@ class Causal(Source):
 
     def check(self, classes: Sequence[str]) -> None:
         asked = self.asked
-        if len(classes) != 2:
+        if len(classes) > 2:
             raise ConfigError(
                 f"teachers.roster: {self.what} gives one score a pair, which can only tell two classes apart, but "
                 f"data.classes are {list(classes)}; leave it out, or take a classifier (kind: ready)."
@@ -84,6 +84,6 @@ class Causal(Source):
     def open(self, runtime: Runtime, classes: Sequence[str], answers: Path) -> Iterator[LanguageModelScorer]:
         from tmkd.teachers.causal.scorer import open_language_model
 
-        scorer = open_language_model(self.checkpoint, self.asked, self.max_length, runtime)
+        scorer = open_language_model(self.checkpoint, self.asked, self.max_length, runtime, len(classes))
         yield scorer
         scorer.cuts.warn(self.what, scorer.asking.length)

@@ -27,17 +27,25 @@ class CrossEncoderScorer:
     """A ``Scorer`` of a loaded cross-encoder.
 
     Attributes:
+        outputs: of the task: 2 classes, or 1 where its labels are grades or numbers; for a model with one logit.
         length: tokens of a pair that are read.
         cuts: how many pairs had more.
     """
 
     def __init__(
-        self, model: CrossEncoder, places: Sequence[int] | None, prompt: str | None, what: str, runtime: Runtime
+        self,
+        model: CrossEncoder,
+        places: Sequence[int] | None,
+        prompt: str | None,
+        what: str,
+        runtime: Runtime,
+        outputs: int = 2,
     ) -> None:
         self.model = model
         self.places = places
         self.what = what
         self.runtime = runtime
+        self.outputs = outputs
         self.length = model.max_seq_length or UNBOUNDED
         self.cuts = Cuts()
         name = model.default_prompt_name if prompt is None else prompt
@@ -61,7 +69,7 @@ class CrossEncoderScorer:
                 found = self.model(batch)["scores"]
             scores[chosen] = finite(found, self.what)
         self.cuts.pairs += len(pairs)
-        return margin_logits(scores[:, 0]) if self.places is None else scores[:, self.places]
+        return margin_logits(scores[:, 0], self.outputs) if self.places is None else scores[:, self.places]
 
 
 def check_cross_encoder(checkpoint: Checkpoint, classes: Sequence[str], max_length: int | None) -> None:
@@ -77,7 +85,8 @@ def open_cross_encoder(
     dtype = dtype_for(config_of(checkpoint), runtime)
     model = load_cross_encoder(checkpoint, max_length, dtype, str(runtime.device), runtime.attention)
     what = f"teacher {checkpoint.name}"
-    scorer = CrossEncoderScorer(model, _places(model, classes, checkpoint.name), prompt, what, runtime)
+    places = _places(model, classes, checkpoint.name)
+    scorer = CrossEncoderScorer(model, places, prompt, what, runtime, len(classes))
     try_out(scorer, what, scorer.length)
     scorer.cuts = Cuts()
     return scorer
@@ -86,12 +95,17 @@ def open_cross_encoder(
 def _places(model: CrossEncoder, classes: Sequence[str], place: str) -> list[int] | None:
     """Return the place of each class among its logits; None: it has one logit, which counts for the last class."""
     if model.num_labels == 1:
-        if len(classes) != 2:
+        if len(classes) > 2:
             raise ModelError(
                 f"teacher {place}: expected a logit for each of the classes {list(classes)}, got one score a pair, "
                 "which can only tell two classes apart."
             )
         return None
+    if len(classes) == 1:
+        raise ModelError(
+            f"teacher {place}: expected a reranker, which gives one score a pair, as labels are grades or numbers, got "
+            f"a classifier of {model.num_labels} classes; choose another model."
+        )
     config = transformer_of(model).config
     if config.problem_type == "multi_label_classification":
         raise ModelError(

@@ -40,6 +40,7 @@ class Asker:
         together: pairs of one question in a request, at most.
         concurrency: requests under way at a time, at most.
         prompt_tokens: what a request has beside the pair.
+        outputs: of the task: 2 classes, or 1 where its labels are grades or numbers.
     """
 
     what: str
@@ -52,6 +53,7 @@ class Asker:
     together: int
     concurrency: int
     prompt_tokens: float = 0.0
+    outputs: int = 2
     _refused: dict[str, str] = field(default_factory=dict)  # ids, and why; kept once anything else was answered
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _answered: bool = False
@@ -76,7 +78,7 @@ class Asker:
         refused = int(np.isnan(scores).sum())
         if refused:
             log.warning("%s: %d of %d pairs have no score: refused as too long.", self.what, refused, len(ids))
-        return margin_logits(to_margins(scores, self.scale, self.what))
+        return margin_logits(to_margins(scores, self.scale, self.what), self.outputs)
 
     def _ask(self, requests: Sequence[Request], times: Counter[str], bar: tqdm) -> None:
         self._answered = self.answers.any()

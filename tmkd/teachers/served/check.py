@@ -45,7 +45,7 @@ def check(settings: Settings, classes: Sequence[str]) -> None:
     """Raise ConfigError for settings that make no sense, a key that is not there, or an extra not installed."""
     if settings.api not in APIS:
         raise wrong(settings, f"expected api to be one of {', '.join(APIS)}, got {settings.api}")
-    if len(classes) != 2:
+    if len(classes) > 2:
         raise wrong(settings, f"expected a task of two classes, since it gives one score a pair, got {len(classes)}")
     if settings.name is None and settings.api != "tei":
         raise wrong(settings, f"expected a name, the model that api={settings.api} is asked for, got none")

@@ -83,4 +83,5 @@ class Served(Settings, Source):
                 self.together,
                 self.concurrency,
                 self.prompt_tokens,
+                len(classes),
             )
