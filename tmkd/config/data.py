@@ -55,7 +55,8 @@ class DataConfig:
     label: str = "label"  # name of the column with labels
     question_id: str = "question_id"  # name of a column that may be missing: then equal texts are one question
     validation_share: float = 0.1  # share of the training questions that validate, where validation is null
-    rankable_only: bool = False  # leave out questions that lack a right or a wrong passage: they cannot be ranked
+    # leave out questions that lack a right or a wrong passage, or have one grade alone: they cannot be ranked
+    rankable_only: bool = False
     on_bad_row: str = "raise"  # raise | skip (the log counts them and says where); applies to the corpus too
     separator: Optional[str] = None  # files: comma | semicolon | tab | pipe; null: by the file's ending (.csv, .tsv)
     quoting: str = "csv"  # files, hub: csv (double quotes enclose a text) | none (quotes are part of it)

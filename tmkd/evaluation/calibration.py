@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from tmkd.errors import DataError
-from tmkd.evaluation.calibration_checks import check_fittable, check_line, checked, falling, scored_pairs
+from tmkd.evaluation.calibration_checks import check_fittable, check_line, checked, falling, scored_pairs, sloping
 from tmkd.evaluation.calibration_fits import FITS, SCORE_FITS, NotRising, interpolate, margin
 
 LIMIT = 20.0  # a logit beyond it, a probability of 1 − 10⁻¹⁷, grows by its logarithm only, so that none overflows
@@ -76,6 +76,8 @@ class Calibration:
         try:
             return cls(method, classes, len(labels), **fits[method](scores, labels))
         except NotRising:
+            if classes == 1:
+                raise sloping(what, len(labels)) from None
             raise falling(what, len(labels), f"no rising {method} map fits better than a constant one") from None
 
     def apply(self, logits: np.ndarray) -> np.ndarray:

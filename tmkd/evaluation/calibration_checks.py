@@ -74,6 +74,14 @@ def check_fittable(scores: np.ndarray, labels: np.ndarray, what: str) -> None:
             raise falling(what, len(labels), f"a right one is above a wrong one in {auc:.1%} of cases")
 
 
+def sloping(what: str, pairs: int) -> DataError:
+    """Return the error of a teacher whose scores do not rise with labels that are grades or numbers."""
+    return DataError(
+        f"Calibration of {what}: expected scores that rise with the labels, but in {pairs} scored validation pairs the "
+        "line that fits them best does not rise; see whether its higher scores mean higher labels, or leave it out."
+    )
+
+
 def falling(what: str, pairs: int, found: str) -> DataError:
     """Return the error of a teacher that is wrong more often than right, with what was found."""
     return DataError(

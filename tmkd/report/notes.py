@@ -17,7 +17,7 @@ def chance_note(row: Row, metrics: Iterable[str]) -> str:
         majority = row.settings["majority"]
         clauses.append(f"the accuracy of always answering '{majority}', the most frequent class of the training split")
     if "spearman" in shown:
-        clauses.append("Spearman 0")
+        clauses.append("the Spearman correlation of 0")
     if "mse" in shown:
         mean = row.settings["mean"]
         clauses.append(f"the squared error of always answering {mean:.3g}, the mean label of the training split")

@@ -33,7 +33,7 @@ def add_lift(rows: Sequence[Row], metric: str) -> None:
     for row in rows:
         mean = row.mean(metric)
         row.lift = lift(mean, top, bottom)
-        if mean is not None and top:
+        if mean is not None and top is not None and top > 0:  # a correlation may be below
             row.kept, row.to_ensemble = mean / top, mean - top
 
 

@@ -67,7 +67,9 @@ def _bars(axes: Axes, table: PaperTable, columns: Sequence[Column]) -> int:
     seen += chance
     if table.beside:
         axes.plot([], [], "k_", ms=10, mew=2, label="the paper's")
-    start = max(0, int(min(seen, default=0) // 10 - 1) * 10)
+    lowest = min(seen, default=0)  # below 0 where a correlation is
+    start = int(lowest // 10 - 1) * 10
+    start = start if lowest < 0 else max(0, start)
     axes.set_ylim(start, min(axes.get_ylim()[1], 100))
     axes.set_xticks(range(len(columns)), [_name(column) for column in columns])
     return start

@@ -1,0 +1,175 @@
+"""Labels that are grades or numbers: what is read from each format, and what is refused before anything is trained."""
+
+import pytest
+from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
+
+from tests.configs.test_compose import composed
+from tests.unit.test_formats import rows_of
+from tests.unit.test_readers import corpus, data
+from tests.unit.written import lines, pairs, write
+from tmkd.choices import FORMATS
+from tmkd.config import settings
+from tmkd.config.data import DataConfig
+from tmkd.data.readers import read_task
+from tmkd.data.schema import SPLITS
+from tmkd.errors import ConfigError, DataError
+
+GRADED, FLOAT = {"label_kind": "graded"}, {"label_kind": "float"}
+FILES = ("data=files", "data.train=a.jsonl", "data.test=b.jsonl", "corpus=task")
+
+
+def own(folder, labels, **changes):
+    """The settings of a task in our own format, whose training split has these labels and the others 0 and 1."""
+    paths = {}
+    for split in SPLITS:
+        found = labels if split == "train" else (0, 1)
+        rows = [
+            {"question": f"what is {split}?", "passage": f"text {at}", "label": one} for at, one in enumerate(found)
+        ]
+        paths[split] = str(lines(folder / f"{split}.jsonl", rows))
+    return data(**paths | changes)
+
+
+def labels_of(settings_of_data, split="train"):
+    return read_task(settings_of_data, corpus()).splits[split]["label"][:]
+
+
+@pytest.mark.parametrize("kind", [GRADED, FLOAT])
+@pytest.mark.parametrize("form", FORMATS)
+def test_formats_without_grades_have_1_for_right_and_0_for_wrong(form, kind, tmp_path):
+    task = read_task(data(**write(form, tmp_path), **kind), corpus())
+    grade = 2.0 if form == "trec" else 1.0  # as that file has them
+    for split in SPLITS:
+        assert rows_of(task.splits[split]) == {(q, p, grade * right) for q, p, right, _ in pairs(split)}
+        assert task.splits[split].features["label"].dtype == "float32"
+
+
+@pytest.mark.parametrize("form", ["beir", "trec", "msmarco"])
+def test_grades_of_qrels_are_kept(form, tmp_path):
+    changes = write(form, tmp_path)
+    path = tmp_path / "qrels.tsv"
+    if form == "beir":
+        path = tmp_path / "qrels" / "train.tsv"
+        path.write_text("query-id\tcorpus-id\tscore\n" + "".join(f"1000\td{at}\t{at}\n" for at in range(3)))
+    else:
+        path.write_text("".join(f"1000\t0\td{at}\t{at}\n" for at in range(3)))
+        changes |= {"train": str(path)}
+    assert sorted(labels_of(data(**changes, **GRADED))) == [0, 1, 2]
+    path.write_text(path.read_text() + ("1000\td3\t-1\n" if form == "beir" else "1000\t0\td3\t-1\n"))
+    with pytest.raises(DataError, match=r"must be a grade, a whole number from 0 to 30 but is '-1'"):
+        labels_of(data(**changes, **GRADED))
+
+
+SENTENCES = {
+    "score": [{"a": "q", "b": "x", "score": 0.25}, {"a": "q", "b": "y", "score": 3.5}],
+    "label": [{"a": "q", "b": "x", "label": 0.25}, {"a": "q", "b": "y", "label": 3.5}],
+    "list of scores": [{"a": "q", "b": ["x", "y"], "scores": [0.25, 3.5]}],
+    "a score for each text": [{"a": "q", "b": "x", "c": "y", "scores": [0.25, 3.5]}],
+}
+
+
+@pytest.mark.parametrize("shape", SENTENCES)
+def test_scores_of_sentence_transformers_are_labels(shape, tmp_path):
+    path = lines(tmp_path / "shape.jsonl", SENTENCES[shape])
+    found = labels_of(data(**write("sentence_transformers", tmp_path) | {"train": str(path)}, **FLOAT))
+    assert found == [0.25, 3.5]
+
+
+def test_spellings_of_a_grade_are_one_number(tmp_path):
+    assert labels_of(own(tmp_path, [0, "1", 2.0, "3.0"], **GRADED)) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("label", [0.5, "good", -1, 31, True, None, "", [1]])
+def test_label_that_is_no_grade_is_named_by_its_row(label, tmp_path):
+    expected = r"train\.jsonl, line 2: field 'label' must be a grade, a whole number from 0 to 30 but is "
+    with pytest.raises(DataError, match=expected):
+        labels_of(own(tmp_path, [0, label, 1], **GRADED))
+    assert labels_of(own(tmp_path, [0, label, 1], on_bad_row="skip", **GRADED)) == [0, 1]
+
+
+@pytest.mark.parametrize("label", ["nan", "inf", 1e39, "good", True])
+def test_label_that_is_no_finite_number_is_named_by_its_row(label, tmp_path):
+    with pytest.raises(DataError, match=r"train\.jsonl, line 2: field 'label' must be a finite number but is "):
+        labels_of(own(tmp_path, [0, label, 1], **FLOAT))
+
+
+def test_numbers_below_0_are_labels_unless_passages_are_ranked(tmp_path):
+    assert labels_of(own(tmp_path, [-1.5, 2], ranking=False, **FLOAT)) == [-1.5, 2]
+    with pytest.raises(DataError, match="must be 0 or more where passages are ranked, as it is a gain of nDCG"):
+        labels_of(own(tmp_path, [-1.5, 2], **FLOAT))
+
+
+def test_one_pair_with_two_grades_contradicts_itself(tmp_path):
+    settings_of_data = own(tmp_path, [0, 1], **GRADED)
+    pair = {"question": "what is it?", "passage": "this"}
+    path = lines(tmp_path / "train.jsonl", [{**pair, "label": 1}, {**pair, "label": 3}])
+    with pytest.raises(DataError, match="field 'label' is '1' but the same pair is '3' in line 2"):
+        labels_of(settings_of_data | {"train": str(path)})
+
+
+def test_split_of_one_grade_and_questions_of_one_grade_are_refused(tmp_path):
+    with pytest.raises(DataError, match="every row of the train split has the label '2'; expected at least two diff"):
+        labels_of(own(tmp_path, [2, 2], **GRADED))
+    settings_of_data = own(tmp_path, [0, 1], **GRADED)
+    rows = [{"question": f"what is {at}?", "passage": "text", "label": at} for at in range(2)]
+    path = str(lines(tmp_path / "apart.jsonl", rows))
+    with pytest.raises(DataError, match="no question of the train split has passages of two different labels"):
+        labels_of(settings_of_data | {"train": path})
+    assert labels_of(settings_of_data | {"train": path, "ranking": False}) == [0, 1]
+
+
+def saved(folder, label, values):
+    features = Features({"question": Value("string"), "passage": Value("string"), "label": label})
+    rows = {
+        split: Dataset.from_dict(
+            {"question": [f"{split}?"] * 3, "passage": ["a", "b", "c"], "label": values}, features=features
+        )
+        for split in SPLITS
+    }
+    DatasetDict(rows).save_to_disk(str(folder))
+    return settings(DataConfig(name="n", reader="hub", path=str(folder), **dict(zip(SPLITS, SPLITS))))
+
+
+def test_numbers_of_a_hub_are_read_and_names_of_classes_are_none(tmp_path):
+    stored = saved(tmp_path / "numbers", Value("float32"), [0.5, -1.0, None])
+    assert labels_of(stored | FLOAT | {"ranking": False}) == [0.5, -1.0]  # −1 is a number; none is no label
+    stored = saved(tmp_path / "digits", ClassLabel(names=["1", "2", "3"]), [0, 1, 2])
+    assert labels_of(stored | GRADED) == [1, 2, 3]
+    stored = saved(tmp_path / "names", ClassLabel(names=["yes", "no"]), [0, 1, 1])
+    with pytest.raises(ConfigError, match=r"data\.label_kind: expected classes, since .* has the labels \['yes', 'no'"):
+        labels_of(stored | GRADED)
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("data.label_kind=grades", "data.label_kind: expected one of classes, graded, float, got grades."),
+        ("data.classes=[a,b]", "data.classes: expected nothing where data.label_kind is graded, got ['a', 'b']."),
+        ("data.labels={x: right}", "data.labels: expected nothing where data.label_kind is graded"),
+        (
+            "data=smoke data.reader=documentation",
+            "data.label_kind: expected classes where data.reader is none of files",
+        ),
+        ("method.loss=kl", "method.loss: expected mse where data.label_kind is graded, got kl."),
+        ("stage1.loss=ce", "stage1.loss: expected mse where data.label_kind is graded, got ce."),
+        (
+            "method=tmkd +method.arms.tmkd.loss=kl",
+            "method.arms.tmkd.loss: expected mse where data.label_kind is graded",
+        ),
+        ("method.mix=weigh", "method.mix: expected heads or blend where data.label_kind is graded, got weigh."),
+        ("method.teacher_weights=agreement", "method.teacher_weights: expected mean or fixed where data.label_kind"),
+        ("stage1.teacher_weights=learnt", "stage1.teacher_weights: expected mean or fixed where data.label_kind"),
+        ("teachers.calibration=platt", "teachers.calibration: expected none or linear, where labels are grades or num"),
+        ("method.online.kind=mutual", "method.online.kind: expected none or together where data.label_kind is graded, got mutual."),
+        ("student.exits=[1]", "student.exits: expected none where data.label_kind is graded, got [1]."),
+    ],
+)
+def test_what_needs_classes_is_refused_with_the_settings(override, told):
+    with pytest.raises(ConfigError) as caught:
+        composed(*FILES, "data.label_kind=graded", *(override.split(" ") if "{" not in override else [override]))
+    assert told in str(caught.value)
+
+
+def test_linear_calibration_is_refused_for_classes():
+    with pytest.raises(ConfigError, match=r"teachers\.calibration: expected one of none, temperature, platt"):
+        composed("teachers.calibration=linear")
