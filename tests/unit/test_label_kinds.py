@@ -1,5 +1,8 @@
 """Labels that are grades or numbers: what is read from each format, and what is refused before anything is trained."""
 
+import copy
+from operator import attrgetter
+
 import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
@@ -8,14 +11,14 @@ from tests.unit.test_formats import rows_of
 from tests.unit.test_readers import corpus, data
 from tests.unit.written import lines, pairs, write
 from tmkd.choices import FORMATS
-from tmkd.config import settings
+from tmkd.config import check, settings
 from tmkd.config.data import DataConfig
 from tmkd.data.readers import read_task
 from tmkd.data.schema import SPLITS
 from tmkd.errors import ConfigError, DataError
 
 GRADED, FLOAT = {"label_kind": "graded"}, {"label_kind": "float"}
-FILES = ("data=files", "data.train=a.jsonl", "data.test=b.jsonl", "corpus=task")
+FILES = ("data=files", "data.train=a.jsonl", "data.test=b.jsonl")
 
 
 def own(folder, labels, **changes):
@@ -140,36 +143,54 @@ def test_numbers_of_a_hub_are_read_and_names_of_classes_are_none(tmp_path):
         labels_of(stored | GRADED)
 
 
+@pytest.fixture(scope="module")
+def graded():
+    return composed(*FILES, "data.label_kind=graded", "method=tmkd", "corpus=task")
+
+
 @pytest.mark.parametrize(
-    ("override", "told"),
+    ("section", "value", "told"),
     [
-        ("data.label_kind=grades", "data.label_kind: expected one of classes, graded, float, got grades."),
-        ("data.classes=[a,b]", "data.classes: expected nothing where data.label_kind is graded, got ['a', 'b']."),
-        ("data.labels={x: right}", "data.labels: expected nothing where data.label_kind is graded"),
+        ("data.label_kind", "grades", "data.label_kind: expected one of classes, graded, float, got grades."),
+        ("data.classes", ["a"], "data.classes: expected nothing where data.label_kind is graded, got ['a']."),
+        ("data.labels", {"x": "right"}, "data.labels: expected nothing where data.label_kind is graded"),
+        ("data.reader", "documentation", "data.label_kind: expected classes where data.reader is none of files, hub"),
+        ("method.loss", "kl", "method.loss: expected mse where data.label_kind is graded, got kl."),
+        ("stage1.loss", "ce", "stage1.loss: expected mse where data.label_kind is graded, got ce."),
+        ("method.mix", "weigh", "method.mix: expected heads or blend where data.label_kind is graded, got weigh."),
+        ("method.teacher_weights", "agreement", "method.teacher_weights: expected mean or fixed where data.label_kind"),
+        ("stage1.teacher_weights", "learnt", "stage1.teacher_weights: expected mean or fixed where data.label_kind"),
         (
-            "data=smoke data.reader=documentation",
-            "data.label_kind: expected classes where data.reader is none of files",
+            "teachers.calibration",
+            "platt",
+            "teachers.calibration: expected none or linear, where labels are grades or n",
         ),
-        ("method.loss=kl", "method.loss: expected mse where data.label_kind is graded, got kl."),
-        ("stage1.loss=ce", "stage1.loss: expected mse where data.label_kind is graded, got ce."),
         (
-            "method=tmkd +method.arms.tmkd.loss=kl",
-            "method.arms.tmkd.loss: expected mse where data.label_kind is graded",
+            "method.online.kind",
+            "mutual",
+            "method.online.kind: expected none or together where data.label_kind is graded",
         ),
-        ("method.mix=weigh", "method.mix: expected heads or blend where data.label_kind is graded, got weigh."),
-        ("method.teacher_weights=agreement", "method.teacher_weights: expected mean or fixed where data.label_kind"),
-        ("stage1.teacher_weights=learnt", "stage1.teacher_weights: expected mean or fixed where data.label_kind"),
-        ("teachers.calibration=platt", "teachers.calibration: expected none or linear, where labels are grades or num"),
-        ("method.online.kind=mutual", "method.online.kind: expected none or together where data.label_kind is graded, got mutual."),
-        ("student.exits=[1]", "student.exits: expected none where data.label_kind is graded, got [1]."),
+        ("student.exits", [1], "student.exits: expected none where data.label_kind is graded, got [1]."),
     ],
 )
-def test_what_needs_classes_is_refused_with_the_settings(override, told):
+def test_what_needs_classes_is_refused_with_the_settings(graded, section, value, told):
+    config = copy.deepcopy(graded)
+    owner, _, name = section.rpartition(".")
+    setattr(attrgetter(owner)(config), name, value)
     with pytest.raises(ConfigError) as caught:
-        composed(*FILES, "data.label_kind=graded", *(override.split(" ") if "{" not in override else [override]))
+        check(config)
     assert told in str(caught.value)
 
 
-def test_linear_calibration_is_refused_for_classes():
+def test_loss_of_an_arm_is_refused_likewise(graded):
+    config = copy.deepcopy(graded)
+    config.method.arms["tmkd"].loss = "kl"
+    with pytest.raises(ConfigError, match=r"method\.arms\.tmkd\.loss: expected mse where data\.label_kind is graded"):
+        check(config)
+
+
+def test_linear_calibration_is_refused_for_classes(graded):
+    config = copy.deepcopy(graded)
+    config.data.label_kind, config.teachers.calibration = "classes", "linear"
     with pytest.raises(ConfigError, match=r"teachers\.calibration: expected one of none, temperature, platt"):
-        composed("teachers.calibration=linear")
+        check(config)
