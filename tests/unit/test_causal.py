@@ -36,6 +36,8 @@ def test_scores_are_those_of_logit_score(tmp_path, pairs, runtime):
     assert expected.std() > 0.1
     found = scored(Causal(str(tmp_path / "base"), prompt=JUDGE), pairs, runtime)
     np.testing.assert_allclose(found, margin_logits(expected), atol=1e-5)
+    graded = scored(Causal(str(tmp_path / "base"), prompt=JUDGE), pairs, runtime, ["score"])
+    np.testing.assert_allclose(graded[:, 0], expected, atol=1e-5)  # the one logit of a task of grades
 
 
 @pytest.mark.parametrize("family", ["qwen3", "gpt2"])

@@ -127,6 +127,18 @@ def test_scores_are_the_logits_of_sentence_transformers(made, tmp_path, pairs, r
     np.testing.assert_allclose(scored(Ready(str(folder)), pairs, alone), found, atol=1e-5)
 
 
+def test_score_is_the_logit_itself_where_labels_are_grades_and_a_classifier_is_refused(tmp_path, pairs, runtime):
+    bert(tmp_path / "reranker", num_labels=1)
+    found = scored(Ready(str(tmp_path / "reranker")), pairs, runtime, ["score"])
+    assert found.shape == (len(pairs), 1)
+    np.testing.assert_allclose(found[:, 0], theirs(tmp_path / "reranker", pairs), atol=1e-5)
+    bert(tmp_path / "classifier", id2label={0: "wrong", 1: "right"})
+    with pytest.raises(
+        ModelError, match=r"expected a reranker, .* as labels are grades or numbers, got a classifier of 2"
+    ):
+        Ready(str(tmp_path / "classifier")).check(["score"])
+
+
 def test_sigmoid_of_the_config_is_left_out(tmp_path, pairs, runtime):
     bert(tmp_path, num_labels=1)
     config = json.loads((tmp_path / "config.json").read_text())

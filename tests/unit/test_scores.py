@@ -117,6 +117,16 @@ def test_one_number_is_too_little_for_three_classes(tmp_path):
         own(tmp_path, [("q", "p", 1)]).check(("a", "b", "c"))
 
 
+def test_one_number_is_the_score_where_labels_are_grades(tmp_path):
+    found = scored(own(tmp_path, [("q", "p", 2)]), rows(("q", "p"), ("q", "other")), tmp_path / "answers", ("score",))
+    np.testing.assert_array_equal(found, [[2], [np.nan]])
+    two = [{"question": "q", "passage": "p", "scores": [1, 2]}]
+    with pytest.raises(
+        DataError, match="expected one number for the score of a pair, as labels are grades or numbers, bu"
+    ):
+        Scores(path=str(lines(tmp_path / "two.jsonl", two))).check(("score",))
+
+
 def test_rows_with_other_numbers_of_scores_are_refused():
     batch = [Scored(pair_id("q", "p"), (1.0, 2.0), "f, line", 1), Scored(pair_id("q", "r"), (1.0,), "f, line", 2)]
     with pytest.raises(

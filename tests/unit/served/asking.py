@@ -14,10 +14,10 @@ from tmkd.training.runtime import resolve_runtime
 CLASSES = ("irrelevant", "relevant")
 
 
-def ask(teacher: Served, rows: Dataset, answers: Path) -> np.ndarray:
-    """Return the margins ``[pairs]`` that a teacher opened for this call gives."""
-    with teacher.open(resolve_runtime(device="cpu"), CLASSES, answers) as scorer, tqdm(disable=True) as bar:
+def ask(teacher: Served, rows: Dataset, answers: Path, classes: tuple[str, ...] = CLASSES) -> np.ndarray:
+    """Return the margins ``[pairs]`` that a teacher opened for this call gives; of one class, they are its logits."""
+    with teacher.open(resolve_runtime(device="cpu"), classes, answers) as scorer, tqdm(disable=True) as bar:
         logits = scorer(rows, bar)
-    assert logits.dtype == np.float32 and logits.shape == (len(rows), 2)
-    margins: np.ndarray = logits[:, 1] - logits[:, 0]
+    assert logits.dtype == np.float32 and logits.shape == (len(rows), len(classes))
+    margins: np.ndarray = logits[:, 1] - logits[:, 0] if len(classes) == 2 else logits[:, 0]
     return margins

@@ -33,6 +33,12 @@ def test_scores_are_those_of_the_model_behind_the_server(shape, server, tmp_path
     assert len(server.requests) == (35 if "openai" in shape else 5 * 3)
 
 
+def test_margin_is_the_score_where_labels_are_grades(server, tmp_path):
+    rows = pairs_of(2, 3)
+    found = ask(Served(server.url, "tei"), rows, tmp_path, ("score",))
+    np.testing.assert_allclose(found, expected(rows), rtol=1e-5, atol=1e-5)
+
+
 def test_request_has_the_fields_of_its_api(server, tmp_path):
     rows = pairs_of(1, 2)
     for number, shape in enumerate(SHAPES):
