@@ -39,6 +39,7 @@ EXITS = ("student.exits=[1]",)
 CASES: dict[str, tuple[Any, tuple[str, ...]]] = {
     "data.reader": ("documentation", ()),
     "data.classes": (["right", "wrong"], ()),
+    "data.label_kind": ("graded", ()),
     "data.labels": ({"no": "wrong"}, ()),
     "data.validation_share": (0.2, DRAWN),
     "data.seed": (2, DRAWN),
