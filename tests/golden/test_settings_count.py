@@ -33,6 +33,7 @@ HUB = ("corpus=hub", "corpus.path=somebody/pairs", "corpus.revision=" + "0" * 40
 LANGUAGE = ("stage1.kind=language",)
 BILSTM = ("student=bilstm",)
 MUTUAL, COPIES = ("method.online.kind=mutual",), ("method.online.kind=codistillation", "method.alpha=0.5")
+OWN = (f"{TEACHER}.train=${{example:train.tsv}}",)
 LORA = (f"{TEACHER}.lora.rank=4",)
 EXITS = ("student.exits=[1]",)
 # What no change of the value itself shows in the runs above: the value to change it to, and the settings around it.
@@ -73,6 +74,7 @@ CASES: dict[str, tuple[Any, tuple[str, ...]]] = {
     f"{TEACHER}.lora.alpha": (None, LORA),
     f"{TEACHER}.lora.targets": (["query"], LORA),
     f"{TEACHER}.long": ("first_last", ()),
+    f"{TEACHER}.train_with_task": (True, OWN),
     "student.keep": ("every", ()),
     "student.init": ("teacher", ()),
     "student.pooling": ("first", ()),
@@ -136,6 +138,7 @@ BY_CONTENT = {
     *(f"data.{name}" for name in ("train", "validation", "test", "path", "subset", "revision", "packages")),
     *(f"corpus.{name}" for name in ("path", "passages", "subset", "revision")),
     f"{TEACHER}.kind",
+    f"{TEACHER}.train",
     "teachers.missing",  # and with other kinds of teacher
     *(f"{section}.{name}" for section in ("data", "corpus") for name in ("queries", "documents")),
     *(f"encoder.{name}" for name in ("name", "revision", "trust_remote_code", "vectors")),

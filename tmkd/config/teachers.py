@@ -54,6 +54,11 @@ class TeacherConfig:
     seed: int = field(default=1, metadata=of(FINE_TUNED))
     # fine_tuned: inherits nothing from the run's encoder, unless its source is same
     encoder: EncoderConfig = field(default_factory=lambda: EncoderConfig(source="same"), metadata=of(FINE_TUNED))
+    # fine_tuned: a file or pattern of labelled pairs (of beir, a folder) to learn instead of the task's training split,
+    # in the format, columns and classes of data (data.format, data.question, ...), whatever data.reader is
+    train: Optional[str] = field(default=None, metadata=of(FINE_TUNED))
+    # fine_tuned: learn the task's training split too, where train is set
+    train_with_task: bool = field(default=False, metadata=of(FINE_TUNED))
     # ready, causal: hub name or folder; served: the model that is asked for
     name: Optional[str] = field(default=None, metadata=of("ready", "causal", "served"))
     # ready, causal: branch, tag or commit on the hub; the key of a result has the commit
@@ -97,7 +102,8 @@ class TeachersConfig:
     # one scale for unlike teachers, a monotone map fitted on validation: none | temperature | platt | isotonic | rank;
     # null: none where all are fine-tuned here, else platt (more than two classes: temperature)
     calibration: Optional[str] = None
-    # copies of each fine-tuned teacher, each leaves a part of the training questions out and labels it; 0: none
+    # copies of each fine-tuned teacher, each leaves a part of the training questions out and labels it; 0: none (and of
+    # a teacher that does not learn the training split there are none)
     cross_fit: int = 0
 
     @property
@@ -120,9 +126,10 @@ class TeachersConfig:
 
 
 def kind_settings(teacher: TeacherConfig) -> dict[str, Any]:
-    """Return the settings that a teacher of its kind has, without the kind itself; ``lora`` and ``long`` if it has any.
+    """Return the settings that a teacher of its kind has, without the kind itself; ``lora``, ``long`` and ``train`` if
+    it has any.
 
-    So teachers and comparisons of earlier versions, which had neither, are found again.
+    So teachers and comparisons of earlier versions, which had none of them, are found again.
     """
     kinds = {known.name: known.metadata.get(KINDS, ()) for known in dataclasses.fields(teacher)}
     found = {name: value for name, value in settings(teacher).items() if teacher.kind in kinds[name]}
@@ -130,6 +137,9 @@ def kind_settings(teacher: TeacherConfig) -> dict[str, Any]:
         found.pop("lora", None)
     if teacher.long is None:
         found.pop("long", None)
+    if teacher.train is None:
+        found.pop("train", None)
+        found.pop("train_with_task", None)
     if "encoder" in found and teacher.encoder.long == CUT:
         del found["encoder"]["long"]
     return found
@@ -182,6 +192,10 @@ def _fine_tuned(where: str, teacher: TeacherConfig) -> None:
     if teacher.long is not None:
         validators.one_of(f"{where}.long", teacher.long, LONG)
     check_encoder(f"{where}.encoder", teacher.encoder, ("same",))
+    named = teacher.train is None or bool(teacher.train)
+    validators.that(named, f"{where}.train", "a file or pattern, or null for the task's", repr(teacher.train))
+    alone = teacher.train_with_task and teacher.train is None
+    validators.that(not alone, f"{where}.train_with_task", "false where train is null", teacher.train_with_task)
 
 
 def _lora(where: str, lora: LoraConfig) -> None:

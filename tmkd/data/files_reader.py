@@ -76,6 +76,18 @@ def _of_corpus(corpus: Settings) -> Files:
     return Files({str(at): file for at, file in enumerate(files)}, *_texts(corpus))
 
 
+def training_files(path: str, data: Settings, setting: str) -> Files:
+    """Return further files of labelled pairs, by their numbers.
+
+    Args:
+        path: a file, a folder or a pattern; of beir, a folder.
+        setting: what the path is called in the settings, for messages.
+    """
+    if data["format"] == BEIR:
+        return beir_files(Path(path), {"0": data["train"] or BEIR_SPLITS["train"]}, "data.train", setting)
+    return Files({str(at): file for at, file in enumerate(files_of(path))}, *_texts(data))
+
+
 def _texts(section: Settings) -> tuple[list[Path], list[Path]]:
     queries, documents = (files_of(section[key]) if section[key] else [] for key in ("queries", "documents"))
     return queries, documents
@@ -110,22 +122,25 @@ def _there(folder: Path, name: str) -> Path:
 
 
 def _task(data: Settings, corpus: Settings, cache: Path | None) -> Task:
-    own, columns = data["format"] == PAIRS, columns_of(data)
     files = _of_task(data)
     with reading(files.all, "task") as bar:
-        if own:
-            need, maybe = (columns.question, columns.passage, data["label"]), (columns.question_id,)
-            sources = {
-                split: open_file(path, need, maybe, dialect=dialect_of(data), advance=bar.update)
-                for split, path in files.pairs.items()
-            }
-        else:
-            texts = Texts(files.queries, files.documents, bar.update)
-            sources = {
-                split: _named(_pairs(path, data, texts, bar.update, LABEL), data["classes"])
-                for split, path in files.pairs.items()
-            }
-        return make_task(data["name"], sources, columns, **task_options(data), cache=cache)
+        sources = labelled_sources(files, data, bar.update)
+        return make_task(data["name"], sources, columns_of(data), **task_options(data), cache=cache)
+
+
+def labelled_sources(files: Files, data: Settings, advance: Callable[[int], Any]) -> dict[str, Source]:
+    """Return the labelled pairs of each of the files, in the format and columns of ``data``."""
+    if data["format"] == PAIRS:
+        columns = columns_of(data)
+        need, maybe = (columns.question, columns.passage, data["label"]), (columns.question_id,)
+        return {
+            name: open_file(path, need, maybe, dialect=dialect_of(data), advance=advance)
+            for name, path in files.pairs.items()
+        }
+    texts = Texts(files.queries, files.documents, advance)
+    return {
+        name: _named(_pairs(path, data, texts, advance, LABEL), data["classes"]) for name, path in files.pairs.items()
+    }
 
 
 def _corpus(data: Settings, corpus: Settings, cache: Path | None) -> Corpus:

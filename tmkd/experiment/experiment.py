@@ -87,7 +87,7 @@ class Experiment:
     def _teacher(self, teacher: TeacherConfig, number: int) -> Classifier:
         """Return a teacher of the roster: what scores, then its copies, then its scale."""
         made, teachers = self._scoring(teacher, number), self.config.teachers
-        if teachers.cross_fit and isinstance(made, Teacher):
+        if teachers.cross_fit and isinstance(made, Teacher) and made.learns_task:
             parts = (LeftOut(fold, teachers.cross_fit) for fold in range(teachers.cross_fit))
             made = CrossFittedTeacher(tuple(replace(made, left_out=part) for part in parts))
         scale = teachers.scale_of(len(self.config.data.classes))

@@ -24,7 +24,8 @@ from tmkd.results.untrained import UntrainedTeacher
 from tmkd.store.identity import VERSIONS
 
 log = logging.getLogger(__name__)
-READ = ("task", "corpus", "overlap", "tokens", "encoder")  # made for a plan, too: all else depends on their sizes
+# made for a plan, too: all else depends on their sizes
+READ = ("task", "corpus", "overlap", "training_pairs", "tokens", "encoder")
 
 
 def run(config: Config) -> str:

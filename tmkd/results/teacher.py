@@ -17,8 +17,10 @@ from tmkd.evaluation.metrics import main_metric
 from tmkd.results.context import RunContext
 from tmkd.results.encoder import Encoder
 from tmkd.results.node import merged, outside, unless
+from tmkd.results.rows import Rows
 from tmkd.results.task import Task
 from tmkd.results.trained import TrainedClassifier, learning, member, new_classifier, validator, write_classifier
+from tmkd.results.training_pairs import TrainingPairs
 from tmkd.results.work import Member, Work
 from tmkd.store.artifacts import SCRATCH, Artifact
 
@@ -48,6 +50,7 @@ class Teacher(TrainedClassifier):
         recipe: its hyperparameters.
         number: its place in the roster, from 1.
         left_out: what it does not learn, as one of several copies.
+        own: the pairs that it learns instead of the task's training split; None: those.
     """
 
     kind: ClassVar[str] = "teacher"
@@ -58,19 +61,32 @@ class Teacher(TrainedClassifier):
     recipe: Mapping[str, Any] = merged()
     number: int = outside(default=1)
     left_out: LeftOut | None = unless(None)
+    own: TrainingPairs | None = unless(None)
 
     @classmethod
     def of(cls, task: Task, teacher: TeacherConfig, encoder: Encoder, trainer: TrainerConfig, number: int) -> Teacher:
-        return cls(task, encoder, trainer, recipe(teacher, encoder), number)
+        own = TrainingPairs.of(task, teacher, number)
+        return cls(task, encoder, trainer, recipe(teacher, encoder), number, own=own)
 
     @property
     def what(self) -> str:
         copy = f", copy {self.left_out.fold + 1} of {self.left_out.folds}" if self.left_out else ""
-        return f"teacher {self.number} (learning rate {self.recipe['learning_rate']:g}{copy})"
+        own = f", {self.own.what}" if self.own else ""
+        return f"teacher {self.number} (learning rate {self.recipe['learning_rate']:g}{own}{copy})"
 
     @property
     def own_task(self) -> Task:
         return self.task
+
+    @property
+    def learnt(self) -> Rows:
+        """The pairs that it learns."""
+        return self.own.rows() if self.own else self.task.rows("train")
+
+    @property
+    def learns_task(self) -> bool:
+        """Whether the task's training split is among them."""
+        return self.own is None or self.own.with_task
 
     @property
     def timed_as(self) -> dict[str, Any]:
@@ -113,7 +129,7 @@ class Teacher(TrainedClassifier):
             )
         facts = fit(
             model,
-            PairDataset(self._learnt(context, model)),
+            PairDataset(self._pairs(context, model)),
             [gold_term(1.0)],
             scratch=work / SCRATCH,
             runtime=context.runtime,
@@ -128,33 +144,44 @@ class Teacher(TrainedClassifier):
         facts["learnable_parameters"] = learnt
         return {"training": facts, **write_classifier(work, model, context, self.task)}
 
-    def _learnt(self, context: RunContext, model: PairClassifier) -> Dataset:
-        """Return the training pairs, without those of the questions that are left out."""
-        rows = self.task.rows("train")
-        tokens = rows.read_by(context, model)
+    def _pairs(self, context: RunContext, model: PairClassifier) -> Dataset:
+        """Return the pairs that it learns, without those of the questions of the task that are left out."""
+        tokens = self.learnt.read_by(context, model)
         if self.left_out is None:
             return tokens
-        folds = fold_of(rows.read(context)["question_id"], self.left_out.folds)
-        return tokens.select((folds != self.left_out.fold).nonzero()[0])
+        known = self.task.rows("train").read(context)["question_id"]
+        left = {name for name, fold in zip(known, fold_of(known, self.left_out.folds)) if fold == self.left_out.fold}
+        asked = self.learnt.read(context)["question_id"]
+        return tokens.select([at for at, name in enumerate(asked) if name not in left])
 
     def member(self, context: RunContext) -> Member:
         shaping = ("dropout", "freeze_embeddings", "lora")
         known = self.timed_as | {name: self.recipe[name] for name in shaping if name in self.recipe}
         what = f"teacher {self.number}"
-        return member(context, self.task, known, what, lambda: self.untrained(context), self.trainer)
+        return member(context, self.learnt, known, what, lambda: self.untrained(context), self.trainer)
 
     def cost(self, context: RunContext) -> list[Work]:
         epochs = self.recipe["epochs"]
-        who, rows = self.member(context), self.task.rows("train")
-        passes = epochs * (1 - 1 / self.left_out.folds) if self.left_out else epochs
+        who, rows = self.member(context), self.learnt
+        passes = epochs * (1 - self._share_left_out(context))
         return learning(context, who, self.task, rows, self.recipe["batch_size"], passes, epochs, heads=1)
+
+    def _share_left_out(self, context: RunContext) -> float:
+        """Return about which share of the pairs it leaves out, as one of several copies."""
+        if self.left_out is None:
+            return 0.0
+        of_task = 1.0
+        if self.own:
+            of_task = self.task.build(context).details["pairs"]["train"] / self.own.build(context).details["pairs"]
+        return of_task / self.left_out.folds
 
 
 def recipe(teacher: TeacherConfig, encoder: Encoder) -> dict[str, Any]:
-    """Return a teacher's hyperparameters: all of its settings but its encoder's, and ``long`` unless it is cut."""
+    """Return a teacher's hyperparameters: all of its settings but its encoder's and data, and ``long`` if not cut."""
     own = kind_settings(teacher) | {"max_length": teacher.max_length or encoder.settings.max_length}
     own |= {"long": teacher.long or encoder.settings.long}
-    return {name: value for name, value in own.items() if name != "encoder" and (name, value) != ("long", CUT)}
+    apart = ("encoder", "train", "train_with_task")
+    return {name: value for name, value in own.items() if name not in apart and (name, value) != ("long", CUT)}
 
 
 def fold_of(question_ids: Sequence[str], folds: int) -> np.ndarray:

@@ -155,16 +155,20 @@ def write_classifier(work: Path, model: PairClassifier, context: RunContext, tas
 
 def member(
     context: RunContext,
-    task: Task,
+    rows: Rows,
     known: Mapping[str, Any],
     what: str,
     untrained: Callable[[], PairClassifier],
     trainer: TrainerConfig,
 ) -> Member:
-    """Return a member for a plan; ``known`` is all of its architecture that its speed depends on."""
-    train = task.rows("train")
+    """Return a member for a plan.
+
+    Args:
+        rows: what it learns.
+        known: all of its architecture that its speed depends on.
+    """
     architecture = json.dumps(known, sort_keys=True)
-    return Member(architecture, what, untrained, functools.partial(train.read_by, context), asdict(trainer))
+    return Member(architecture, what, untrained, functools.partial(rows.read_by, context), asdict(trainer))
 
 
 def scoring(context: RunContext, who: Member, rows: Rows, passes: float = 1.0, kept: int = 0) -> Work:

@@ -17,6 +17,7 @@ VERSIONS = {
     "corpus": 2,
     "overlap": 1,
     "candidates": 1,
+    "training_pairs": 1,
     "tokens": 2,
     "encoder": 1,
     "teacher": 3,
