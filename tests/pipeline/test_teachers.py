@@ -7,6 +7,7 @@ import shutil
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -210,6 +211,29 @@ def test_each_copy_labels_the_training_pairs_that_it_has_not_seen(home: Path) ->
         assert not (found[folds != fold] == own[folds != fold]).all(), "or it would label what it has learnt"
         assert copy.build(experiment.context).details["training"]["steps"] < 4
     stage2.run(config)
+
+
+@pytest.mark.thorough
+def test_reranker_scores_no_pair_twice_where_the_task_has_changed(home: Path) -> None:
+    named = {0: "wrong", 1: "right"}
+    roster = f"{{kind: ready, name: '{bert(home / 'ready', id2label=named)}', max_length: 32}}"
+
+    def labelled(*changes: str) -> tuple[Experiment, dict[str, Any], np.ndarray]:
+        own = Experiment(composed(home, "method=tmkd", "teachers.calibration=none", *changes, roster=roster))
+        made = SoftLabels.of(own.roster[0], own.corpus.rows()).build(own.context)
+        ids = own.corpus.rows().read(own.context)["id"]
+        return own, made.details, read_soft_labels(made.folder(), ids)
+
+    first, details, logits = labelled()
+    assert details["scored_in_the_last_run"] == details["pairs"] and details["pairs_per_second"]
+    other, details, again = labelled("data.validation=null")
+    assert other.roster[0].key != first.roster[0].key, "another task"
+    assert details["scored_in_the_last_run"] == 0
+    assert details["pairs_per_second"] is None, "or looking up would pass for scoring"
+    np.testing.assert_array_equal(again, logits)
+    _, details, swapped = labelled("data.classes=[right,wrong]")
+    assert details["scored_in_the_last_run"] == details["pairs"], "or one class would get the other's logits"
+    np.testing.assert_allclose(swapped, logits[:, ::-1], atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ class FromCheckpoint(Source):
         max_length: tokens of a pair, its prompt included; None: as many as the model can read.
     """
 
-    timed: ClassVar[bool] = True
+    computed: ClassVar[bool] = True
 
     name: str
     revision: str | None = None
