@@ -37,6 +37,7 @@ LORA = (f"{TEACHER}.lora.rank=4",)
 EXITS = ("student.exits=[1]",)
 # What no change of the value itself shows in the runs above: the value to change it to, and the settings around it.
 CASES: dict[str, tuple[Any, tuple[str, ...]]] = {
+    "metric": ("mrr@10", ()),
     "data.reader": ("documentation", ()),
     "data.classes": (["right", "wrong"], ()),
     "data.labels": ({"no": "wrong"}, ()),
