@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import shutil
 import threading
 from dataclasses import replace
@@ -13,6 +14,7 @@ import pytest
 from rich.console import Console
 
 from tmkd.config import Config, PathsConfig
+from tmkd.measures import title
 from tmkd.pipelines import stage3
 from tmkd.report.figures import accuracy_against_speed
 from tmkd.report.folder import write_report
@@ -185,6 +187,35 @@ def test_figure_has_a_line_for_chance_or_says_that_it_is_below(
 def test_bar_in_a_name_makes_no_column() -> None:
     *_, line = markdown_lines(["arm", "MAP"], [["mutual (layers = all | layers = 3)", "0.7"]])
     assert line == "| mutual (layers = all \\| layers = 3) | 0.7 |"
+
+
+def judged_by(metric: str) -> list[Row]:
+    runs = {"KD (1-o-1)": [right_on(3), right_on(4)], "MKD": [right_on(5), right_on(6)]}
+    made = [chance_row(LABELS, QUESTIONS, np.array([0, 0, 1]), ["wrong", "right"], True, metric=metric)]
+    made += [make_row(arm, {}, [1, 2], p, LABELS, QUESTIONS, True, metric=metric) for arm, p in runs.items()]
+    values = {arm: per_question_by_seed(p, LABELS, QUESTIONS, True, metric=metric) for arm, p in runs.items()}
+    add_lift(made, metric)
+    add_versus(made, values)
+    return made
+
+
+@pytest.mark.parametrize("metric", ["mrr@1", "r@1", "auc"])
+def test_chosen_metric_leads_and_is_what_is_tested(metric: str) -> None:
+    chance, base, other = judged_by(metric)
+    difference = other.mean(metric) - base.mean(metric)
+    assert other.versus["KD (1-o-1)"]["difference"] == pytest.approx(difference) and difference > 0
+    assert base.lift == pytest.approx(
+        (base.mean(metric) - chance.mean(metric)) / (other.mean(metric) - chance.mean(metric))
+    )
+    rows = [chance, base, other]
+    shown = title(metric)
+    text = to_markdown("d", "f", rows, metric)
+    assert re.search(rf"\| arm \| seeds \| {shown} \|", text)
+    assert f"has in {shown}" in text and f"Δ is the {shown} minus" in text
+    assert to_csv(rows, metric).startswith(f"arm,seeds,{metric}_mean,")
+    out = io.StringIO()
+    print_table(rows, metric, console=Console(file=out, width=40))
+    assert "…" not in out.getvalue() and shown in out.getvalue()
 
 
 @pytest.mark.parametrize(("width", "terminal"), [(128, True), (80, True), (40, False)])

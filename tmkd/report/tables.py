@@ -17,6 +17,7 @@ from tmkd.report.rows import BASELINE, CHANCE, FIDELITY_NAMES, Row, json_safe
 
 MISSING = "–"
 WIDTH = 128  # columns that the full table needs on a terminal
+COLUMN = 12  # that one more metric needs
 FIDELITY = (
     "Agreement is the share of pairs that a row puts into the same class as the teacher ensemble (the last row), KL "
     "the mean divergence of the row's probabilities from the ensemble's, in nats."
@@ -120,10 +121,10 @@ def print_table(
     rows: Sequence[Row], metric: str, caption: str = "", baseline: str | None = BASELINE, console: Console | None = None
 ) -> None:
     """Print the comparison: plain text at full width into a pipe, only the main metric on a narrow terminal."""
-    console = console or Console()
+    console, needed = console or Console(), WIDTH + COLUMN * (metric not in SHOWN)
     if not console.is_terminal:
-        console = Console(file=console.file, width=WIDTH)
-    metrics = _there(rows, _order(metric)) if console.width >= WIDTH else [metric]
+        console = Console(file=console.file, width=needed)
+    metrics = _there(rows, _order(metric)) if console.width >= needed else [metric]
     header, *body = _cells(rows, metrics, baseline)
     table = Table(title=caption or None, box=None, pad_edge=False, collapse_padding=True)
     # A number must never be cut; a header, or the name of an arm, may take two lines instead.
