@@ -207,5 +207,11 @@ def test_setting_that_changes_a_result_changes_its_key(
     assert keys(changed(usual, ELSEWHERE.get(path, path), value)) != keys(usual)
 
 
+@pytest.mark.parametrize(("usual", "ranking"), [("map", True), ("accuracy", False)])
+def test_metric_that_a_task_is_judged_by_anyway_changes_no_key(usual: str, ranking: bool) -> None:
+    config = changed(composed(Path("nowhere"), ()), "data.ranking", ranking)
+    assert keys(changed(config, "metric", usual)) == keys(config)
+
+
 def test_cases_are_of_settings_that_there_are() -> None:
     assert set(CASES) | BY_CONTENT <= set(counted(composed(Path("nowhere"), ())))

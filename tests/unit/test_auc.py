@@ -35,11 +35,8 @@ def test_per_question_values_follow_the_metric() -> None:
         _, values = per_question(answers, labels, questions, True, metric=metric)
         assert values.mean() == pytest.approx(evaluate(answers, labels, questions, True, metric=metric)[metric])
         parts = ["a", "b", "a", "b", "b"]
-        if metric != "auc":
-            _, values = per_question(answers, labels, questions, True, parts, metric)
-        assert values.mean() == pytest.approx(
-            evaluate(answers, labels, questions, True, parts if metric != "auc" else None, metric)[metric]
-        )
+        _, values = per_question(answers, labels, questions, True, parts, metric)
+        assert values.mean() == pytest.approx(evaluate(answers, labels, questions, True, parts, metric)[metric])
 
 
 def test_task_judged_by_auc_needs_both_classes() -> None:

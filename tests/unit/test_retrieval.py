@@ -69,7 +69,9 @@ def test_question_whose_passages_are_all_right_is_ranked_where_one_is_more_so() 
 
 @pytest.mark.parametrize("bad", [-1.0, float("nan"), float("inf")])
 def test_gain_that_is_none_is_refused(bad: float) -> None:
-    with pytest.raises(DataError, match="expected gains that are finite and not negative, got"):
+    with pytest.raises(
+        DataError, match=f"labels that are finite and not negative where passages are ranked, got {bad} at row 1"
+    ):
         rankable(np.array([0.0, bad]), np.zeros(2, int))
 
 

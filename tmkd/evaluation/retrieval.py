@@ -62,10 +62,11 @@ def rankable(gains: np.ndarray, question: np.ndarray) -> np.ndarray:
     Raises:
         DataError: a gain is negative or not a number, or no question can be ranked.
     """
-    if not (np.isfinite(gains) & (gains >= 0)).all():
+    bad = np.flatnonzero(~(np.isfinite(gains) & (gains >= 0)))
+    if len(bad):
         raise DataError(
-            f"Metrics: expected gains that are finite and not negative, got {gains[~(gains >= 0)][:1]}; map the labels "
-            "so that 0 is not relevant at all."
+            f"Metrics: expected labels that are finite and not negative where passages are ranked, got {gains[bad[0]]} "
+            f"at row {bad[0]}; map them so that 0 is not relevant at all."
         )
     lowest = np.full(question.max() + 1, np.inf)
     highest = np.zeros(len(lowest))
