@@ -55,6 +55,30 @@ def test_one_setting_of_one_teacher_can_be_changed():
     assert len(roster) == 3
 
 
+@pytest.mark.parametrize("metric", ["map", "ndcg@10", "r@5", "mrr@1", "accuracy", "auc"])
+def test_ranking_can_be_judged_by(metric):
+    assert composed(f"metric={metric}").metric == metric
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        (
+            ["data=glue/mnli", "metric=auc"],
+            "metric: expected null or one of accuracy, as data.ranking is false and there are 3 classes, got auc",
+        ),
+        (
+            ["data=glue/rte", "metric=ndcg@10"],
+            "metric: expected null or one of accuracy, auc, as data.ranking is false",
+        ),
+        (["data=glue/rte", "comparison.write_runs=true"], "write_runs: expected false where data.ranking is false"),
+    ],
+)
+def test_metric_that_a_task_cannot_have_is_refused_with_those_that_it_can(settings, expected):
+    with pytest.raises(ConfigError, match=expected):
+        composed(*settings)
+
+
 def test_names_of_labels_need_no_plus_sign():
     config = composed("data.classes=[no,yes]", "data.labels={not_entailment: no, entailment: yes}")
     assert config.data.labels == {"not_entailment": "no", "entailment": "yes"}
@@ -90,6 +114,8 @@ def test_names_of_labels_need_no_plus_sign():
         ("comparison.teacher_counts=[1,9]", "comparison.teacher_counts: expected a number from 1 to 3"),
         ("+method.arms.kd.teacher=4", "method.arms.kd.teacher: expected a number from 1 to 3"),
         ("data.questions=[0,0,0]", "data.questions: expected three numbers above 0"),
+        ("metric=ndcg@0", "metric: expected null or one of map, mrr, ndcg, accuracy, auc, ndcg@k, .*got ndcg@0"),
+        ("metric=map@10", "metric: expected null or one of map"),
         ("data.reader=web", "data.reader: expected one of documentation, files"),
         ("runtime.shard_size=0", "runtime.shard_size: expected more than 0"),
         ("runtime.score_batch=-1", "runtime.score_batch: expected 0"),

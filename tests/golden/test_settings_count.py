@@ -38,6 +38,7 @@ LORA = (f"{TEACHER}.lora.rank=4",)
 EXITS = ("student.exits=[1]",)
 # What no change of the value itself shows in the runs above: the value to change it to, and the settings around it.
 CASES: dict[str, tuple[Any, tuple[str, ...]]] = {
+    "metric": ("mrr@10", ()),
     "data.reader": ("documentation", ()),
     "data.classes": (["right", "wrong"], ()),
     "data.labels": ({"no": "wrong"}, ()),
@@ -207,6 +208,12 @@ def test_setting_that_changes_a_result_changes_its_key(
     usual = composed(Path("nowhere"), around)
     assert keys(usual) == keys(copy.deepcopy(usual)), "or any change would seem to count"
     assert keys(changed(usual, ELSEWHERE.get(path, path), value)) != keys(usual)
+
+
+@pytest.mark.parametrize(("usual", "ranking"), [("map", True), ("accuracy", False)])
+def test_metric_that_a_task_is_judged_by_anyway_changes_no_key(usual: str, ranking: bool) -> None:
+    config = changed(composed(Path("nowhere"), ()), "data.ranking", ranking)
+    assert keys(changed(config, "metric", usual)) == keys(config)
 
 
 def test_cases_are_of_settings_that_there_are() -> None:

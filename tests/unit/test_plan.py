@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from datasets import Dataset
 from hydra import compose, initialize_config_dir
@@ -21,6 +22,7 @@ from tmkd.pipelines.calibration import Trial, timed
 from tmkd.pipelines.estimate import estimate, try_member
 from tmkd.pipelines.plan import notes
 from tmkd.report.plan_table import PlanRow, duration, print_plan
+from tmkd.results.classifier import write_predictions
 
 ROOT = Path(__file__).parents[2]
 PAIRS = {"train": 60, "validation": 30, "test": 32, "corpus": 80}  # of the smoke task, roughly; 10 tokens each
@@ -185,6 +187,25 @@ def test_best_teacher_is_taken_to_be_one_that_is_there(planned):
     publish(experiment, one, validation={"map": 0.5})
     assert experiment.best_so_far(teachers) == 0  # the first of equals
     assert experiment.best_so_far(teachers[1:]) == 1
+
+
+def test_best_teacher_by_a_metric_that_nobody_asked_for_when_it_was_made(planned):
+    """A teacher that is not trained here keeps its key, and its manifest the metrics of then."""
+    experiment, _ = planned("method=kd", "teachers.count=2", "metric=mrr@3")
+    rows = experiment.task.rows("validation").read(experiment.context)
+
+    def answered(right):
+        scores = np.where(np.array(rows["label"]) == 1, right, 0.5)
+
+        def make(work):
+            write_predictions(work, {"validation": np.log(np.stack([1 - scores, scores], axis=1))[None]})
+            return {"validation": {"map": 0.9 - right}}
+
+        return make
+
+    for teacher, right in zip(experiment.teachers(), (0.1, 0.9)):
+        experiment.context.store.build(teacher.kind, teacher.spec, answered(right), teacher.what)
+    assert experiment.best_so_far(experiment.teachers()) == 1
 
 
 def test_what_is_there_asks_for_nothing_that_it_was_made_from(planned, tmp_path):

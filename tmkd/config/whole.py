@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import Optional
 
 from tmkd.choices import FINE_TUNED
 from tmkd.config import validators
@@ -32,12 +33,16 @@ from tmkd.config.run import (
 )
 from tmkd.config.stages import Stage1Config, Stage2Config, TrainerConfig, check_stage1, check_stage2, check_trainer
 from tmkd.config.teachers import TeacherConfig, TeachersConfig, check_teachers
+from tmkd.measures import is_possible, possible
 
 
 @dataclass
 class Config:
     # of the experiment: its report goes to the folder paths.reports/NAME
     name: str = field(default="default", metadata=OUTSIDE)
+    # what chooses epochs and teachers, leads tables and is tested; null: map where data.ranking is true, else accuracy;
+    # map | mrr | ndcg | ndcg@K | mrr@K | r@K (K passages, as ndcg@10) | accuracy | auc (two classes)
+    metric: Optional[str] = None
     data: DataConfig = field(default_factory=DataConfig)
     corpus: CorpusConfig = field(default_factory=CorpusConfig)
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
@@ -64,6 +69,7 @@ def check(config: Config) -> Config:
     counts = config.comparison.teacher_counts
     _folders(config)
     check_data(config.data)
+    _judged(config)
     check_corpus(config.corpus)
     check_encoder("encoder", config.encoder)
     check_teachers(config.teachers, len(config.data.classes), counts)
@@ -87,6 +93,15 @@ def check(config: Config) -> Config:
     check_runtime(config.runtime)
     check_paths(config.paths)
     return config
+
+
+def _judged(config: Config) -> None:
+    """The metric that the task is judged by, and what a ranking alone has."""
+    ranking, classes = config.data.ranking, len(config.data.classes)
+    known = config.metric is None or is_possible(config.metric, ranking, classes)
+    validators.that(known, "metric", possible(ranking, classes), config.metric)
+    runs = ranking or not config.comparison.write_runs
+    validators.that(runs, "comparison.write_runs", "false where data.ranking is false", True)
 
 
 def _folders(config: Config) -> None:

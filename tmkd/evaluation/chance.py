@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tmkd.evaluation.retrieval import dcg, rankable, ranked
+from tmkd.measures import cutoff, recorded
+
 
 def chance(
     labels: np.ndarray,
@@ -14,30 +17,36 @@ def chance(
     classes: int,
     ranking: bool,
     parts: Sequence[str] | np.ndarray | None = None,
+    metric: str | None = None,
+    exponential: bool = False,
 ) -> dict[str, float]:
     """Return the metrics of ``tmkd.evaluation.metrics.evaluate`` for answers that do not look at the pairs.
 
     Accuracy is that of one class for all pairs, the most frequent of the training split (the test split's own could not
-    be known); auc is 1/2; map, mrr and ndcg are expected values, where every order of a question's passages is as
+    be known); auc is 1/2; those of a ranking are expected values, where every order of a question's passages is as
     likely as any other.
 
     Args:
-        labels: [pairs], indices of classes, of the split that is judged.
-        question_ids: [pairs]; only questions with a right and a wrong passage are ranked, as in ``evaluate``.
-        training_labels: [training pairs], indices of classes.
-        classes: how many there are; the last is "relevant".
-        ranking: also give map, mrr and ndcg.
+        labels: [pairs], of the split that is judged: indices of classes; with one class, how relevant passages are.
+        question_ids: [pairs]; only questions that can be ranked count for those of a ranking, as in ``evaluate``.
+        training_labels: [training pairs], likewise.
+        classes: how many there are; the last is "relevant". 1: there are none, but scores.
+        ranking, metric, exponential: as for ``evaluate``.
         parts: [pairs], as for ``evaluate``: each metric is the mean over the parts.
     """
     labels, question_ids = np.asarray(labels), np.asarray(question_ids)
-    majority = majority_class(training_labels)
     groups = [np.full(len(labels), True)] if parts is None else [np.asarray(parts) == part for part in np.unique(parts)]
-    metrics = {"accuracy": float(np.mean([np.mean(labels[at] == majority) for at in groups]))}
+    metrics = {}
+    if classes > 1:
+        majority = majority_class(training_labels)
+        metrics["accuracy"] = float(np.mean([np.mean(labels[at] == majority) for at in groups]))
     if classes == 2:
         metrics["auc"] = 0.5
     if ranking:
-        each = [_random_order(labels[at] == classes - 1, question_ids[at]) for at in groups]
-        metrics |= dict(zip(("map", "mrr", "ndcg"), np.mean(each, axis=0).tolist(), strict=True))
+        names = recorded(metric)
+        gains = labels.astype(float) if classes == 1 else (labels == classes - 1).astype(float)
+        each = [_random_order(gains[at], question_ids[at], names, exponential) for at in groups]
+        metrics |= dict(zip(names, np.mean(each, axis=0).tolist(), strict=True))
     return metrics
 
 
@@ -56,25 +65,44 @@ def lift(value: float | None, ensemble: float | None, chance: float | None) -> f
     return (value - chance) / (ensemble - chance)
 
 
-def _random_order(relevant: np.ndarray, question_ids: np.ndarray) -> np.ndarray:
-    """Return the expected map, mrr and ndcg [3] of a random order, a mean over the questions that can be ranked."""
+def _random_order(
+    gains: np.ndarray, question_ids: np.ndarray, metrics: Sequence[str], exponential: bool
+) -> list[float]:
+    """Return the expected metrics of a random order, means over the questions that can be ranked."""
     _, question = np.unique(question_ids, return_inverse=True)
-    sizes = np.stack([np.bincount(question), np.bincount(question, weights=relevant).astype(int)], axis=1)
-    sizes = sizes[(sizes[:, 1] > 0) & (sizes[:, 1] < sizes[:, 0])]
-    alike, count = np.unique(sizes, axis=0, return_counts=True)
-    return np.average([_expected(passages, right) for passages, right in alike.tolist()], axis=0, weights=count)
+    kept = rankable(gains, question)
+    at = kept[question]
+    best = ranked(gains[at], gains[at], (np.cumsum(kept) - 1)[question[at]])
+    lengths = best.sums(np.ones(len(best.gains)))
+    sizes = np.stack([lengths, best.sums((best.gains > 0).astype(float))], axis=1).astype(int)
+    sizes, which = np.unique(sizes, axis=0, return_inverse=True)
+    expected = []
+    for metric in metrics:
+        name, most = cutoff(metric)
+        if name == "ndcg":
+            gained = best.sums(np.exp2(best.gains) - 1 if exponential else best.gains)
+            discounts = best.sums(np.where(best.rank <= (most or np.inf), 1 / np.log2(best.rank + 1), 0.0))
+            values = gained / lengths * discounts / dcg(best, most, exponential)
+        else:
+            values = np.array([_expected(name, passages, right, most) for passages, right in sizes.tolist()])[
+                which.ravel()
+            ]
+        expected.append(float(values.mean()))
+    return expected
 
 
-def _expected(passages: int, right: int) -> tuple[float, float, float]:
-    """Return the expected average precision, reciprocal rank and nDCG of a number of passages, some of them right.
+def _expected(name: str, passages: int, right: int, most: int | None) -> float:
+    """Return the expected map, mrr (cut at rank ``most``) or r of a number of passages, some of them right.
 
     Each rank holds a right passage with probability right / passages; given that, each earlier one with
-    (right − 1) / (passages − 1). Wrong passages before the first right one are negative hypergeometric.
+    (right − 1) / (passages − 1). The first right one is at rank r where the r − 1 before it are wrong.
     """
-    from scipy.stats import nhypergeom
-
     ranks = np.arange(1, passages + 1)
-    precision = (1 + (ranks - 1) * (right - 1) / (passages - 1)) / ranks  # at a rank that holds a right passage
-    first = nhypergeom(passages, passages - right, 1).pmf(ranks - 1)
-    gain = 1 / np.log2(ranks + 1)
-    return float(precision.mean()), float(first @ (1 / ranks)), float(right * gain.mean() / gain[:right].sum())
+    if name == "map":
+        return float(((1 + (ranks - 1) * (right - 1) / (passages - 1)) / ranks).mean())
+    if name == "r":
+        return min(most or passages, passages) / passages
+    wrong = np.maximum(passages - right - np.arange(passages - 1), 0) / (passages - np.arange(passages - 1))
+    none_before = np.cumprod([1.0, *wrong])  # [ranks]
+    first = none_before * np.minimum(right / (passages - ranks + 1), 1)
+    return float((first / ranks)[: most or passages].sum())

@@ -1,103 +1,117 @@
-"""How good predictions are: accuracy and AUC over pairs; MAP, MRR and nDCG over questions."""
+"""How good predictions are: accuracy and AUC over pairs; metrics of ``tmkd.evaluation.retrieval`` over questions."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from contextlib import suppress
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from tmkd.errors import DataError
-
-RETRIEVAL = {
-    "map": "retrieval_average_precision",
-    "mrr": "retrieval_reciprocal_rank",
-    "ndcg": "retrieval_normalized_dcg",
-}  # our names, and torchmetrics'
-
-
-def main_metric(ranking: bool) -> str:
-    """Name the metric that a task is judged by: "map" where passages are ranked, "accuracy" elsewhere."""
-    return "map" if ranking else "accuracy"
+from tmkd.evaluation.auc import auc, auc_by_question
+from tmkd.evaluation.retrieval import rankable, retrieval
+from tmkd.measures import main_metric, recorded
 
 
 def evaluate(
-    probabilities: np.ndarray,
+    answers: np.ndarray,
     labels: np.ndarray,
     question_ids: Sequence[Hashable] | np.ndarray,
     ranking: bool,
     parts: Sequence[str] | np.ndarray | None = None,
+    metric: str | None = None,
+    exponential: bool = False,
 ) -> dict[str, float]:
     """Score predictions; every value is a fraction between 0 and 1.
 
     Args:
-        probabilities: [pairs, classes]; the last class is "relevant", and its probability is the score.
-        labels: [pairs], indices of classes.
+        answers: probabilities [pairs, classes], of which the last, "relevant", is the score; or scores [pairs, 1].
+        labels: [pairs], indices of classes, whose last is relevant by 1 and all others by 0; beside scores [pairs, 1],
+            how relevant each passage is: 0 (not at all) or more.
         question_ids: [pairs], texts, numbers or anything that can be hashed; the rows of a question need not be
             adjacent.
-        ranking: also give map, mrr and ndcg, over the questions with at least one right and one wrong passage, as
-            WikiQA's authors do (Yang et al., EMNLP 2015). Among equal scores wrong passages come first, so neither
-            the order of the rows nor a constant score is rewarded.
+        ranking: also give ``RECORDED`` of ``tmkd.measures``, means over the questions that can be ranked: those with
+            passages of two different relevances. Among equal scores the less relevant passage comes first.
         parts: [pairs], the part of the split that each pair is in, where there are several (MNLI, matched and
             mismatched): every metric is then the mean over the parts of the metric within each.
+        metric: what the task is judged by, which is given in any case.
+        exponential: of nDCG's gain, as for ``retrieval``.
 
     Returns:
-        accuracy; auc where there are two classes (NaN if the labels are all one class; ties count one half);
-        map, mrr and ndcg where ``ranking``.
+        accuracy where there are classes; auc where there are two (NaN if the labels are all one class; ties count one
+        half); those of the ranking.
 
     Raises:
-        DataError: shapes that disagree, probabilities that are not finite, or no question that can be ranked.
+        DataError: shapes that disagree, answers that are not finite, no question that can be ranked, or labels of one
+            class where the task is judged by auc.
     """
-    probabilities, labels, question_ids = _checked(probabilities, labels, question_ids, parts)
+    answers, labels, question_ids = _checked(answers, labels, question_ids, parts)
     if parts is not None:
-        each = [evaluate(probabilities[at], labels[at], question_ids[at], ranking) for at in _members(parts)]
+        each = [
+            evaluate(answers[at], labels[at], question_ids[at], ranking, None, metric, exponential)
+            for at in _members(parts)
+        ]
         return {name: float(np.mean([metrics[name] for metrics in each])) for name in each[0]}
-    classes = probabilities.shape[1]
-    metrics = {"accuracy": float(np.mean(probabilities.argmax(axis=1) == labels))}
+    metrics = {}
+    classes = answers.shape[1]
+    if classes > 1:
+        metrics["accuracy"] = float(np.mean(answers.argmax(axis=1) == labels))
     if classes == 2:
-        from sklearn.metrics import roc_auc_score
-
-        one_class = len(np.unique(labels)) < 2
-        metrics["auc"] = float("nan") if one_class else float(roc_auc_score(labels, probabilities[:, 1]))
+        metrics["auc"] = auc(answers[:, 1], labels == 1, needed=metric == "auc")
     if ranking:
-        _, values = _retrieval(probabilities, labels, question_ids, tuple(RETRIEVAL))
-        metrics |= dict(zip(RETRIEVAL, values.mean(axis=0).tolist(), strict=True))
+        names = recorded(metric)
+        _, values = _retrieval(answers, labels, question_ids, names, exponential)
+        metrics |= dict(zip(names, values.mean(axis=0).tolist(), strict=True))
     return metrics
 
 
 def per_question(
-    probabilities: np.ndarray,
+    answers: np.ndarray,
     labels: np.ndarray,
     question_ids: Sequence[Hashable] | np.ndarray,
     ranking: bool,
     parts: Sequence[str] | np.ndarray | None = None,
+    metric: str | None = None,
+    exponential: bool = False,
 ) -> tuple[list[Hashable], np.ndarray]:
     """Split the main metric over questions, for paired tests; the mean of the values is the main metric.
 
     Args and Raises: as for ``evaluate``.
 
     Returns:
-        The ids of the questions, and one value each [questions]: average precision where ``ranking`` (sorted by id if
-        ids can be compared, else in the order in which they come;
-        only questions with a right and a wrong passage); else how many of the question's pairs are classified rightly,
-        divided by the pairs of a mean question: the pairs of one premise are not independent, so that a test must
-        draw them together. With ``parts`` they come part by part, and the values of a small part weigh more: times
-        all questions, by the number of parts, by the part's questions.
+        The ids of the questions, and one value each [questions] (sorted by id if ids can be compared, else in the order
+        in which they come). Of a metric of rankings it is the question's own, and only questions that can be ranked
+        have one. Of accuracy it is how many of the question's pairs are classified rightly, divided by the pairs of a
+        mean question: the pairs of one premise are not independent, so that a test must draw them together. Of auc it
+        is that of ``auc_by_question``. With ``parts`` they come part by part, and the values of a small part weigh
+        more: times all questions, by the number of parts, by the part's questions.
     """
-    probabilities, labels, question_ids = _checked(probabilities, labels, question_ids, parts)
+    answers, labels, question_ids = _checked(answers, labels, question_ids, parts)
     if parts is not None:
-        each = [per_question(probabilities[at], labels[at], question_ids[at], ranking) for at in _members(parts)]
+        each = [
+            per_question(answers[at], labels[at], question_ids[at], ranking, None, metric, exponential)
+            for at in _members(parts)
+        ]
         total = sum(len(values) for _, values in each)
         weighted = [values * total / (len(each) * len(values)) for _, values in each]
         return [question for questions, _ in each for question in questions], np.concatenate(weighted)
-    if not ranking:
-        asked, question = _grouped(question_ids)
-        right = np.bincount(question, weights=probabilities.argmax(axis=1) == labels)
-        return asked, right * len(asked) / len(labels)
-    questions, values = _retrieval(probabilities, labels, question_ids, ("map",))
-    return questions, values[:, 0]
+    name = main_metric(ranking, metric)
+    if name not in ("accuracy", "auc"):
+        questions, values = _retrieval(answers, labels, question_ids, [name], exponential)
+        return questions, values[:, 0]
+    asked, question = grouped(question_ids)
+    if name == "auc":
+        return asked, auc_by_question(answers[:, 1], labels == 1, question)
+    right = np.bincount(question, weights=answers.argmax(axis=1) == labels)
+    return asked, right * len(asked) / len(labels)
+
+
+def scores_and_gains(answers: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return what passages are ordered by, and how relevant they are, [pairs] each; arguments as for ``evaluate``."""
+    classes = answers.shape[1]
+    gains = labels if classes == 1 else labels == classes - 1
+    return answers[:, -1], np.asarray(gains, dtype=np.float64)
 
 
 def _members(parts: Sequence[str] | np.ndarray) -> list[np.ndarray]:
@@ -106,36 +120,36 @@ def _members(parts: Sequence[str] | np.ndarray) -> list[np.ndarray]:
 
 
 def _checked(
-    probabilities: np.ndarray,
+    answers: np.ndarray,
     labels: np.ndarray,
     question_ids: Sequence[Hashable] | np.ndarray,
     parts: Sequence[str] | np.ndarray | None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    probabilities, labels = np.asarray(probabilities, dtype=np.float64), np.asarray(labels)
+    answers, labels = np.asarray(answers, dtype=np.float64), np.asarray(labels)
     # one Python object each: numpy would make one type of them all, and an axis more of tuples
     each = question_ids.tolist() if isinstance(question_ids, np.ndarray) else list(question_ids)
     question_ids = np.fromiter(each, dtype=object, count=len(each))
-    if probabilities.ndim != 2 or not len(probabilities) == len(labels) == len(question_ids) > 0:
+    if answers.ndim != 2 or not len(answers) == len(labels) == len(question_ids) > 0:
         raise DataError(
             "Metrics: expected probabilities [pairs, classes] with a label and a question id for each pair, but found "
-            f"shapes {probabilities.shape}, {labels.shape} and {question_ids.shape}; score and label the same pairs."
+            f"shapes {answers.shape}, {labels.shape} and {question_ids.shape}; score and label the same pairs."
         )
     if parts is not None and len(parts) != len(labels):
         raise DataError(
             f"Metrics: expected the part of each of {len(labels)} pairs but found {len(parts)} parts; take both from "
             "the same rows."
         )
-    not_finite = np.flatnonzero(~np.isfinite(probabilities).all(axis=1))
+    not_finite = np.flatnonzero(~np.isfinite(answers).all(axis=1))
     if len(not_finite):
         raise DataError(
-            f"Metrics: expected finite probabilities, but {len(not_finite)} of {len(probabilities)} pairs have NaN or "
+            f"Metrics: expected finite probabilities, but {len(not_finite)} of {len(answers)} pairs have NaN or "
             f"infinity, the first at row {not_finite[0]}; the model has diverged: train it again with a lower "
             "learning rate."
         )
-    return probabilities, labels, question_ids
+    return answers, labels, question_ids
 
 
-def _grouped(question_ids: np.ndarray) -> tuple[list[Hashable], np.ndarray]:
+def grouped(question_ids: np.ndarray) -> tuple[list[Hashable], np.ndarray]:
     """Return the different ids, and which of them each pair has [pairs]."""
     different: list[Any] = list(dict.fromkeys(question_ids.tolist()))
     with suppress(TypeError):  # ids of several types cannot be compared
@@ -145,30 +159,13 @@ def _grouped(question_ids: np.ndarray) -> tuple[list[Hashable], np.ndarray]:
 
 
 def _retrieval(
-    probabilities: np.ndarray, labels: np.ndarray, question_ids: np.ndarray, names: Sequence[str]
+    answers: np.ndarray, labels: np.ndarray, question_ids: np.ndarray, names: Sequence[str], exponential: bool
 ) -> tuple[list[Hashable], np.ndarray]:
-    """Return the rankable questions, and their values [questions, names]."""
-    relevant = labels == probabilities.shape[1] - 1
-    questions, question = _grouped(question_ids)
-    order = np.lexsort((relevant, -probabilities[:, -1], question))
-    import torch
-    from torchmetrics.functional import retrieval
-
-    # torchmetrics is given ranks, not probabilities: it rounds to float32 (which makes ties), breaks ties by the order
-    # of the rows, and drops right passages whose score is 0. Ranks are distinct, positive and exact.
-    scores = torch.arange(len(order), 0, -1, dtype=torch.float32)
-    targets = torch.from_numpy(relevant[order].astype(np.int64))
-    ends = np.cumsum(np.bincount(question)).tolist()
-
-    kept, values = [], []
-    for index, (start, end) in enumerate(pairwise([0, *ends])):
-        target = targets[start:end]
-        if 0 < int(target.sum()) < len(target):
-            kept.append(questions[index])
-            values.append([getattr(retrieval, RETRIEVAL[name])(scores[start:end], target).item() for name in names])
-    if not kept:
-        raise DataError(
-            f"Metrics: none of the {len(questions)} questions has both a right and a wrong passage, so nothing can be "
-            "ranked; choose a split with such questions, or declare the task as one without ranking."
-        )
-    return kept, np.array(values)
+    """Return the questions that can be ranked, and their values [questions, names]."""
+    scores, gains = scores_and_gains(answers, labels)
+    asked, question = grouped(question_ids)
+    kept = rankable(gains, question)
+    at = kept[question]
+    number = (np.cumsum(kept) - 1)[question[at]]
+    questions = [asked[place] for place in np.flatnonzero(kept)]
+    return questions, retrieval(scores[at], gains[at], number, names, exponential)

@@ -11,7 +11,7 @@ from typing import Any
 from tmkd.choices import FINE_TUNED
 from tmkd.config import Config, StudentConfig, TeacherConfig, check, encoder_of, teaching, vary
 from tmkd.distributed import Processes, init
-from tmkd.evaluation.metrics import main_metric
+from tmkd.measures import main_metric, own_choice
 from tmkd.results.architecture import Architecture
 from tmkd.results.calibrated import CalibratedTeacher
 from tmkd.results.classifier import Classifier
@@ -22,6 +22,7 @@ from tmkd.results.encoder import Encoder, MadeEncoder, encoder_identity
 from tmkd.results.task import Task
 from tmkd.results.teacher import LeftOut, Teacher, best_teacher
 from tmkd.results.untrained import UntrainedTeacher
+from tmkd.store.artifacts import Artifact
 
 
 class Experiment:
@@ -66,8 +67,13 @@ class Experiment:
 
     @property
     def metric(self) -> str:
-        """What students and teachers are compared by."""
-        return main_metric(self.config.data.ranking)
+        """What epochs, students and teachers are compared by."""
+        return main_metric(self.config.data.ranking, self.config.metric)
+
+    @property
+    def own_metric(self) -> str | None:
+        """That metric where it is not the task's usual one, which shapes no key."""
+        return own_choice(self.config.data.ranking, self.config.metric)
 
     def encoder(self, member: TeacherConfig | StudentConfig) -> Encoder:
         """Return a teacher's or the student's encoder."""
@@ -95,7 +101,7 @@ class Experiment:
 
     def _scoring(self, teacher: TeacherConfig, number: int) -> Classifier:
         if teacher.kind == FINE_TUNED:
-            return Teacher.of(self.task, teacher, self.encoder(teacher), self.config.trainer, number)
+            return Teacher.of(self.task, teacher, self.encoder(teacher), self.config.trainer, number, self.own_metric)
         return UntrainedTeacher.of(self.task, teacher, number)
 
     def teachers(self, count: int | None = None) -> list[Classifier]:
@@ -124,7 +130,7 @@ class Experiment:
             self.task.build(self.context)
             if self.needs_corpus:
                 self.corpus.build(self.context)
-        return best_teacher([teacher.build(self.context) for teacher in teachers], self.metric)
+        return self._best([teacher.build(self.context) for teacher in teachers])
 
     def best_so_far(self, teachers: Sequence[Classifier]) -> int:
         """Return the index of the best teacher of those that are there, for a plan; the first one where none is."""
@@ -132,7 +138,10 @@ class Experiment:
         there = [place for place, artifact in enumerate(found) if artifact is not None]
         if not there:
             return 0
-        return there[best_teacher([artifact for artifact in found if artifact is not None], self.metric)]
+        return there[self._best([artifact for artifact in found if artifact is not None])]
+
+    def _best(self, trained: Sequence[Artifact]) -> int:
+        return best_teacher(self.context, self.task, trained, self.metric)
 
 
 def length_settings(config: Config) -> dict[int, list[str]]:

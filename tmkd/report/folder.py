@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tmkd.evaluation.metrics import main_metric
 from tmkd.report.data_notes import data_notes
 from tmkd.report.figures import accuracy_against_speed, metric_against_teacher_count
 from tmkd.report.page import to_html
@@ -26,7 +25,7 @@ def write_report(
     data: str,
     fingerprint: str,
     rows: Sequence[Row],
-    ranking: bool,
+    metric: str,
     extra: Mapping[str, Any] | None = None,
     baseline: str | None = BASELINE,
 ) -> None:
@@ -36,6 +35,7 @@ def write_report(
 
     Args:
         data, fingerprint: name of the data, and checksum of it.
+        metric: what the task is judged by.
         baseline: the arm of Δ and p; None where nothing was compared.
         extra: further keys of the JSON. ``questions`` and ``pairs`` (how many were evaluated) also go into the
             caption, ``teacher_counts`` ({name: [(count, mean, std)]}) makes a second figure, ``reliability`` (of
@@ -45,8 +45,7 @@ def write_report(
     extra = dict(extra or {})
     folder.mkdir(parents=True, exist_ok=True)
     document = to_json(experiment, data, fingerprint, rows, **extra)
-    table = to_markdown(data, fingerprint, rows, ranking, extra.get("questions"), extra.get("pairs"), baseline)
-    metric = main_metric(ranking)
+    table = to_markdown(data, fingerprint, rows, metric, extra.get("questions"), extra.get("pairs"), baseline)
     figures: dict[str, Callable[[Path], None]] = {}
     if any(row.pairs_per_second for row in rows):
         figures[f"{metric}_against_speed.png"] = lambda path: accuracy_against_speed(rows, path, metric)
@@ -59,7 +58,7 @@ def write_report(
     images = "".join(f"\n![{Path(name).stem.replace('_', ' ')}]({name})\n" for name in figures)
 
     _publish(folder / "comparison.json", _text(json.dumps(document, indent=2, ensure_ascii=False) + "\n"))
-    _publish(folder / "comparison.csv", _text(to_csv(rows, baseline)))
+    _publish(folder / "comparison.csv", _text(to_csv(rows, metric, baseline)))
     section = f"\n{reliability_section(calibrated, RELIABILITY)}" if calibrated else ""
     if calibrated:
         figures[RELIABILITY] = lambda path: draw_reliability(calibrated, path)

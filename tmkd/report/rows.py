@@ -17,7 +17,6 @@ from tmkd.evaluation.metrics import evaluate, per_question
 
 BASELINE = "KD (1-o-1)"
 CHANCE = "chance"  # the row of answers that know nothing
-METRIC_NAMES = {"map": "MAP", "mrr": "MRR", "ndcg": "nDCG", "accuracy": "accuracy", "auc": "AUC"}
 FIDELITY_NAMES = {"agreement": "agreement", "divergence": "KL"}  # to the teacher ensemble
 
 
@@ -97,6 +96,7 @@ def make_row(
     parts: Sequence[str] | None = None,
     train_seconds: float | None = None,
     train_bytes: float | None = None,
+    metric: str | None = None,
 ) -> Row:
     """Evaluate an arm at each of its seeds.
 
@@ -104,13 +104,14 @@ def make_row(
         probabilities_by_seed: one [pairs, classes] per seed.
         labels, question_ids: [pairs].
         parts: [pairs], as for ``tmkd.evaluation.metrics.evaluate``.
+        metric: what the task is judged by; None: its usual one.
 
     Raises:
         DataError: as ``tmkd.evaluation.metrics.evaluate``.
         ValueError: not one array per seed.
     """
     runs = [
-        evaluate(probabilities, labels, question_ids, ranking, parts)
+        evaluate(probabilities, labels, question_ids, ranking, parts, metric)
         for _, probabilities in zip(seeds, probabilities_by_seed, strict=True)
     ]
     metrics = {name: over_seeds([run[name] for run in runs]) for name in runs[0]}
@@ -125,14 +126,16 @@ def chance_row(
     classes: Sequence[str],
     ranking: bool,
     parts: Sequence[str] | None = None,
+    metric: str | None = None,
 ) -> Row:
     """Return the row of answers that know nothing: it has no seeds and no cost, and is not tested.
 
     Args:
         classes: their names; ``settings`` has the one that is the training split's majority.
-        labels, question_ids, training_labels, ranking, parts: as for ``tmkd.evaluation.chance.chance``.
+        labels, question_ids, training_labels, ranking, parts, metric: as for
+            ``tmkd.evaluation.chance.chance``.
     """
-    found = chance(labels, question_ids, training_labels, len(classes), ranking, parts)
+    found = chance(labels, question_ids, training_labels, len(classes), ranking, parts, metric)
     metrics = {name: over_seeds([value]) for name, value in found.items()}
     return Row(CHANCE, {"majority": classes[majority_class(training_labels)]}, [], metrics, None, None, [])
 
@@ -152,9 +155,11 @@ def per_question_by_seed(
     question_ids: Sequence[Hashable] | np.ndarray,
     ranking: bool,
     parts: Sequence[str] | None = None,
+    metric: str | None = None,
 ) -> np.ndarray:
     """Return the main metric of each question [seeds, questions], as ``add_versus`` wants it.
 
     Args and Raises: as for ``make_row``.
     """
-    return np.stack([per_question(p, labels, question_ids, ranking, parts)[1] for p in probabilities_by_seed])
+    each = [per_question(p, labels, question_ids, ranking, parts, metric)[1] for p in probabilities_by_seed]
+    return np.stack(each)

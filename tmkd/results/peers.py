@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from tmkd.config import OnlineConfig
 from tmkd.distributed import Processes, init
 from tmkd.errors import ConfigError
-from tmkd.evaluation.metrics import main_metric
+from tmkd.measures import main_metric
 from tmkd.results.context import RunContext
 from tmkd.results.node import Result, merged, outside, spelled_out
 from tmkd.results.rows import tokenizer_digest
@@ -126,7 +126,7 @@ class Peers(Result):
             **asdict(specs[0].training),
             **asdict(specs[0].trainer),
             validate=_judge(context, [specs[at] for at in mine], [ready[at] for at in mine], ranks),
-            metric=main_metric(specs[0].task.ranking),
+            metric=main_metric(specs[0].task.ranking, specs[0].metric),
             callbacks=meetings,
         )
         written = []
@@ -250,7 +250,7 @@ def _judge(
     context: RunContext, specs: Sequence[Student], ready: Sequence[PreparedStudent], ranks: Processes | None
 ) -> Callable[[Any], dict[str, float]]:
     """Return what gives the mean of all students' validation metrics, the same in every process."""
-    each = [validator(context, made_of.task, one.model) for made_of, one in zip(specs, ready)]
+    each = [validator(context, made_of.task, one.model, made_of.metric) for made_of, one in zip(specs, ready)]
 
     def validate(_: Any) -> dict[str, float]:
         found = [judge(None) for judge in each]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tmkd.config import ExitsConfig, Stage2Config, TrainerConfig
-from tmkd.evaluation.metrics import main_metric
+from tmkd.measures import main_metric
 from tmkd.results.architecture import Architecture, StudentClassifier
 from tmkd.results.context import RunContext
 from tmkd.results.node import Result, identity, merged, outside, unless
@@ -47,6 +47,7 @@ class Student(StudentClassifier):
         before: an earlier student of stage 2 that it goes on from.
         carry_heads: whether its heads start from those of the student it starts from; None where there is none.
         head_init: how heads that do not start from others do.
+        metric: what decides which epoch is best; None: the task's usual one.
         called: its arm's name, for the log.
     """
 
@@ -64,6 +65,7 @@ class Student(StudentClassifier):
     before: Result | None = unless(None)
     carry_heads: bool | None = unless(None)
     head_init: str = unless("shared")
+    metric: str | None = unless(None)
     called: str = outside(default="student")
 
     @property
@@ -100,8 +102,8 @@ class Student(StudentClassifier):
             seed=self.seed,
             **asdict(self.training),
             **asdict(self.trainer),
-            validate=validator(context, self.task, ready.model),
-            metric=main_metric(self.task.ranking),
+            validate=validator(context, self.task, ready.model, self.metric),
+            metric=main_metric(self.task.ranking, self.metric),
             start_competes=self.start_competes,
         )
         return {"training": facts, **self.write(context, ready, work)}
@@ -152,7 +154,7 @@ class Student(StudentClassifier):
         """
         from tmkd.models.exits import exit_parameters
 
-        facts = write_classifier(work, ready.model, context, self.task)
+        facts = write_classifier(work, ready.model, context, self.task, self.metric)
         if layers := ready.model.exits.layers:
             each = {str(layer): exit_parameters(ready.model, layer) for layer in layers}
             facts["exits"] = each | {"all": exit_parameters(ready.model)}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,7 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from tmkd.choices import CUT
 from tmkd.config import TeacherConfig, TrainerConfig, kind_settings
 from tmkd.errors import ConfigError
-from tmkd.evaluation.metrics import main_metric
+from tmkd.measures import main_metric
+from tmkd.results.classifier import validation_value
 from tmkd.results.context import RunContext
 from tmkd.results.encoder import Encoder
 from tmkd.results.node import merged, outside, unless
@@ -51,6 +51,7 @@ class Teacher(TrainedClassifier):
         number: its place in the roster, from 1.
         left_out: what it does not learn, as one of several copies.
         own: the pairs that it learns instead of the task's training split; None: those.
+        metric: what decides which epoch is best; None: the task's usual one.
     """
 
     kind: ClassVar[str] = "teacher"
@@ -62,11 +63,20 @@ class Teacher(TrainedClassifier):
     number: int = outside(default=1)
     left_out: LeftOut | None = unless(None)
     own: TrainingPairs | None = unless(None)
+    metric: str | None = unless(None)
 
     @classmethod
-    def of(cls, task: Task, teacher: TeacherConfig, encoder: Encoder, trainer: TrainerConfig, number: int) -> Teacher:
+    def of(
+        cls,
+        task: Task,
+        teacher: TeacherConfig,
+        encoder: Encoder,
+        trainer: TrainerConfig,
+        number: int,
+        metric: str | None = None,
+    ) -> Teacher:
         own = TrainingPairs.of(task, teacher, number)
-        return cls(task, encoder, trainer, recipe(teacher, encoder), number, own=own)
+        return cls(task, encoder, trainer, recipe(teacher, encoder), number, own=own, metric=metric)
 
     @property
     def what(self) -> str:
@@ -136,13 +146,13 @@ class Teacher(TrainedClassifier):
             what=f"teacher {self.number}",
             **{name: own[name] for name in ("seed", "learning_rate", "batch_size", "epochs")},
             **asdict(self.trainer),
-            validate=validator(context, self.task, model),
-            metric=main_metric(self.task.ranking),
+            validate=validator(context, self.task, model, self.metric),
+            metric=main_metric(self.task.ranking, self.metric),
         )
         if adapters:
             adapters.merge()
         facts["learnable_parameters"] = learnt
-        return {"training": facts, **write_classifier(work, model, context, self.task)}
+        return {"training": facts, **write_classifier(work, model, context, self.task, self.metric)}
 
     def _pairs(self, context: RunContext, model: PairClassifier) -> Dataset:
         """Return the pairs that it learns, without those of the questions of the task that are left out."""
@@ -197,10 +207,10 @@ def fold_of(question_ids: Sequence[str], folds: int) -> np.ndarray:
     return np.array([places[name] for name in question_ids])
 
 
-def best_teacher(trained: Sequence[Artifact], metric: str) -> int:
+def best_teacher(context: RunContext, task: Task, trained: Sequence[Artifact], metric: str) -> int:
     """Return the index of the best teacher on the validation split; the first of equals.
 
     One that has no score of that split (of a file, maybe) is the best only where none has.
     """
-    values = [(teacher.details["validation"] or {}).get(metric, -math.inf) for teacher in trained]
+    values = [validation_value(context, task, teacher, metric) for teacher in trained]
     return values.index(max(values))

@@ -119,24 +119,31 @@ def new_classifier(
     return model.to(context.runtime.device)
 
 
-def validator(context: RunContext, task: Task, model: PairClassifier) -> Callable[[Any], dict[str, float]]:
-    """Return what judges ``model`` after each epoch: the mean of the predicting heads' probabilities, on validation."""
+def validator(
+    context: RunContext, task: Task, model: PairClassifier, metric: str | None
+) -> Callable[[Any], dict[str, float]]:
+    """Return what judges ``model`` after each epoch: the mean of the predicting heads' probabilities, on validation.
+
+    ``metric`` is what the task is judged by; None: its usual one.
+    """
     from tmkd.training.predict import predict_together
 
     tokens = task.rows("validation").read_by(context, model)
 
     def validate(_: Any) -> dict[str, float]:
         found = predict_together(model, tokens, context.runtime)
-        return validation_metrics(context, task, found[:, model.predicting].transpose(1, 0, 2))
+        return validation_metrics(context, task, found[:, model.predicting].transpose(1, 0, 2), metric)
 
     return validate
 
 
-def write_classifier(work: Path, model: PairClassifier, context: RunContext, task: Task) -> dict[str, Any]:
+def write_classifier(
+    work: Path, model: PairClassifier, context: RunContext, task: Task, metric: str | None = None
+) -> dict[str, Any]:
     """Write a trained classifier, and what it predicts of validation and test, once, for every later table, exits too.
 
     Returns:
-        What the manifest says of it: ``validation``, the metrics, and ``parameters``.
+        What the manifest says of it: ``validation``, the metrics (``metric`` among them), and ``parameters``.
     """
     from tmkd.training.predict import predict_together
 
@@ -150,7 +157,8 @@ def write_classifier(work: Path, model: PairClassifier, context: RunContext, tas
     if context.is_main_process:
         write_predictions(work, logits)
         model.save(work / MODEL)
-    return {"validation": validation_metrics(context, task, logits["validation"]), "parameters": model.parameter_count}
+    validation = validation_metrics(context, task, logits["validation"], metric)
+    return {"validation": validation, "parameters": model.parameter_count}
 
 
 def member(

@@ -98,7 +98,7 @@ def train(
         remove_unused_columns=False,
         dataloader_pin_memory=runtime.device.type != "cpu",
     )
-    progress = Progress(what)
+    progress = Progress(what, metric)
     arguments._n_gpu = min(arguments.n_gpu, 1)  # several GPUs are torchrun's business, not DataParallel's
     trainer = _trainer(
         learner,
