@@ -17,13 +17,13 @@ DRAW = 1  # tells the draw of passages from the order of questions, which have o
 class QuestionBatches(Sampler[list[int]]):
     """One process's rows of every batch, where a batch is of whole questions.
 
-    Questions are in the order of ``LengthBuckets``, by their longest passage that is learnt from. Passages and order are
-    a function of the seed and the epoch alone, so that a resumed run meets the same batches. Every epoch has all
+    Questions are in the order of ``LengthBuckets``, by their longest pair that is learnt from. Pairs and order are a
+    function of the seed and the epoch alone, so that a resumed run meets the same batches. Every epoch has all
     questions, and as many batches as any other.
 
     Several processes divide a batch by questions, and ``weight`` counts questions: a mean over questions (listwise
-    losses) is exactly that of one process, and so is a mean over pairs where all questions of a batch have as many. Where
-    they do not, a pair counts the more, the fewer pairs its process has for the same number of questions.
+    losses) is exactly that of one process. A mean over pairs (pointwise losses) is that only where the questions of a
+    batch have equally many pairs; otherwise a pair counts a little more in a process whose questions have fewer.
 
     Args:
         lengths: of the pairs, ``[pairs]``.
