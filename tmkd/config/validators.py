@@ -73,7 +73,8 @@ def groups(where: str, group_size: int | None, batch_questions: int | None) -> N
     expected = "null (pairs by themselves), 0 (all passages of a question) or 2 and more"
     that(group_size is None or group_size == 0 or group_size >= 2, f"{where}.group_size", expected, group_size)
     if batch_questions is not None:
-        that(group_size is not None, f"{where}.batch_questions", "null where group_size is null", batch_questions)
+        expected = f"null where {where}.group_size is null"
+        that(group_size is not None, f"{where}.batch_questions", expected, batch_questions)
         that(batch_questions >= 1, f"{where}.batch_questions", "1 or more, or null", batch_questions)
 
 
