@@ -20,7 +20,7 @@ class Questions:
     """The questions of some pairs.
 
     Attributes:
-        numbers: ``[pairs]``, integers: equal where two pairs are of one question.
+        numbers: ``[pairs]``, integers from 0: equal where two pairs are of one question; there may be gaps.
         right: ``[pairs]``, bool: whether the passage answers it; None where there are no labels.
     """
 
@@ -70,13 +70,16 @@ class Groups:
     """
 
     def __init__(self, questions: Questions, limit: int) -> None:
-        _, numbers = np.unique(questions.numbers, return_inverse=True)
+        known = np.bincount(questions.numbers) > 0
+        small = np.min_scalar_type(-1 - 2 * len(questions.numbers))  # there may be hundreds of millions
         # The right passages of a question are one part, the wrong ones the next; without labels one is empty.
-        part = 2 * numbers + (~questions.right if questions.right is not None else 1)
-        held = np.bincount(part, minlength=2 * (int(numbers.max(initial=-1)) + 1))
-        self._order = np.argsort(part, kind="stable")
+        part = (2 * known.cumsum() - 2).astype(small)[questions.numbers]
+        part += ~questions.right if questions.right is not None else True
+        held = np.bincount(part, minlength=2 * int(known.sum()))
+        self._order = np.argsort(part, kind="stable").astype(small)
         self._parts = part[self._order]
-        self._place = np.arange(len(part)) - np.repeat(held.cumsum() - held, held)  # of each pair in its part
+        # of each pair in its part
+        self._place = (np.arange(len(part)) - np.repeat(held.cumsum() - held, held)).astype(small)
         right, wrong = held[0::2], held[1::2]
         if limit:
             right = np.where(right < limit, right, 1)
@@ -90,8 +93,9 @@ class Groups:
         """Return the pairs of an epoch, ``[sum of sizes]``, question after question, the right ones first."""
         if self._all:
             return self._order
-        mixed = self._order[np.lexsort((random.random(len(self._order)), self._parts))]
-        return mixed[self._place < self._taken[self._parts]]
+        mixed = self._order[np.lexsort((random.random(len(self._order), dtype=np.float32), self._parts))]
+        drawn: np.ndarray = mixed[self._place < self._taken[self._parts]]
+        return drawn
 
 
 def _ids(rows: Dataset) -> Iterator[pa.ChunkedArray]:
