@@ -198,6 +198,32 @@ def test_weights_may_leave_out_the_first_teacher_where_it_never_teaches_alone():
 
 
 @pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["stage2.group_size=1"], "stage2.group_size: expected null .*, 0 .* or 2 and more, got 1"),
+        (["teachers.roster.1.group_size=1"], r"teachers.roster\[1\].group_size: expected null"),
+        (["teachers.roster.0.batch_questions=4"], r"teachers.roster\[0\].batch_questions: expected null where"),
+        (["stage2.group_size=0", "stage2.batch_questions=0"], "stage2.batch_questions: expected 1 or more"),
+        (["stage1.group_size=4", "stage1.share=0.5"], "stage1.share: expected 1 where stage1.group_size is set"),
+        (["stage1.group_size=4", "stage1.kind=language", "student.layers=1"], "null where stage1.kind is language"),
+        (["data.ranking=false", "teachers.roster.2.group_size=0"], r"teachers.roster\[2\].group_size: expected null"),
+        (["data.ranking=false", "stage2.group_size=0"], "stage2.group_size: expected null where data.ranking is false"),
+    ],
+)
+def test_questions_that_make_no_batches_are_named(overrides, said):
+    with pytest.raises(ConfigError, match=said):
+        composed(*overrides)
+
+
+def test_teacher_inherits_how_questions_make_a_batch_where_it_sets_nothing_itself():
+    teachers = composed(
+        "teachers.group_size=8", "teachers.batch_questions=3", "teachers.roster.1.group_size=0"
+    ).teachers
+    settled = [teachers.settled(teacher) for teacher in teachers.roster]
+    assert [(teacher.group_size, teacher.batch_questions) for teacher in settled] == [(8, 3), (0, 3), (8, 3)]
+
+
+@pytest.mark.parametrize(
     ("override", "said"),
     [
         ("teachers.number=3", "teachers.number"),

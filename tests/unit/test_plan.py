@@ -110,6 +110,23 @@ def test_share_of_the_corpus_costs_its_share(planned):
     assert rows["stage1"].pairs == 2 * 0.25 * 80
 
 
+def test_groups_cost_the_pairs_that_an_epoch_sees(planned):
+    # fifteen questions of four pairs, of which an epoch sees two; all of the corpus, whose questions have four as well
+    groups = ["teachers.group_size=2", "stage1.group_size=0", "stage2.group_size=2", "+terms=rkd"]
+    rows = by_stage(planned("method=tmkd", *groups))
+    assert rows["teacher"].pairs == 2 * 2 * 30
+    assert rows["stage1"].pairs == 80
+    assert rows["stage2"].pairs == 2 * 30
+    validated = (3 * 300 + 320) / 1000
+    assert rows["stage2"].seconds == pytest.approx(2 * 300 / 100 + validated + 2 * 2 * 300 / 1000)  # and two teachers
+
+
+def test_batch_of_questions_is_tried_out_at_the_pairs_that_it_holds(planned):
+    experiment, results = planned("method=kd", "stage2.group_size=2", "stage2.batch_questions=3")
+    [student] = [result for result in results if result.kind == "stage2"]
+    assert [work.batch for work in student.cost(experiment.context)] == [6, None, None]
+
+
 def test_terms_on_inner_states_cost_the_teachers_passes(planned):
     """They are the larger part of such a training, and are easily forgotten."""
     bare = by_stage(planned("method=mkd"))["stage2"].seconds

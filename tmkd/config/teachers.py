@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 
 from tmkd.choices import APIS, CALIBRATIONS, CUT, FINE_TUNED, LONG, MISSING, SCORE_FORMATS, TEACHER_KINDS
@@ -12,6 +12,7 @@ from tmkd.config import validators
 from tmkd.config.marks import settings
 from tmkd.config.models import EncoderConfig, check_encoder
 
+GROUPS = ("group_size", "batch_questions")  # which teachers inherit from the section
 KINDS = "kinds"  # the metadata of a field that only some kinds of teacher have
 
 
@@ -37,6 +38,9 @@ class TeacherConfig:
     kind: str = FINE_TUNED
     learning_rate: float = field(default=5e-5, metadata=of(FINE_TUNED))  # fine_tuned: peak, after the warm-up
     batch_size: int = field(default=32, metadata=of(FINE_TUNED))  # fine_tuned: pairs a step, of all processes together
+    # fine_tuned: what a batch is made of, and questions a step; null: teachers.group_size, teachers.batch_questions
+    group_size: Optional[int] = field(default=None, metadata=of(FINE_TUNED))
+    batch_questions: Optional[int] = field(default=None, metadata=of(FINE_TUNED))  # fine_tuned: likewise
     # fine_tuned: the best epoch by the validation metric is kept
     epochs: int = field(default=3, metadata=of(FINE_TUNED))
     # fine_tuned: of attention and hidden states; null: the encoder's own
@@ -105,6 +109,10 @@ class TeachersConfig:
     # copies of each fine-tuned teacher, each leaves a part of the training questions out and labels it; 0: none (and of
     # a teacher that does not learn the training split there are none)
     cross_fit: int = 0
+    # of each fine-tuned teacher: what a batch is made of, as stage2.group_size
+    group_size: Optional[int] = None
+    # of each fine-tuned teacher: questions a step where group_size is set; null: as many as have about batch_size pairs
+    batch_questions: Optional[int] = None
 
     @property
     def size(self) -> int:
@@ -119,6 +127,13 @@ class TeachersConfig:
             return "none"
         return "platt" if classes == 2 else "temperature"
 
+    def settled(self, teacher: TeacherConfig) -> TeacherConfig:
+        """Return a teacher of the roster with what it inherits from here."""
+        if teacher.kind != FINE_TUNED:
+            return teacher
+        own = {name: getattr(teacher, name) for name in GROUPS}
+        return replace(teacher, **{name: getattr(self, name) if own[name] is None else own[name] for name in GROUPS})
+
     @property
     def on_missing(self) -> str:
         """What is done about missing scores; teachers that are trained here have all."""
@@ -126,17 +141,18 @@ class TeachersConfig:
 
 
 def kind_settings(teacher: TeacherConfig) -> dict[str, Any]:
-    """Return the settings that a teacher of its kind has, without the kind itself; ``lora``, ``long`` and ``train`` if
-    it has any.
+    """Return the settings that a teacher of its kind has, without the kind itself.
 
-    So teachers and comparisons of earlier versions, which had none of them, are found again.
+    ``lora``, ``long``, ``train`` and those of groups are there if it has any, so that teachers and comparisons of
+    earlier versions, which had none of them, are found again.
     """
     kinds = {known.name: known.metadata.get(KINDS, ()) for known in dataclasses.fields(teacher)}
     found = {name: value for name, value in settings(teacher).items() if teacher.kind in kinds[name]}
     if teacher.lora is None or teacher.lora.rank is None:
         found.pop("lora", None)
-    if teacher.long is None:
-        found.pop("long", None)
+    for name in ("long", *GROUPS):
+        if getattr(teacher, name) is None:
+            found.pop(name, None)
     if teacher.train is None:
         found.pop("train", None)
         found.pop("train_with_task", None)
@@ -161,6 +177,7 @@ def check_teachers(teachers: TeachersConfig, classes: int, compared: Sequence[in
     validators.that(
         teachers.cross_fit == 0 or teachers.cross_fit >= 2, "teachers.cross_fit", "0, or 2 and more", teachers.cross_fit
     )
+    validators.groups("teachers", teachers.group_size, teachers.batch_questions)
     scale = teachers.scale_of(classes)
     validators.one_of("teachers.calibration", scale, ("none", *CALIBRATIONS))
     expected = f"none or temperature, where there are {classes} classes"
@@ -170,6 +187,8 @@ def check_teachers(teachers: TeachersConfig, classes: int, compared: Sequence[in
         validators.one_of(f"{where}.kind", teacher.kind, TEACHER_KINDS)
         _only_its_own(where, teacher)
         CHECKS[teacher.kind](where, teacher)
+        own = teachers.settled(teacher)
+        validators.groups(where, own.group_size, own.batch_questions)
 
 
 def _only_its_own(where: str, teacher: TeacherConfig) -> None:

@@ -83,6 +83,7 @@ def check(config: Config) -> Config:
     if config.stage1.kind == "language":
         check_language(config.language, config.student)
     check_stage2(config.stage2)
+    _ranks(config)
     if "fixed" in (config.method.teacher_weights, config.stage1.teacher_weights):
         check_weights(config.method.weights, len(encoders), counts or [config.teachers.size])
     check_method(config.method, fewest=min([config.teachers.size, *counts]))
@@ -114,6 +115,15 @@ def _folders(config: Config) -> None:
         expected = "a name that a folder can have where there is a table"
         validators.that(task not in ("", COLUMNS), "data.name", expected, repr(config.data.name))
         validators.folder("data.name", task)
+
+
+def _ranks(config: Config) -> None:
+    """Labelled questions have several passages wherever batches are of whole questions."""
+    sizes = {"stage2": config.stage2.group_size, "teachers": config.teachers.group_size}
+    sizes |= {f"teachers.roster[{place}]": each.group_size for place, each in enumerate(teaching(config))}
+    for where, size in sizes.items():
+        expected = "null where data.ranking is false, since questions do not have passages to rank"
+        validators.that(size is None or config.data.ranking, f"{where}.group_size", expected, size)
 
 
 def teaching(config: Config) -> list[TeacherConfig]:

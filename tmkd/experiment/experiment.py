@@ -101,7 +101,8 @@ class Experiment:
 
     def _scoring(self, teacher: TeacherConfig, number: int) -> Classifier:
         if teacher.kind == FINE_TUNED:
-            return Teacher.of(self.task, teacher, self.encoder(teacher), self.config.trainer, number, self.own_metric)
+            own = self.config.teachers.settled(teacher)
+            return Teacher.of(self.task, own, self.encoder(teacher), self.config.trainer, number, self.own_metric)
         return UntrainedTeacher.of(self.task, teacher, number)
 
     def teachers(self, count: int | None = None) -> list[Classifier]:
@@ -118,7 +119,10 @@ class Experiment:
     @property
     def stage1_training(self) -> dict[str, Any]:
         """How stage 1 trains."""
-        return {name: getattr(self.config.stage1, name) for name in ("learning_rate", "batch_size", "epochs")}
+        own = self.config.stage1
+        training = {"learning_rate": own.learning_rate, "batch_size": own.batch_size, "epochs": own.epochs}
+        groups = {"group_size": own.group_size, "batch_questions": own.batch_questions}
+        return training | {name: value for name, value in groups.items() if value is not None}
 
     def untrained(self, teachers: Sequence[Classifier] | None = None) -> bool:
         """Return whether a teacher is still to be trained, of all that teach or of ``teachers``."""

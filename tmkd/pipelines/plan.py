@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from tmkd.config import Config
 from tmkd.experiment.arms import resolve_arms
 from tmkd.experiment.check import check_arms
+from tmkd.experiment.check_questions import check_questions
 from tmkd.experiment.entries import student_entries, teacher_entries
 from tmkd.experiment.experiment import Experiment
 from tmkd.experiment.overlap import check_overlaps
@@ -58,6 +59,7 @@ def planned(experiment: Experiment) -> list[Result]:
     """
     check_arms(experiment)
     check_overlaps(experiment)
+    check_questions(experiment)
     arms = resolve_arms(experiment, Experiment.best_so_far)
     entries = [*student_entries(arms), *teacher_entries(experiment, Experiment.best_so_far)]
     roots: list[Result] = [teacher for arm in arms for teacher in arm.teachers]

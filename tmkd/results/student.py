@@ -16,6 +16,7 @@ from tmkd.results.architecture import Architecture, StudentClassifier
 from tmkd.results.context import RunContext
 from tmkd.results.node import Result, identity, merged, outside, unless
 from tmkd.results.objective import Objective
+from tmkd.results.questions import pairs_seen, questions_of
 from tmkd.results.soft_targets import reads, soft_targets
 from tmkd.results.task import Task
 from tmkd.results.terms import Terms, state_terms, states_cost
@@ -129,7 +130,8 @@ class Student(StudentClassifier):
         model.predicting = own.predicting
         model.objective = own.identity() | ({"terms": identity(self.terms)} if self.terms else {})
         terms = [*own.terms(), *more, *self._exit_losses(model.predicting)]
-        return PreparedStudent(model, PairDataset(tokens, targets, weights, states), terms)
+        questions = questions_of(context, rows, tokens, self.task.classes, self.training.group_size)
+        return PreparedStudent(model, PairDataset(tokens, targets, weights, states, questions), terms)
 
     def initial(self, context: RunContext) -> PairClassifier:
         """Return the student before stage 2: from its encoder, or with stage 1's encoder and, if asked, its heads."""
@@ -163,8 +165,10 @@ class Student(StudentClassifier):
     def cost(self, context: RunContext) -> list[Work]:
         rows, own, epochs = self.task.rows("train"), self.objective, self.training.epochs
         who, heads = self.member(context), 1 + len(own.teachers)
-        works = learning(context, who, self.task, rows, self.training.batch_size, epochs, epochs, heads)
-        return works + states_cost(context, self.terms, own.teachers, rows, epochs)
+        groups = self.training.group_size, self.training.batch_questions
+        batch, seen = pairs_seen(context, rows, tuple(self.task.classes), self.training.batch_size, *groups)
+        works = learning(context, who, self.task, rows, batch, epochs, epochs, heads, seen)
+        return works + states_cost(context, self.terms, own.teachers, rows, epochs * seen)
 
     def _exit_losses(self, heads: list[int]) -> list[Term]:
         from tmkd.losses.exits import exit_terms

@@ -17,6 +17,7 @@ from tmkd.results.classifier import validation_value
 from tmkd.results.context import RunContext
 from tmkd.results.encoder import Encoder
 from tmkd.results.node import merged, outside, unless
+from tmkd.results.questions import pairs_seen, questions_of
 from tmkd.results.rows import Rows
 from tmkd.results.task import Task
 from tmkd.results.trained import TrainedClassifier, learning, member, new_classifier, validator, write_classifier
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from tmkd.models.lora import Adapters
 
 log = logging.getLogger(__name__)
+TRAINING = ("seed", "learning_rate", "batch_size", "epochs", "group_size", "batch_questions")  # what ``fit`` takes
 
 
 @dataclass(frozen=True)
@@ -137,14 +139,16 @@ class Teacher(TrainedClassifier):
             log.info(
                 "%s: LoRA, %s of %s parameters are trained", self.what, f"{learnt:,}", f"{model.parameter_count:,}"
             )
+        tokens = self._pairs(context, model)
+        questions = questions_of(context, self.learnt, tokens, self.task.classes, own.get("group_size"))
         facts = fit(
             model,
-            PairDataset(self._pairs(context, model)),
+            PairDataset(tokens, questions=questions),
             [gold_term(1.0)],
             scratch=work / SCRATCH,
             runtime=context.runtime,
             what=f"teacher {self.number}",
-            **{name: own[name] for name in ("seed", "learning_rate", "batch_size", "epochs")},
+            **{name: own[name] for name in TRAINING if name in own},
             **asdict(self.trainer),
             validate=validator(context, self.task, model, self.metric),
             metric=main_metric(self.task.ranking, self.metric),
@@ -174,7 +178,9 @@ class Teacher(TrainedClassifier):
         epochs = self.recipe["epochs"]
         who, rows = self.member(context), self.learnt
         passes = epochs * (1 - self._share_left_out(context))
-        return learning(context, who, self.task, rows, self.recipe["batch_size"], passes, epochs, heads=1)
+        groups = self.recipe.get("group_size"), self.recipe.get("batch_questions")
+        batch, share = pairs_seen(context, rows, tuple(self.task.classes), self.recipe["batch_size"], *groups)
+        return learning(context, who, self.task, rows, batch, passes, epochs, heads=1, share=share)
 
     def _share_left_out(self, context: RunContext) -> float:
         """Return about which share of the pairs it leaves out, as one of several copies."""

@@ -185,7 +185,15 @@ def scoring(context: RunContext, who: Member, rows: Rows, passes: float = 1.0, k
 
 
 def learning(
-    context: RunContext, who: Member, task: Task, rows: Rows, batch: int, passes: float, judged: int, heads: int
+    context: RunContext,
+    who: Member,
+    task: Task,
+    rows: Rows,
+    batch: int,
+    passes: float,
+    judged: int,
+    heads: int,
+    share: float = 1.0,
 ) -> list[Work]:
     """Return what a training takes, with its predictions.
 
@@ -193,10 +201,11 @@ def learning(
         passes: over ``rows``; may be a part of one.
         judged: how often validation is scored on the way.
         heads: how many predict.
+        share: of the pairs of ``rows`` that a pass learns from.
     """
     predicted = FLOAT * len(task.classes) * heads
     return [
-        Work(who, batch, rows.identity(), functools.partial(rows.lengths, context), passes),
+        Work(who, batch, rows.identity(), functools.partial(rows.lengths, context), passes, share=share),
         scoring(context, who, task.rows("validation"), judged + 1.0, predicted),
         scoring(context, who, task.rows("test"), 1.0, predicted),
     ]
