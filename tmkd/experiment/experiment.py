@@ -95,7 +95,8 @@ class Experiment:
 
     def _scoring(self, teacher: TeacherConfig, number: int) -> Classifier:
         if teacher.kind == FINE_TUNED:
-            return Teacher.of(self.task, teacher, self.encoder(teacher), self.config.trainer, number)
+            own = self.config.teachers.settled(teacher)
+            return Teacher.of(self.task, own, self.encoder(teacher), self.config.trainer, number)
         return UntrainedTeacher.of(self.task, teacher, number)
 
     def teachers(self, count: int | None = None) -> list[Classifier]:
@@ -112,7 +113,9 @@ class Experiment:
     @property
     def stage1_training(self) -> dict[str, Any]:
         """How stage 1 trains."""
-        return {name: getattr(self.config.stage1, name) for name in ("learning_rate", "batch_size", "epochs")}
+        own = self.config.stage1
+        training = {"learning_rate": own.learning_rate, "batch_size": own.batch_size, "epochs": own.epochs}
+        return training if own.group_size is None else training | {"group_size": own.group_size}
 
     def untrained(self, teachers: Sequence[Classifier] | None = None) -> bool:
         """Return whether a teacher is still to be trained, of all that teach or of ``teachers``."""

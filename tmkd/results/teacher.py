@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tmkd.choices import CUT
+from tmkd.choices import CUT, POINTWISE
 from tmkd.config import TeacherConfig, TrainerConfig, kind_settings
 from tmkd.errors import ConfigError
 from tmkd.evaluation.metrics import main_metric
@@ -76,6 +76,16 @@ class Teacher(TrainedClassifier):
     def timed_as(self) -> dict[str, Any]:
         return {"encoder": self.encoder.identity(), "max_length": self.recipe["max_length"]}
 
+    @property
+    def gold_loss(self) -> str:
+        """What it learns from gold labels by."""
+        return str(self.recipe.get("gold_loss", POINTWISE))
+
+    @property
+    def relative(self) -> list[int]:
+        """Its head, if that is known up to a scale and a constant alone (see ``Objective.relative``)."""
+        return [] if self.gold_loss == POINTWISE else [0]
+
     def untrained(self, context: RunContext) -> PairClassifier:
         """Return the teacher before its training, with the gold head alone, and with its adapters if it has any."""
         return self._start(context)[0]
@@ -114,19 +124,19 @@ class Teacher(TrainedClassifier):
         facts = fit(
             model,
             PairDataset(self._learnt(context, model)),
-            [gold_term(1.0)],
+            [gold_term(1.0, self.gold_loss)],
             scratch=work / SCRATCH,
             runtime=context.runtime,
             what=f"teacher {self.number}",
             **{name: own[name] for name in ("seed", "learning_rate", "batch_size", "epochs")},
             **asdict(self.trainer),
-            validate=validator(context, self.task, model),
+            validate=validator(context, self.task, model, self.relative),
             metric=main_metric(self.task.ranking),
         )
         if adapters:
             adapters.merge()
         facts["learnable_parameters"] = learnt
-        return {"training": facts, **write_classifier(work, model, context, self.task)}
+        return {"training": facts, **write_classifier(work, model, context, self.task, self.relative)}
 
     def _learnt(self, context: RunContext, model: PairClassifier) -> Dataset:
         """Return the training pairs, without those of the questions that are left out."""

@@ -14,6 +14,7 @@ from tmkd.choices import CUT
 from tmkd.config import TrainerConfig
 from tmkd.results.classifier import Classifier, validation_metrics, write_predictions
 from tmkd.results.context import RunContext
+from tmkd.results.head_calibration import calibrate_heads, calibrated
 from tmkd.results.rows import Rows
 from tmkd.results.task import Task
 from tmkd.results.work import FLOAT, ID, Member, Work
@@ -119,27 +120,39 @@ def new_classifier(
     return model.to(context.runtime.device)
 
 
-def validator(context: RunContext, task: Task, model: PairClassifier) -> Callable[[Any], dict[str, float]]:
-    """Return what judges ``model`` after each epoch: the mean of the predicting heads' probabilities, on validation."""
+def validator(
+    context: RunContext, task: Task, model: PairClassifier, relative: Sequence[int] = ()
+) -> Callable[[Any], dict[str, float]]:
+    """Return what judges ``model`` after each epoch: the mean of the predicting heads' probabilities, on validation.
+
+    Heads at the places ``relative`` are calibrated first, as they are once the model is written.
+    """
     from tmkd.training.predict import predict_together
 
     tokens = task.rows("validation").read_by(context, model)
 
     def validate(_: Any) -> dict[str, float]:
-        found = predict_together(model, tokens, context.runtime)
-        return validation_metrics(context, task, found[:, model.predicting].transpose(1, 0, 2))
+        found = predict_together(model, tokens, context.runtime).transpose(1, 0, 2)
+        found = calibrated(context, task, found, relative) if relative else found
+        return validation_metrics(context, task, found[model.predicting])
 
     return validate
 
 
-def write_classifier(work: Path, model: PairClassifier, context: RunContext, task: Task) -> dict[str, Any]:
+def write_classifier(
+    work: Path, model: PairClassifier, context: RunContext, task: Task, relative: Sequence[int] = ()
+) -> dict[str, Any]:
     """Write a trained classifier, and what it predicts of validation and test, once, for every later table, exits too.
 
+    Args:
+        relative: places of the heads that are calibrated first (see ``head_calibration``).
+
     Returns:
-        What the manifest says of it: ``validation``, the metrics, and ``parameters``.
+        What the manifest says of it: ``validation``, the metrics, ``parameters`` and, where heads were calibrated, how.
     """
     from tmkd.training.predict import predict_together
 
+    facts = {"calibrated": calibrate_heads(context, task, model, relative)} if relative else {}
     logits = {}
     for split in ("validation", "test"):
         tokens = task.rows(split).read_by(context, model)
@@ -150,7 +163,8 @@ def write_classifier(work: Path, model: PairClassifier, context: RunContext, tas
     if context.is_main_process:
         write_predictions(work, logits)
         model.save(work / MODEL)
-    return {"validation": validation_metrics(context, task, logits["validation"]), "parameters": model.parameter_count}
+    metrics = validation_metrics(context, task, logits["validation"])
+    return {"validation": metrics, "parameters": model.parameter_count, **facts}
 
 
 def member(

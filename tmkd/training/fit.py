@@ -48,6 +48,7 @@ def train(
     weight_decay: float,
     max_grad_norm: float,
     schedule: str,
+    group_size: int | None = None,
     validate: Callable[[Any], dict[str, float]] | None = None,
     metric: str = "map",
     patience: int = 0,
