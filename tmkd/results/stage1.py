@@ -123,7 +123,7 @@ class Stage1Student(StudentClassifier):
                 **asdict(self.trainer),
             )
         relative = model.predicting if self.soft.loss in RANKING_LOSSES else []
-        return {"training": facts, **write_classifier(work, model, context, self.task, relative)}
+        return {"training": facts, **write_classifier(work, model, context, self.task, relative=relative)}
 
     def cost(self, context: RunContext) -> list[Work]:
         rows, passes = self.corpus.rows(), self.training["epochs"] * self.share

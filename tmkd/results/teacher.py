@@ -130,13 +130,13 @@ class Teacher(TrainedClassifier):
             what=f"teacher {self.number}",
             **{name: own[name] for name in ("seed", "learning_rate", "batch_size", "epochs")},
             **asdict(self.trainer),
-            validate=validator(context, self.task, model, self.relative),
+            validate=validator(context, self.task, model, relative=self.relative),
             metric=main_metric(self.task.ranking),
         )
         if adapters:
             adapters.merge()
         facts["learnable_parameters"] = learnt
-        return {"training": facts, **write_classifier(work, model, context, self.task, self.relative)}
+        return {"training": facts, **write_classifier(work, model, context, self.task, relative=self.relative)}
 
     def _learnt(self, context: RunContext, model: PairClassifier) -> Dataset:
         """Return the training pairs, without those of the questions that are left out."""
