@@ -2,7 +2,7 @@
 
 Settings are checked before anything costs time, so nothing here loads torch. What only a check knows stands beside it,
 in ``tmkd.config``. Functions that are found by these names are in registries of their own: ``RESPONSE_LOSSES``,
-``TRANSFERS``, ``ONLINE_LOSSES``, ``READERS``, ``FITS``.
+``GOLD_RANKING``, ``SOFT_RANKING``, ``TRANSFERS``, ``ONLINE_LOSSES``, ``READERS``, ``FITS``.
 """
 
 from __future__ import annotations
@@ -41,7 +41,12 @@ MISSING = ("raise", "skip", "average")  # what happens to pairs without a teache
 APIS = ("tei", "jina", "cohere", "openai")
 
 # Losses on logits, and what changes while a model trains
-LOSSES = ("mse", "kl", "ce")
+POINTWISE = "pointwise"
+GOLD_LOSSES = (POINTWISE, "listwise", "listwise_each", "ranknet", "lambda")  # all others are over a question's passages
+RANKING_LOSSES = ("margin_mse", "listwise_kl", "ranknet", "adr_mse")  # soft losses over a question's passages
+LOSSES = ("mse", "kl", "ce", *RANKING_LOSSES)  # all soft losses
+TEMPERED = ("kl", "ce", "listwise_kl", "adr_mse")  # soft losses that know a temperature
+ALL_PAIRS, RIGHT_WRONG = MARGIN_PAIRS = ("all", "right_wrong")  # the pairs of passages of margin_mse
 COURSES = ("linear", "cosine", "step")  # how a number goes from its start to its end
 ONLINE_LOSSES = ("mutual", "codistillation")  # between peers
 

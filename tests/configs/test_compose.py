@@ -101,7 +101,7 @@ def test_names_of_labels_need_no_plus_sign():
         ("method.alpha=-0.1", "alpha: expected a number from 0 to 1"),
         ("method.temperature=0", "temperature: expected more than 0"),
         ("stage1.temperature=-1", "stage1.temperature: expected more than 0"),
-        ("method.loss=huber", "loss: expected one of mse, kl, ce, got huber"),
+        ("method.loss=huber", "loss: expected one of mse, kl, ce, .*adr_mse, got huber"),
         ("stage1.targets=students", "stage1.targets: expected one of average, heads"),
         ("student.layers=0", "student.layers: expected at least 1"),
         ("student.seeds=[]", "student.seeds: expected at least one seed"),
@@ -160,6 +160,18 @@ def test_setting_that_makes_no_sense_is_named(override, said):
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
+        (
+            ["stage1.loss=listwise_kl"],
+            "stage1.group_size: expected a number .*, since stage1.loss=listwise_kl compares",
+        ),
+        (["teachers.gold_loss=lambda"], r"roster\[0\].group_size: expected .* teachers.gold_loss=lambda .*, got None"),
+        (["teachers.roster.1.gold_loss=lambda"], r"roster\[1\].group_size: .* teachers.roster\[1\].gold_loss=lambda"),
+        (
+            ["stage1.loss=ranknet", "stage1.group_size=0", "data.ranking=false"],
+            "data.ranking: expected true, since stage1",
+        ),
+        (["method.gold_loss=huber"], "method.gold_loss: expected one of pointwise, listwise, .*, got huber"),
+        (["method.margin_pairs=some"], "method.margin_pairs: expected one of all, right_wrong, got some"),
         (["encoder=tiny", "encoder.width=33"], "encoder.width: expected an even number where source is tiny, got 33"),
         ([*FIXED, "method.weights=[inf,1,1]"], "method.weights: expected 3 numbers, none negative"),
         (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Optional
 
+from tmkd.choices import RANKING_LOSSES
 from tmkd.config import validators
 from tmkd.config.marks import UNLESS_USUAL
 from tmkd.config.method import TEACHER_WEIGHTS, check_soft
@@ -20,8 +21,10 @@ class Stage1Config:
     teacher_weights: str = "mean"  # as method.teacher_weights, but for agreement: there are no gold labels
     share: float = 1.0  # share of the corpus to use; a smaller share is part of a larger one
     targets: str = "average"  # average (one head, the teachers' mean logits) | heads (one a teacher, the paper)
-    loss: str = "mse"  # soft loss: mse (on logits, the paper) | kl | ce
-    temperature: float = 1.0  # of kl and ce
+    # soft loss: mse (on logits, the paper) | kl | ce; over a question's passages, with stage1.group_size: margin_mse |
+    # listwise_kl | ranknet | adr_mse
+    loss: str = "mse"
+    temperature: float = 1.0  # of kl, ce, listwise_kl and adr_mse
     learning_rate: float = 2e-4  # peak learning rate
     batch_size: int = 16  # pairs a step, of all processes together
     # what a batch is made of: null (pairs) | 0 (questions with all their passages) | n (questions with n passages at
@@ -68,6 +71,8 @@ def check_stage1(stage1: Stage1Config) -> None:
         validators.that(not text, "stage1.group_size", expected, stage1.group_size)
         expected = "1 where stage1.group_size is set, since a share is drawn pair by pair"
         validators.that(stage1.share == 1, "stage1.share", expected, stage1.share)
+    if stage1.kind == "soft" and stage1.loss in RANKING_LOSSES:
+        validators.over_questions("stage1.loss", stage1.loss, "stage1.group_size", stage1.group_size)
 
 
 def check_stage2(stage2: Stage2Config) -> None:

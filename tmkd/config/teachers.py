@@ -7,12 +7,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 
-from tmkd.choices import APIS, CALIBRATIONS, CUT, FINE_TUNED, LONG, MISSING, SCORE_FORMATS, TEACHER_KINDS
+from tmkd.choices import (
+    APIS,
+    CALIBRATIONS,
+    CUT,
+    FINE_TUNED,
+    GOLD_LOSSES,
+    LONG,
+    MISSING,
+    POINTWISE,
+    SCORE_FORMATS,
+    TEACHER_KINDS,
+)
 from tmkd.config import validators
 from tmkd.config.marks import settings
 from tmkd.config.models import EncoderConfig, check_encoder
 
-GROUPS = ("group_size", "batch_questions")  # which teachers inherit from the section
+# what teachers have from the section where they have none of their own
+INHERITED = ("group_size", "batch_questions", "gold_loss")
 KINDS = "kinds"  # the metadata of a field that only some kinds of teacher have
 
 
@@ -54,6 +66,8 @@ class TeacherConfig:
     max_length: Optional[int] = field(default=None, metadata=of(FINE_TUNED, "ready", "causal"))
     # fine_tuned: what is read of a passage that is too long, as encoder.long; null: the encoder's
     long: Optional[str] = field(default=None, metadata=of(FINE_TUNED))
+    # fine_tuned: as teachers.gold_loss; null: that
+    gold_loss: Optional[str] = field(default=None, metadata=of(FINE_TUNED))
     # fine_tuned: random seed of the head, the order of the data and dropout
     seed: int = field(default=1, metadata=of(FINE_TUNED))
     # fine_tuned: inherits nothing from the run's encoder, unless its source is same
@@ -101,6 +115,9 @@ class TeachersConfig:
     roster: list[TeacherConfig] = field(
         default_factory=list
     )  # the teachers, numbered from 1 in tables (and from 0 in settings, as all lists)
+    # what fine-tuned teachers learn from gold labels by: pointwise (cross-entropy); over a question's passages, with
+    # teachers.group_size: listwise | listwise_each | ranknet | lambda
+    gold_loss: str = "pointwise"
     # pairs that a teacher has no score for: raise (stop) | skip (leave them out) | average (the other teachers' mean)
     missing: str = "raise"
     # one scale for unlike teachers, a monotone map fitted on validation: none | temperature | platt | isotonic | rank;
@@ -131,8 +148,8 @@ class TeachersConfig:
         """Return a teacher of the roster with what it inherits from here."""
         if teacher.kind != FINE_TUNED:
             return teacher
-        own = {name: getattr(teacher, name) for name in GROUPS}
-        return replace(teacher, **{name: getattr(self, name) if own[name] is None else own[name] for name in GROUPS})
+        own = {name: getattr(teacher, name) for name in INHERITED}
+        return replace(teacher, **{name: getattr(self, name) if own[name] is None else own[name] for name in own})
 
     @property
     def on_missing(self) -> str:
@@ -143,15 +160,15 @@ class TeachersConfig:
 def kind_settings(teacher: TeacherConfig) -> dict[str, Any]:
     """Return the settings that a teacher of its kind has, without the kind itself.
 
-    ``lora``, ``long``, ``train`` and those of groups are there if it has any, so that teachers and comparisons of
-    earlier versions, which had none of them, are found again.
+    ``lora``, ``long``, ``train``, and those of groups and ranking, are there if it has any, so that teachers and
+    comparisons of earlier versions, which had none of them, are found again.
     """
     kinds = {known.name: known.metadata.get(KINDS, ()) for known in dataclasses.fields(teacher)}
     found = {name: value for name, value in settings(teacher).items() if teacher.kind in kinds[name]}
     if teacher.lora is None or teacher.lora.rank is None:
         found.pop("lora", None)
-    for name in ("long", *GROUPS):
-        if getattr(teacher, name) is None:
+    for name in ("long", *INHERITED):
+        if found.get(name) in (None, POINTWISE):
             found.pop(name, None)
     if teacher.train is None:
         found.pop("train", None)
@@ -174,6 +191,7 @@ def check_teachers(teachers: TeachersConfig, classes: int, compared: Sequence[in
     for count in compared:
         validators.that(1 <= count <= len(roster), "comparison.teacher_counts", number, count)
     validators.one_of("teachers.missing", teachers.missing, MISSING)
+    validators.one_of("teachers.gold_loss", teachers.gold_loss, GOLD_LOSSES)
     validators.that(
         teachers.cross_fit == 0 or teachers.cross_fit >= 2, "teachers.cross_fit", "0, or 2 and more", teachers.cross_fit
     )
@@ -189,6 +207,9 @@ def check_teachers(teachers: TeachersConfig, classes: int, compared: Sequence[in
         CHECKS[teacher.kind](where, teacher)
         own = teachers.settled(teacher)
         validators.groups(where, own.group_size, own.batch_questions)
+        if own.gold_loss not in (None, POINTWISE):
+            name = f"{where}.gold_loss" if teacher.gold_loss else "teachers.gold_loss"
+            validators.over_questions(name, own.gold_loss, f"{where}.group_size", own.group_size)
 
 
 def _only_its_own(where: str, teacher: TeacherConfig) -> None:
@@ -208,6 +229,8 @@ def _fine_tuned(where: str, teacher: TeacherConfig) -> None:
     validators.length(where, teacher.max_length)
     if teacher.lora is not None:
         _lora(f"{where}.lora", teacher.lora)
+    if teacher.gold_loss is not None:
+        validators.one_of(f"{where}.gold_loss", teacher.gold_loss, GOLD_LOSSES)
     if teacher.long is not None:
         validators.one_of(f"{where}.long", teacher.long, LONG)
     check_encoder(f"{where}.encoder", teacher.encoder, ("same",))

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Optional
 
-from tmkd.choices import FINE_TUNED
+from tmkd.choices import FINE_TUNED, POINTWISE, RANKING_LOSSES
 from tmkd.config import validators
 from tmkd.config.data import CorpusConfig, DataConfig, check_corpus, check_data
 from tmkd.config.families import LanguageConfig, check_language
@@ -84,6 +84,7 @@ def check(config: Config) -> Config:
         check_language(config.language, config.student)
     check_stage2(config.stage2)
     _ranks(config)
+    _ranking(config)
     if "fixed" in (config.method.teacher_weights, config.stage1.teacher_weights):
         check_weights(config.method.weights, len(encoders), counts or [config.teachers.size])
     check_method(config.method, fewest=min([config.teachers.size, *counts]))
@@ -124,6 +125,19 @@ def _ranks(config: Config) -> None:
     for where, size in sizes.items():
         expected = "null where data.ranking is false, since questions do not have passages to rank"
         validators.that(size is None or config.data.ranking, f"{where}.group_size", expected, size)
+
+
+def _ranking(config: Config) -> None:
+    """Passages are ranked where teachers or stage 1 learn to rank; arms are checked with their own settings."""
+    losses = {}
+    if config.stage1.kind == "soft" and config.stage1.loss in RANKING_LOSSES:
+        losses["stage1.loss"] = config.stage1.loss
+    for place, teacher in enumerate(teaching(config)):
+        own = config.teachers.settled(teacher).gold_loss
+        if own not in (None, POINTWISE):
+            losses[f"teachers.roster[{place}].gold_loss" if teacher.gold_loss else "teachers.gold_loss"] = own
+    for name, loss in losses.items():
+        validators.ranked(name, loss, config.data.ranking)
 
 
 def teaching(config: Config) -> list[TeacherConfig]:

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from tmkd.choices import RANKING_LOSSES
 from tmkd.config import TrainerConfig
 from tmkd.results.architecture import Architecture, StudentClassifier
 from tmkd.results.classifier import Classifier
@@ -123,7 +124,8 @@ class Stage1Student(StudentClassifier):
                 **self.training,
                 **asdict(self.trainer),
             )
-        return {"training": facts, **write_classifier(work, model, context, self.task)}
+        relative = model.predicting if self.soft.loss in RANKING_LOSSES else []
+        return {"training": facts, **write_classifier(work, model, context, self.task, relative=relative)}
 
     def cost(self, context: RunContext) -> list[Work]:
         rows, passes = self.corpus.rows(), self.training["epochs"] * self.share

@@ -103,7 +103,7 @@ class Student(StudentClassifier):
             seed=self.seed,
             **asdict(self.training),
             **asdict(self.trainer),
-            validate=validator(context, self.task, ready.model, self.metric),
+            validate=validator(context, self.task, ready.model, self.metric, relative=self.objective.relative),
             metric=main_metric(self.task.ranking, self.metric),
             start_competes=self.start_competes,
         )
@@ -156,7 +156,7 @@ class Student(StudentClassifier):
         """
         from tmkd.models.exits import exit_parameters
 
-        facts = write_classifier(work, ready.model, context, self.task, self.metric)
+        facts = write_classifier(work, ready.model, context, self.task, self.metric, relative=self.objective.relative)
         if layers := ready.model.exits.layers:
             each = {str(layer): exit_parameters(ready.model, layer) for layer in layers}
             facts["exits"] = each | {"all": exit_parameters(ready.model)}

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tmkd.choices import CUT
+from tmkd.choices import CUT, POINTWISE
 from tmkd.config import TeacherConfig, TrainerConfig, kind_settings
 from tmkd.errors import ConfigError
 from tmkd.measures import main_metric
@@ -104,6 +104,16 @@ class Teacher(TrainedClassifier):
     def timed_as(self) -> dict[str, Any]:
         return {"encoder": self.encoder.identity(), "max_length": self.recipe["max_length"]}
 
+    @property
+    def gold_loss(self) -> str:
+        """What it learns from gold labels by."""
+        return str(self.recipe.get("gold_loss", POINTWISE))
+
+    @property
+    def relative(self) -> list[int]:
+        """Its head, if that is known up to a scale and a constant alone (see ``Objective.relative``)."""
+        return [] if self.gold_loss == POINTWISE else [0]
+
     def untrained(self, context: RunContext) -> PairClassifier:
         """Return the teacher before its training, with the gold head alone, and with its adapters if it has any."""
         return self._start(context)[0]
@@ -144,19 +154,20 @@ class Teacher(TrainedClassifier):
         facts = fit(
             model,
             PairDataset(tokens, questions=questions),
-            [gold_term(1.0)],
+            [gold_term(1.0, self.gold_loss)],
             scratch=work / SCRATCH,
             runtime=context.runtime,
             what=f"teacher {self.number}",
             **{name: own[name] for name in TRAINING if name in own},
             **asdict(self.trainer),
-            validate=validator(context, self.task, model, self.metric),
+            validate=validator(context, self.task, model, self.metric, relative=self.relative),
             metric=main_metric(self.task.ranking, self.metric),
         )
         if adapters:
             adapters.merge()
         facts["learnable_parameters"] = learnt
-        return {"training": facts, **write_classifier(work, model, context, self.task, self.metric)}
+        written = write_classifier(work, model, context, self.task, self.metric, relative=self.relative)
+        return {"training": facts, **written}
 
     def _pairs(self, context: RunContext, model: PairClassifier) -> Dataset:
         """Return the pairs that it learns, without those of the questions of the task that are left out."""

@@ -14,6 +14,7 @@ from tmkd.choices import CUT
 from tmkd.config import TrainerConfig
 from tmkd.results.classifier import Classifier, validation_metrics, write_predictions
 from tmkd.results.context import RunContext
+from tmkd.results.head_calibration import calibrate_heads, calibrated
 from tmkd.results.rows import Rows
 from tmkd.results.task import Task
 from tmkd.results.work import FLOAT, ID, Member, Work
@@ -120,33 +121,45 @@ def new_classifier(
 
 
 def validator(
-    context: RunContext, task: Task, model: PairClassifier, metric: str | None
+    context: RunContext, task: Task, model: PairClassifier, metric: str | None, relative: Sequence[int] = ()
 ) -> Callable[[Any], dict[str, float]]:
     """Return what judges ``model`` after each epoch: the mean of the predicting heads' probabilities, on validation.
 
-    ``metric`` is what the task is judged by; None: its usual one.
+    Heads at the places ``relative`` are calibrated first, as they are once the model is written. ``metric`` is what the
+    task is judged by; None: its usual one.
     """
     from tmkd.training.predict import predict_together
 
     tokens = task.rows("validation").read_by(context, model)
 
     def validate(_: Any) -> dict[str, float]:
-        found = predict_together(model, tokens, context.runtime)
-        return validation_metrics(context, task, found[:, model.predicting].transpose(1, 0, 2), metric)
+        found = predict_together(model, tokens, context.runtime).transpose(1, 0, 2)
+        found = calibrated(context, task, found, relative) if relative else found
+        return validation_metrics(context, task, found[model.predicting], metric)
 
     return validate
 
 
 def write_classifier(
-    work: Path, model: PairClassifier, context: RunContext, task: Task, metric: str | None = None
+    work: Path,
+    model: PairClassifier,
+    context: RunContext,
+    task: Task,
+    metric: str | None = None,
+    relative: Sequence[int] = (),
 ) -> dict[str, Any]:
     """Write a trained classifier, and what it predicts of validation and test, once, for every later table, exits too.
 
+    Args:
+        relative: places of the heads that are calibrated first (see ``head_calibration``).
+
     Returns:
-        What the manifest says of it: ``validation``, the metrics (``metric`` among them), and ``parameters``.
+        What the manifest says of it: ``validation``, the metrics (``metric`` among them), ``parameters`` and, where
+        heads were calibrated, how.
     """
     from tmkd.training.predict import predict_together
 
+    facts = {"calibrated": calibrate_heads(context, task, model, relative)} if relative else {}
     logits = {}
     for split in ("validation", "test"):
         tokens = task.rows(split).read_by(context, model)
@@ -158,7 +171,7 @@ def write_classifier(
         write_predictions(work, logits)
         model.save(work / MODEL)
     validation = validation_metrics(context, task, logits["validation"], metric)
-    return {"validation": validation, "parameters": model.parameter_count}
+    return {"validation": validation, "parameters": model.parameter_count, **facts}
 
 
 def member(
