@@ -122,7 +122,7 @@ def _task(data: Settings, corpus: Settings, cache: Path | None) -> Task:
         else:
             texts = Texts(files.queries, files.documents, bar.update)
             sources = {
-                split: _named(_pairs(path, data, texts, bar.update, LABEL), data["classes"])
+                split: with_class_names(_pairs(path, data, texts, bar.update, LABEL), data["classes"])
                 for split, path in files.pairs.items()
             }
         return make_task(data["name"], sources, columns, **task_options(data), cache=cache)
@@ -148,7 +148,7 @@ def _pairs(path: Path, section: Settings, texts: Texts, advance: Callable[[int],
     return open_pairs(layout, path, texts, want=want, dialect=dialect_of(section), advance=advance)
 
 
-def _named(source: Source, classes: Sequence[str]) -> Source:
+def with_class_names(source: Source, classes: Sequence[str]) -> Source:
     """Return a source whose right and wrong passages have the names of the last and the first class."""
 
     def located() -> Iterator[Located]:
