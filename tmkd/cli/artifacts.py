@@ -139,7 +139,8 @@ def gc(
         locks = [each for each in found if each.path.suffix == ".lock"]
         rows = [(str(each.path), each.why, when_text(each.when), size_text(each.size)) for each in found
                 if each not in locks]  # fmt: skip
-        console().print(table(("folder", "why", "written", "size"), rows, right=(3,)))
+        if rows:
+            console().print(table(("folder", "why", "written", "size"), rows, right=(3,)))
         print(f"{len(rows)} folders, {total}, and {len(locks)} locks that may be stale")
     if dry_run or not found:
         if output is Output.json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 import time
@@ -15,14 +16,13 @@ from typing import Any
 import numpy as np
 
 from tmkd.data.candidates import best_of
-from tmkd.data.documentation import read_objects, source_versions
-from tmkd.data.documentation_task import passage
+from tmkd.data.documentation import DocObject, read_objects, source_versions
 from tmkd.data.words import ENGLISH
 from tmkd.errors import DataError
 from tmkd.reranker import Reranker
 from tmkd.store.disk import writing_to
 
-PASSAGE_WORDS = 20  # as in conf/data/documentation.yaml: what students of that task have read
+PASSAGE_WORDS = 24  # a name and a sentence or two: students of the documentation task read 64 tokens
 PASSAGES = "passages.json"
 LAYOUT = 1  # of the folder; another one is another index
 
@@ -95,12 +95,18 @@ def rerank(models: Mapping[str, Sequence[Reranker]], question: str, passages: Se
     return orders
 
 
+def _passage(item: DocObject) -> str:
+    """Return what is searched of an object. The summary is in it, which in the task is the question."""
+    return " ".join(f"{item.qualified_name}: {item.summary} {item.prose}".split()[:PASSAGE_WORDS])
+
+
 def _make(packages: Sequence[str], folder: Path) -> None:
     import bm25s
 
-    passages = list(dict.fromkeys(passage(each, PASSAGE_WORDS) for each in read_objects(tuple(packages))))
+    passages = list(dict.fromkeys(_passage(each) for each in read_objects(tuple(packages))))
     if not passages:
         raise DataError(f"{', '.join(packages)}: expected documented objects but found none; name other packages.")
+    logging.getLogger("bm25s").setLevel(logging.ERROR)  # it says what it does as warnings
     engine = bm25s.BM25()
     engine.index(ENGLISH.read(passages), show_progress=False)
     work = folder.with_name(f"{folder.name}.{os.getpid()}.writing")
