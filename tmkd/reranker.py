@@ -112,13 +112,16 @@ class Reranker:
     def _tokens(self, questions: list[str], passages: list[str]) -> Dataset:
         """Tokenise pairs and count those that are cut; the first time, say so."""
         model = self.model
-        tokens = Dataset.from_dict(encode_pairs(questions, passages, model.tokenizer, model.max_length, model.long))
+        columns = encode_pairs(questions, passages, model.tokenizer, model.max_length, model.long)
+        tokens = Dataset.from_dict(columns)
+        if max(columns["length"]) < model.max_length:  # the usual case, in which nothing is cut
+            return tokens
         texts = Dataset.from_dict({"question": questions, "passage": passages})
         cut = count_cut(texts, tokens, model.tokenizer, model.max_length)["pairs"]
         if cut and not self.cut_pairs:
             log.warning(
-                "%d of %d pairs are longer than the %d tokens that this model reads and lose text; `cut_pairs` goes on "
-                "counting.",
+                "%d of %d pairs are longer than the %d tokens that this model reads and lose text; this is "
+                "logged once.",
                 cut,
                 len(questions),
                 model.max_length,

@@ -1,6 +1,7 @@
 """Texts in, probabilities out: the heads that predict, whatever folder the student lies in, and what is no text."""
 
 import shutil
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -116,12 +117,22 @@ def test_changed_weights_are_not_scored_with(tmp_path: Path, encoder: Encoder) -
         load(made.path)
 
 
-def test_threads_that_share_a_reranker_get_the_scores_of_one(tmp_path: Path, encoder: Encoder) -> None:
+def test_threads_that_share_a_reranker_take_turns_and_get_the_scores_of_one(tmp_path: Path, encoder: Encoder) -> None:
     reranker = load(student(tmp_path, encoder).path)
-    work = [(f"what is amber {at}", [f"{'birch ' * (at % 7)}{at} {each}" for each in range(4)]) for at in range(32)]
+    work = [(f"what is amber {at}", [f"{'birch ' * (at % 7)}{at} {each}" for each in range(4)]) for at in range(16)]
     alone = [reranker.rank(*each) for each in work]
-    with ThreadPoolExecutor(8) as pool:  # without turns the tokenizer raises "Already borrowed", now and then
+    inside, most = [], []
+
+    def come(*_: object) -> None:
+        inside.append(1)
+        most.append(len(inside))
+        time.sleep(0.01)
+
+    reranker.model.register_forward_pre_hook(come)
+    reranker.model.register_forward_hook(lambda *_: inside.pop() and None)
+    with ThreadPoolExecutor(8) as pool:  # without turns the tokenizer may raise "Already borrowed", now and then
         assert list(pool.map(lambda each: reranker.rank(*each), work)) == alone
+    assert max(most) == 1
 
 
 def test_pairs_that_are_cut_are_counted_and_said_once(

@@ -65,7 +65,7 @@ def test_damaged_result_is_named_and_the_list_ends_with_1(store):
         (["show", "0000"], "'0000': expected the name or the key"),
         (["show", "stage2"], "3 artifacts begin so"),
         (["gc", "--older-than", "soon"], "--older-than: expected a number"),
-        (["report", "nothing"], "there is no such comparison; expected one of default"),
+        (["report", "nothing"], "expected a finished comparison but there is none; there are only: default"),
     ],
 )
 def test_mistake_is_one_sentence(small_store, arguments, sentence):
@@ -122,6 +122,15 @@ def test_what_a_report_or_keep_names_stays(store):
     assert names(store) == {}
 
 
+def test_damaged_comparison_still_leads_to_its_students(store):
+    before = names(store)
+    shutil.rmtree(store / "reports")
+    manifest = store / "artifacts" / before["comparison"] / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"files": {}', '"files": {"comparison.md": {"size": 1}}'))
+    assert tmkd(store, "gc", "--yes").exit_code == 0
+    assert set(before) - set(names(store)) == {"alone", "comparison"} and manifest.exists()
+
+
 def test_young_results_stay(store):
     before = names(store)
     assert tmkd(store, "gc", "--yes", "--older-than", "1h").exit_code == 0
@@ -151,4 +160,4 @@ def test_report_prints_the_table_again_and_where_its_page_is(small_store):
 def test_broken_report_is_named(store):
     (store / "reports/default/comparison.json").write_text("{")
     found = tmkd(store, "report")
-    assert found.exit_code == 2 and "expected JSON but it is broken" in found.stderr
+    assert found.exit_code == 2 and "expected the JSON of a comparison but it is broken" in found.stderr

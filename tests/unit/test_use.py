@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -88,6 +89,13 @@ def test_model_that_is_none_is_named(tmp_path, small_store):
     assert (found.exit_code, "'0000': expected the name or the key of an artifact" in found.stderr) == (2, True)
     found = tmkd("rank", "stage2", QUESTION, "a", "--artifacts", small_store / "artifacts")
     assert (found.exit_code, "3 artifacts begin so" in found.stderr) == (2, True)
+
+
+def test_damaged_model_ends_with_1(student, tmp_path):
+    shutil.copytree(student, tmp_path / "model")
+    (tmp_path / "model" / "model" / "heads.safetensors").write_bytes(b"short")
+    found = tmkd("rank", tmp_path / "model", QUESTION, "a")
+    assert found.exit_code == 1 and "has 5 bytes, expected" in found.stderr
 
 
 def read(path: Path) -> list[dict]:
@@ -219,6 +227,12 @@ def test_bad_rows_are_left_out_and_counted_where_that_is_asked_for(student, tmp_
     found = tmkd("score", student, file, "--into", tmp_path / "out.jsonl", "--skip-bad-rows")
     assert found.exit_code == 0 and "6 pairs; 1 bad rows were left out" in found.stderr
     assert [row["score"] for row in read(tmp_path / "out.jsonl")] == pytest.approx(odds, abs=1e-5)
+
+
+def test_half_a_character_beside_the_texts_is_kept(student, tmp_path):
+    (tmp_path / "in.jsonl").write_text('{"question": "q", "passage": "ä", "note": "\\ud800"}\n')
+    assert tmkd("score", student, tmp_path / "in.jsonl", "--into", tmp_path / "out.jsonl").exit_code == 0
+    assert read(tmp_path / "out.jsonl")[0]["note"] == "\ud800"
 
 
 def test_output_that_is_a_dash_is_standard_output(student, tmp_path, odds):

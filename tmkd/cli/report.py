@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -24,9 +22,10 @@ def report(
     from tmkd.errors import ConfigError
     from tmkd.report.rows import Row
     from tmkd.report.tables import print_table
+    from tmkd.use.chosen import read_comparison
 
     folder = reports / name
-    found = _comparison(folder)
+    found = read_comparison(folder)
     if output is Output.json:
         print_json({**found, "folder": str(folder)})
         return
@@ -44,23 +43,3 @@ def report(
         print(f"\n{table.read_text(encoding='utf-8')}")
     page = next((folder / name for name in ("table.html", "comparison.html") if (folder / name).exists()), folder)
     print(f"\n{page}")
-
-
-def _comparison(folder: Path) -> dict[str, Any]:
-    from tmkd.errors import ConfigError
-    from tmkd.store.disk import reading_from
-
-    file = folder / "comparison.json"
-    if not file.exists():
-        there = sorted(path.parent.name for path in folder.parent.glob("*/comparison.json"))
-        raise ConfigError(
-            f"{file}: there is no such comparison; expected one of {', '.join(there)}."
-            if there
-            else f"{file}: there is no comparison yet; run `tmkd stage3` first, or name the folder with --reports."
-        )
-    with reading_from(file, ConfigError, "mend its permissions"):
-        try:
-            found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise ConfigError(f"{file}: expected JSON but it is broken ({error}); run `tmkd stage3` again.") from None
-    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +12,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from tmkd.errors import ConfigError
-from tmkd.store.artifacts import Artifact
-from tmkd.store.catalogue import NAME, entries, sources
+from tmkd.store.artifacts import MANIFEST, Artifact
+from tmkd.store.catalogue import KEY, NAME, entries, sources
 from tmkd.store.disk import reading_from, writing_to
 
 BUILDING, DELETING, LOCKS = ".building", ".deleting", ".locks"
@@ -51,10 +51,13 @@ def waste(root: Path, named: Collection[str], older_than: float = 0) -> list[Was
     What a named result was made from stays, and so does what was made beside that: tokens, soft labels, speeds.
 
     Args:
-        named: names of artifacts that must stay.
+        named: names or keys of artifacts that must stay.
         older_than: only what was not written for this many seconds.
     """
-    found, _ = entries(root)  # damaged ones stay: `tmkd verify` says what to do with them
+    found, damaged = entries(root)  # damaged ones stay: `tmkd verify` says what to do with them
+    if damaged:
+        whole = {entry.artifact.path for entry in found}
+        named = {*named, *_named_by_damaged(path for path in root.glob("[!.]*") if path not in whole)}
     kept = _reachable([entry.artifact for entry in found], named)
     unused = [
         Waste(entry.artifact.path, "no comparison or report names it", entry.size, entry.when)
@@ -66,6 +69,15 @@ def waste(root: Path, named: Collection[str], older_than: float = 0) -> list[Was
     locks = [Waste(path, "a lock that nobody holds", *_measure(path)) for path in sorted((root / LOCKS).glob("*.lock"))]
     latest = time.time() - older_than
     return [each for each in (*unused, *unfinished, *half, *locks) if each.when <= latest]
+
+
+def _named_by_damaged(folders: Iterable[Path]) -> set[str]:
+    """Return the names in manifests of damaged artifacts: a comparison that lost a file still leads to its students."""
+    found: set[str] = set()
+    for file in (folder / MANIFEST for folder in folders):
+        if file.is_file():
+            found |= set(KEY.findall(file.read_text(encoding="utf-8", errors="replace")))
+    return found
 
 
 def busy(root: Path) -> list[str]:
@@ -133,7 +145,11 @@ def _reachable(artifacts: list[Artifact], named: Collection[str]) -> set[str]:
     by_key = {each.key: each.name for each in artifacts}
     made_from = {each.name: sources(each, by_key) for each in artifacts}
     kept: set[str] = set()
-    open_ones = [name for name in by_name if name in named or by_name[name].manifest["stage"] == "comparison"]
+    open_ones = [
+        name
+        for name, each in by_name.items()
+        if name in named or each.key in named or each.manifest["stage"] == "comparison"
+    ]
     while open_ones:
         name = open_ones.pop()
         if name not in kept:

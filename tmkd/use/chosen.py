@@ -13,6 +13,7 @@ from tmkd.experiment.names import ENSEMBLE
 from tmkd.store.artifacts import MODEL, open_artifact
 from tmkd.store.disk import reading_from
 
+COMPARISON = "comparison.json"
 PREFERRED = "TMKD"  # the row whose student is taken
 TEACHER = "teacher "  # how the names of their rows begin, that of all together too
 
@@ -35,14 +36,8 @@ def chosen(report: Path, artifacts: Path) -> Chosen:
     Raises:
         ConfigError: nothing is trained yet, or its artifacts are gone.
     """
-    file = report / "comparison.json"
-    if not file.exists():
-        raise ConfigError(
-            f"{file}: expected a finished comparison but there is none; run `tmkd stage3` first, or name a student "
-            "with --model."
-        )
-    with reading_from(file, ConfigError, "run `tmkd stage3` again", "--reports"):
-        rows = json.loads(file.read_text(encoding="utf-8"))["rows"]
+    file = report / COMPARISON
+    rows = read_comparison(report, "run `tmkd stage3` first, or name a student with --model")["rows"]
     students = [row for row in rows if _folders(row, artifacts) and not row["arm"].startswith(TEACHER)]
     if not students:
         raise ConfigError(
@@ -54,6 +49,33 @@ def chosen(report: Path, artifacts: Path) -> Chosen:
     together = [row for row in teaching if row["arm"] == ENSEMBLE] or teaching
     teachers = _folders(together[0], artifacts) if together else []
     return Chosen(student["arm"], max(_folders(student, artifacts), key=_validation), teachers)
+
+
+def read_comparison(folder: Path, first: str = "run `tmkd stage3` first, or name the folder with --reports") -> Any:
+    """Return what the JSON of a comparison holds.
+
+    Args:
+        folder: ``reports/NAME``.
+        first: what to do where there is no comparison at all.
+
+    Raises:
+        ConfigError: there is none, or it cannot be read.
+    """
+    file = folder / COMPARISON
+    if not file.exists():
+        there = sorted(path.parent.name for path in folder.parent.glob(f"*/{COMPARISON}"))
+        known = f"; there are only: {', '.join(there)}" if there else ""
+        raise ConfigError(f"{file}: expected a finished comparison but there is none{known}; {first}.")
+    with reading_from(file, ConfigError, "mend its permissions"):
+        text = file.read_text(encoding="utf-8", errors="replace")
+    try:
+        found = json.loads(text)
+        if isinstance(found["rows"], list):
+            return found
+        why = "'rows' is no list"
+    except (ValueError, KeyError, TypeError) as error:
+        why = str(error)
+    raise ConfigError(f"{file}: expected the JSON of a comparison but it is broken ({why}); run `tmkd stage3` again.")
 
 
 def _folders(row: dict[str, Any], artifacts: Path) -> list[Path]:

@@ -89,7 +89,7 @@ def pair_file(
         ]
         if ending in ENDINGS:
             return _table(found, ENDINGS[ending], first)
-        return "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in found)
+        return "".join(f"{_json(row)}\n" for row in found)
 
     return RowFile(opened, read, lines, skip, packed)
 
@@ -117,6 +117,12 @@ def _form(path: Path) -> str:
             "--queries and --documents of a TREC run."
         )
     return ending[1:]
+
+
+def _json(row: Record) -> str:
+    """Return a row as JSON: letters as they are, but for halves of characters, which no encoding has."""
+    text = json.dumps(row, ensure_ascii=False)
+    return text if text.encode(errors="ignore").decode() == text else json.dumps(row)
 
 
 def _table(rows: Sequence[Record], separator: str, header: bool) -> str:

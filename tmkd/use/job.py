@@ -63,6 +63,9 @@ def score_job(
     Raises:
         ConfigError, DataError: the output exists, or the two do not fit.
     """
+    names = [fields.question, fields.passage, *fields.added]
+    if len(set(names)) < len(names):
+        raise ConfigError(f"Expected four different names of fields, got {', '.join(names)}; see `tmkd score --help`.")
     path = STDIN if str(path) == DASH else path
     form = format or ("trec" if queries or documents else None)
     packed = False
