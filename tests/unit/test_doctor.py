@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from tmkd.cli import app
 from tmkd.store import packages as checked
 from tmkd.store.packages import packages
+from tmkd.training import machine as machine_module
 from tmkd.training.machine import Machine, advice
 
 FAST = Machine("CPU", 8, 8, ["AVX2", "AVX-512", "AMX bf16"], True, "bf16", "cuda", "GPU", 8, 64 * 10**9, 32 * 10**9,
@@ -46,7 +47,8 @@ def test_package_out_of_range_or_not_as_tested_is_found(tmp_path, monkeypatch):
     assert found["nothing-like-it"].installed is None and not found["nothing-like-it"].allowed
 
 
-def test_doctor_looks_at_this_machine(tmp_path: Path):
+def test_doctor_looks_at_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(machine_module, "HALF", 0.02)
     found = CliRunner().invoke(app, ["doctor", "--output", "json", "--artifacts", str(tmp_path / "none")])
     machine = json.loads(found.stdout)
     assert found.exit_code == (1 if any(not each["allowed"] for each in machine["packages"]) else 0)
