@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from tmkd.choices import FORMATS
-from tmkd.cli import artifacts, ask, doctor, report, use
+from tmkd.cli import artifacts, ask, doctor, gc, report, use
 from tmkd.cli.stages import STAGES
 from tmkd.errors import TmkdError
 
@@ -115,7 +115,7 @@ def convert(
         raise typer.Exit(2) from None
 
 
-for _group in (use, ask, artifacts, report, doctor):
+for _group in (use, ask, artifacts, gc, report, doctor):
     app.add_typer(_group.app)
 
 

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tmkd.errors import DamagedArtifact, TmkdError
+from tmkd.errors import ConfigError, DamagedArtifact, TmkdError
 
 DAMAGED, MISTAKE, STOPPED = 1, 2, 130  # exit codes; 0 is all well
 DISK = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
@@ -32,6 +32,7 @@ class Output(StrEnum):
 OutputOption = Annotated[Output, typer.Option("--output", help="Form of the answer.")]
 ArtifactsOption = Annotated[Path, typer.Option("--artifacts", help="Folder of results.")]
 ReportsOption = Annotated[Path, typer.Option("--reports", help="Folder of tables and figures.")]
+PANEL = "Results on disk"  # where `tmkd --help` lists the commands for them
 ARTIFACTS, REPORTS = Path("artifacts"), Path("reports")  # as paths.artifacts and paths.reports are by default
 
 
@@ -59,6 +60,13 @@ def answering() -> Iterator[None]:
         raise _stop(sentence, MISTAKE) from None
     except KeyboardInterrupt:
         raise _stop("Stopped.", STOPPED) from None
+
+
+def store_folder(artifacts: Path) -> Path:
+    """Return the folder of results, which must be there (ConfigError)."""
+    if not artifacts.is_dir():
+        raise ConfigError(f"--artifacts: expected a folder of results but there is none called {artifacts}.")
+    return artifacts
 
 
 def print_json(value: Any) -> None:

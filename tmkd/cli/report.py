@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from tmkd.cli.answers import REPORTS, Output, OutputOption, ReportsOption, answering, print_json
+from tmkd.cli.answers import PANEL, REPORTS, Output, OutputOption, ReportsOption, answering, print_json
 
 app = typer.Typer()
 
 
-@app.command(rich_help_panel="Results on disk")
+@app.command(rich_help_panel=PANEL)
 @answering()
 def report(
     name: Annotated[str, typer.Argument(help="Name of the run, a folder of --reports.")] = "default",
