@@ -139,7 +139,7 @@ def labelled_sources(files: Files, data: Settings, advance: Callable[[int], Any]
         }
     texts = Texts(files.queries, files.documents, advance)
     return {
-        name: _named(_pairs(path, data, texts, advance, LABEL), data["classes"]) for name, path in files.pairs.items()
+        name: with_class_names(_pairs(path, data, texts, advance, LABEL), data["classes"]) for name, path in files.pairs.items()
     }
 
 
@@ -163,7 +163,7 @@ def _pairs(path: Path, section: Settings, texts: Texts, advance: Callable[[int],
     return open_pairs(layout, path, texts, want=want, dialect=dialect_of(section), advance=advance)
 
 
-def _named(source: Source, classes: Sequence[str]) -> Source:
+def with_class_names(source: Source, classes: Sequence[str]) -> Source:
     """Return a source whose right and wrong passages have the names of the last and the first class."""
 
     def located() -> Iterator[Located]:

@@ -35,6 +35,13 @@ def average_probabilities(logits: Sequence[np.ndarray] | np.ndarray) -> np.ndarr
     return mean
 
 
+def log_odds(probabilities: np.ndarray) -> np.ndarray:
+    """Return ``log p − log(1 − p)``, finite for 0 and 1 too; any shape, float64."""
+    p = np.clip(np.asarray(probabilities, dtype=np.float64), np.finfo(float).tiny, 1 - np.finfo(float).epsneg)
+    odds: np.ndarray = np.log(p) - np.log1p(-p)
+    return odds
+
+
 def teaching_logits(logits: np.ndarray) -> np.ndarray:
     """Return what a classifier teaches, as logits: of one head its own; of several the log of their mean probability.
 

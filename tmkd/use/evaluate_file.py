@@ -1,0 +1,112 @@
+"""How good a student is on labelled pairs of a file, beside what answers that know nothing score there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from tmkd.choices import FORMATS, JOINED_FORMATS, PAIRS
+from tmkd.data.bad_rows import BadRows
+from tmkd.data.files import files_of, reading
+from tmkd.data.files_reader import BEIR, with_class_names
+from tmkd.data.formats import open_file
+from tmkd.data.labelled import LabelledRows, read_labelled
+from tmkd.data.layouts.layout import LABEL, open_pairs
+from tmkd.data.layouts.registry import LAYOUTS
+from tmkd.data.layouts.texts import Texts
+from tmkd.data.rows import Columns
+from tmkd.errors import ConfigError, DataError
+from tmkd.evaluation.chance import chance
+from tmkd.evaluation.metrics import evaluate
+from tmkd.reranker import Reranker
+from tmkd.use.score_file import CHUNK
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What was found.
+
+    Attributes:
+        metrics, chance: as of ``tmkd.evaluation``; chance gives all pairs the class that is most frequent in the file.
+        questions: with a right and a wrong passage, where passages are ranked; else all.
+        ranking: some question has a right and a wrong passage, so that they can be ranked.
+        left_out: bad rows.
+    """
+
+    metrics: dict[str, float]
+    chance: dict[str, float]
+    pairs: int
+    questions: int
+    ranking: bool
+    left_out: int
+
+
+def evaluate_file(
+    reranker: Reranker,
+    path: Path,
+    columns: Columns,
+    *,
+    label: str = LABEL,
+    format: str = PAIRS,
+    queries: str | None = None,
+    documents: str | None = None,
+    skip: bool = False,
+) -> Judged:
+    """Score the labelled pairs of a file and judge them.
+
+    Args:
+        columns, label: what the file calls its columns, of the format ``pairs``; the reranker's last class is right.
+        format: one of ``tmkd.choices.FORMATS``, but for BEIR.
+        queries, documents: files of the texts, where pairs are of ids.
+        skip: leave bad rows out instead of raising.
+
+    Raises:
+        ConfigError, DataError: the settings or the rows are not what they must be.
+    """
+    if format not in FORMATS or format == BEIR:
+        raise ConfigError(f"--format: expected one of {', '.join(set(FORMATS) - {BEIR})}, got {format}.")
+    for name, given in (("--queries", queries), ("--documents", documents)):
+        if bool(given) != (format in JOINED_FORMATS):
+            expected = "a file, to which the ids lead," if format in JOINED_FORMATS else "nothing"
+            raise ConfigError(f"{name}: expected {expected} where --format is {format}, got {given}.")
+    bad = BadRows(skip, "--skip-bad-rows")
+    with reading([path], path.name) as bar:
+        if format == PAIRS:
+            need = (columns.question, columns.passage, label)
+            source = open_file(path, need, (columns.question_id,), advance=bar.update)
+        else:
+            columns, label = Columns(), LABEL
+            texts = Texts(files_of(queries or ""), files_of(documents or ""), bar.update)
+            pairs = open_pairs(LAYOUTS[format], path, texts, want=LABEL, advance=bar.update)
+            source = with_class_names(pairs, reranker.classes)
+        rows = read_labelled(source, columns, label=label, classes=reranker.classes, labels={}, bad=bad)
+    left_out = sum(sum(kinds.values()) for kinds in bad.settle().values())
+    if not len(rows.data):
+        raise DataError(f"{path}: expected at least one labelled pair but found none; add rows.")
+    return _judge(reranker, rows, left_out)
+
+
+def _judge(reranker: Reranker, rows: LabelledRows, left_out: int) -> Judged:
+    labels, questions = np.asarray(rows.data["label"]), list(rows.data["question_id"])
+    last = len(reranker.classes) - 1
+    right, wrong = (
+        {question for question, label in zip(questions, labels.tolist()) if (label == last) == wanted}
+        for wanted in (True, False)
+    )
+    ranking = bool(right & wrong)
+    found = []
+    with tqdm(total=len(labels), desc="score", unit=" pairs", mininterval=1, delay=2) as bar:
+        for batch in rows.data.iter(CHUNK):
+            found.append(reranker.score(batch["question"], batch["passage"]))
+            bar.update(len(found[-1]))
+    return Judged(
+        evaluate(np.concatenate(found), labels, questions, ranking),
+        chance(labels, questions, labels, len(reranker.classes), ranking),
+        len(labels),
+        len(right & wrong) if ranking else len(right | wrong),
+        ranking,
+        left_out,
+    )
