@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from tmkd.choices import FORMATS
+from tmkd.cli.export import export
 from tmkd.cli.stages import STAGES
 from tmkd.errors import TmkdError
 
@@ -112,6 +113,9 @@ def convert(
     except TmkdError as error:
         typer.echo(f"tmkd: {error}", err=True)
         raise typer.Exit(2) from None
+
+
+app.command(rich_help_panel="Use")(export)
 
 
 def _launch(stage: str, arguments: list[str]) -> None:
