@@ -51,5 +51,5 @@ def export(
     if made.proof is not None:
         typer.echo(table(made.proof))
     for each in made.lost:
-        typer.echo(f"lost: {each}")
-    typer.echo(f"{made.folder}: whole")
+        typer.echo(f"- {each}")
+    typer.echo(f"written: {made.folder}")

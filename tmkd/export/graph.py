@@ -32,9 +32,10 @@ class _Scorer(nn.Module):
         self.linear = nn.Linear(weight.shape[1], weight.shape[0])
         self.linear.load_state_dict({"weight": weight, "bias": bias})
 
-    def forward(self, **inputs: Tensor) -> Tensor:
-        states = self.encoder(**inputs).last_hidden_state
-        scores: Tensor = self.linear(pooled(states, inputs["attention_mask"], self.pooling))
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> Tensor:
+        types = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
+        states = self.encoder(input_ids=input_ids, attention_mask=attention_mask, **types).last_hidden_state
+        scores: Tensor = self.linear(pooled(states, attention_mask, self.pooling))
         return scores
 
 
@@ -51,7 +52,7 @@ def write_onnx(student: Student, folder: Path) -> None:
             kwargs=dict(example),
             input_names=list(example),
             output_names=[SCORES],
-            dynamic_shapes={"inputs": dict.fromkeys(example, axes)},
+            dynamic_shapes=dict.fromkeys(example, axes),
             dynamo=True,
             verbose=False,
         )
