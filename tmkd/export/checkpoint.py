@@ -16,7 +16,12 @@ from typing import NamedTuple
 import torch
 from sentence_transformers import __version__ as sentence_transformers_version
 from torch import Tensor, nn
-from transformers import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING, AutoModelForSequenceClassification, PretrainedConfig
+from transformers import (
+    MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
+    AutoModelForSequenceClassification,
+    PretrainedConfig,
+    PreTrainedModel,
+)
 
 from tmkd.choices import CROSS_ENCODER
 from tmkd.errors import ModelError
@@ -78,10 +83,20 @@ def write_checkpoint(student: Student, folder: Path) -> None:
     missing, unknown = classifier.base_model.load_state_dict(encoder.state_dict(), strict=False)
     if unknown or any(not name.startswith("pooler.") for name in missing):
         raise ModelError(f"--to hf: weights of {type(encoder).__name__} have no place: {[*unknown, *missing][:3]}.")
+    _take_two_types(classifier.base_model)
     weight, bias = student.linear()
     hold(weight, bias, classifier.get_submodule(head.dense), classifier.get_submodule(head.out), head.tanh)
     classifier.save_pretrained(folder)
     portable_tokenizer(student.model).save_pretrained(folder)
+
+
+@torch.no_grad()
+def _take_two_types(model: PreTrainedModel) -> None:
+    """Let a BERT without token types take any: servers in other languages send those of ``tokenizer.json``."""
+    types = getattr(getattr(model, "embeddings", None), "token_type_embeddings", None)
+    if model.config.model_type == "bert" and isinstance(types, nn.Embedding) and types.num_embeddings == 1:
+        model.embeddings.token_type_embeddings = nn.Embedding.from_pretrained(types.weight.repeat(2, 1), freeze=False)
+        model.config.type_vocab_size = 2
 
 
 def classifier_config(student: Student) -> PretrainedConfig:
