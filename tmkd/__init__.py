@@ -1,9 +1,8 @@
 """tmkd: two-stage multi-teacher knowledge distillation for question answering.
 
-``tmkd.Reranker`` is a trained student that scores and ranks texts, ``tmkd.export_model(artifact, to, into)`` writes one as a
-folder that other programs read; ``tmkd.compose(overrides)`` and
-``tmkd.run(stage, config)`` are the stages from Python. They load what they need when they are first asked for, so that
-``import tmkd`` costs nothing.
+``tmkd.Reranker`` is a trained student that scores and ranks texts, and ``tmkd.export_model(artifact, to, into)`` writes
+one as a folder that other programs read; ``tmkd.compose(overrides)`` and ``tmkd.run(stage, config)`` are the stages
+from Python. They load what they need when they are first asked for, so that ``import tmkd`` costs nothing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Exports: every program scores as the student does, what cannot be said exactly is said, and failures leave nothing."""
+"""Exports: every program scores as the student does, losses are stated, and failures leave nothing behind."""
 
 from __future__ import annotations
 
@@ -34,15 +34,28 @@ from tmkd.export.pairs import pairs_for
 from tmkd.export.programs import PROGRAMS
 from tmkd.export.run import export_model
 from tmkd.export.student import Student
+from tmkd.export.verification import verify
 from tmkd.models.classifier import PairClassifier
 from tmkd.models.encoder import Encoder, load_encoder
 from tmkd.models.tiny import letter_tokenizer
 from tmkd.models.token_types import drop_token_types, fit_token_types
 from tmkd.reranker import Reranker
 from tmkd.store.artifacts import MODEL, Artifact, ArtifactStore
+from tmkd.training.runtime import Runtime
 
-PAIRS = [("what is amber", "amber " * 9), ("what is amber", "birch"), ("what is birch", "birch " * 30), ("why", "a b c")]
-SMALL = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32, "vocab_size": 200}
+PAIRS = [
+    ("what is amber", "amber " * 9),
+    ("what is amber", "birch"),
+    ("what is birch", "birch " * 30),
+    ("why", "a b c"),
+]
+SMALL = {
+    "hidden_size": 16,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+    "vocab_size": 200,
+}
 FAMILIES = {
     "bert": BertConfig(**SMALL),
     "roberta": RobertaConfig(**SMALL, pad_token_id=0, max_position_embeddings=80),
@@ -213,7 +226,9 @@ def test_scores_that_a_program_gives_otherwise_leave_nothing_behind(tmp_path: Pa
 
 
 def test_names_and_places_that_make_no_sense_are_named_before_anything_is_read(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="--to: expected one of hf, cross-encoder, onnx, onnx-int8, openvino, got gguf"):
+    with pytest.raises(
+        ConfigError, match="--to: expected one of hf, cross-encoder, onnx, onnx-int8, openvino, got gguf"
+    ):
         export_model(tmp_path, "gguf", tmp_path / "out")
     with pytest.raises(ConfigError, match="expected a new name but it exists"):
         export_model(tmp_path, "hf", tmp_path)
@@ -254,7 +269,7 @@ def test_drift_of_hand_worked_orders() -> None:
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("pooling", ["first", "last", "mean"])
+@pytest.mark.parametrize("pooling", ["last", "mean"])
 def test_onnx_runtime_predicts_as_reranker_does_for_any_number_of_pairs_and_tokens(
     tmp_path: Path, pooling: str
 ) -> None:
@@ -271,20 +286,19 @@ def test_onnx_runtime_predicts_as_reranker_does_for_any_number_of_pairs_and_toke
 
 
 @pytest.mark.thorough
-def test_int8_is_written_where_it_loses_little_and_leaves_nothing_where_it_loses_more(tmp_path: Path) -> None:
+def test_int8_is_refused_where_it_loses_more_than_is_allowed(tmp_path: Path, runtime: Runtime) -> None:
     pytest.importorskip("onnxruntime")
-    student = saved(tmp_path / "artifacts")
-    with pytest.raises(ModelError, match="expected pairs with labels, by which to judge what int8 loses"):
-        export_model(student.path, "onnx-int8", tmp_path / "out", threads=1)
-    labelled = tmp_path / "pairs.tsv"
+    artifact, labelled, out = saved(tmp_path / "artifacts"), tmp_path / "pairs.tsv", tmp_path / "out"
     labelled.write_text("question\tpassage\tlabel\nwhat\tamber\tright\nwhat\tbirch bark\twrong\n")
-    made = export_model(student.path, "onnx-int8", tmp_path / "int8", pairs=labelled, most_lost=1, processor="arm64")
-    assert (tmp_path / "int8" / "onnx" / "model_qint8_arm64.onnx").is_file()
-    assert not (tmp_path / "int8" / "onnx" / "model.onnx").exists()
+    made = export_model(artifact.path, "onnx-int8", out, pairs=labelled, most_lost=1, processor="arm64", threads=1)
+    assert [path.name for path in (out / "onnx").iterdir()] == ["model_qint8_arm64.onnx"]
     assert made.proof is not None and made.proof.rows[1].difference is not None
+    assert "Weights and activations have 8 bits." in made.lost
+    student = Student.read(artifact.path)
     with pytest.raises(ModelError, match=r"expected int8 to lose at most -1 of map, but it fell from"):
-        export_model(student.path, "onnx-int8", tmp_path / "out", pairs=labelled, most_lost=-1)
-    assert {path.name for path in tmp_path.iterdir()} == {"artifacts", "pairs.tsv", "int8"}
+        verify(student, "onnx-int8", out, pairs_for(student, labelled, 9), runtime, most_lost=-1)
+    with pytest.raises(ModelError, match="expected pairs with labels, by which to judge what int8 loses"):
+        verify(student, "onnx-int8", out, pairs_for(student, None, 9), runtime, most_lost=1)
 
 
 @pytest.mark.thorough

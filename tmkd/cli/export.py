@@ -20,7 +20,8 @@ def export(
     into: Annotated[Path, typer.Option("--into", help="A new folder.")],
     verify: Annotated[bool, typer.Option(help="Let the programs that read it score pairs, and compare.")] = True,
     pairs: Annotated[
-        Path | None, typer.Option(help="Pairs to verify with: question, passage, label, question_id. Else the test split.")
+        Path | None,
+        typer.Option(help="Pairs to verify with: question, passage, label, question_id. Else the test split."),
     ] = None,
     most_pairs: Annotated[int, typer.Option(help="Verify with no more than these.")] = 10_000,
     most_lost: Annotated[float, typer.Option(help="What onnx-int8 may lose of MAP or accuracy.")] = 0.005,

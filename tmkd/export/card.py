@@ -7,7 +7,6 @@ from pathlib import Path
 
 import yaml
 
-from tmkd import __version__
 from tmkd.choices import CROSS_ENCODER, CUT, HF, ONNX, ONNX_INT8, OPENVINO
 from tmkd.export.checkpoint import HEADS
 from tmkd.export.graph import FILE, OPENVINO_FILE, SCORES
@@ -15,6 +14,7 @@ from tmkd.export.int8 import int8_file
 from tmkd.export.student import Student
 from tmkd.export.verification import Proof
 from tmkd.store.artifacts import MANIFEST, checksum
+from tmkd.store.provenance import versions
 
 CROSS = """from sentence_transformers import CrossEncoder
 
@@ -60,7 +60,7 @@ def write_card(student: Student, target: str, folder: Path, proof: Proof | None)
         "\n".join(f"- {each}" for each in losses(student, target, proof)) or "Nothing.",
         "## Checked",
         table(proof) if proof else "Nothing: it was exported with `--no-verify`.",
-        f"Made by tmkd {__version__} from `{student.artifact.name}` (`{MANIFEST}`: SHA-256 "
+        f"Made by tmkd {versions(['tmkd'])['tmkd']} from `{student.artifact.name}` (`{MANIFEST}`: SHA-256 "
         f"`{checksum(student.artifact.path / MANIFEST)}`).",
     ]
     header = yaml.safe_dump(front, sort_keys=False)

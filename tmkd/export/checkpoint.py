@@ -95,7 +95,8 @@ def _take_two_types(model: PreTrainedModel) -> None:
     """Let a BERT without token types take any: servers in other languages send those of ``tokenizer.json``."""
     types = getattr(getattr(model, "embeddings", None), "token_type_embeddings", None)
     if model.config.model_type == "bert" and isinstance(types, nn.Embedding) and types.num_embeddings == 1:
-        model.embeddings.token_type_embeddings = nn.Embedding.from_pretrained(types.weight.repeat(2, 1), freeze=False)
+        two = nn.Embedding.from_pretrained(types.weight.repeat(2, 1), freeze=False)
+        model.get_submodule("embeddings").register_module("token_type_embeddings", two)
         model.config.type_vocab_size = 2
 
 
@@ -104,7 +105,7 @@ def classifier_config(student: Student) -> PretrainedConfig:
     config = type(student.model.encoder.config).from_dict(student.model.encoder.config.to_dict() | student.config())
     config.pad_token_id = student.model.tokenizer.pad_token_id
     known = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
-    config.architectures = [known[type(config)].__name__] if type(config) in known else None
+    config.architectures = [getattr(known[type(config)], "__name__", "")] if type(config) in known else None
     config.sentence_transformers = IDENTITY
     return config
 
@@ -125,6 +126,6 @@ def hold(weight: Tensor, bias: Tensor, dense: nn.Module, out: nn.Module, tanh: b
         parameter.zero_()
     for part, (scale, share) in enumerate(zip(into, back)):
         rows = slice(part * count, (part + 1) * count)
-        dense.weight[rows] = scale * weight  # type: ignore[index, operator]
-        dense.bias[rows] = scale * bias  # type: ignore[index, operator]
-        out.weight[:, rows] = share * torch.eye(count)  # type: ignore[index, operator]
+        dense.weight[rows] = scale * weight  # type: ignore[operator]
+        dense.bias[rows] = scale * bias  # type: ignore[operator]
+        out.weight[:, rows] = share * torch.eye(count)  # type: ignore[operator]

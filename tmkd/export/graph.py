@@ -12,9 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tmkd.choices import CROSS_ENCODER
+from tmkd.errors import ModelError
 from tmkd.export.checkpoint import classifier_config
 from tmkd.export.student import Student
 from tmkd.export.tokenizer import portable_tokenizer
+from tmkd.models.hub import first_sentence
 from tmkd.models.states import pooled
 
 FILE = Path("onnx", "model.onnx")
@@ -46,16 +49,23 @@ def write_onnx(student: Student, folder: Path) -> None:
     tokenizer = portable_tokenizer(student.model)
     example = tokenizer(["one", "one two"], ["one two", "one"], padding=True, return_tensors="pt")
     axes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("tokens")}
-    with _quiet():
-        program = torch.onnx.export(
-            _Scorer(student).eval(),
-            kwargs=dict(example),
-            input_names=list(example),
-            output_names=[SCORES],
-            dynamic_shapes=dict.fromkeys(example, axes),
-            dynamo=True,
-            verbose=False,
-        )
+    try:
+        with _quiet():
+            program = torch.onnx.export(
+                _Scorer(student).eval(),
+                kwargs=dict(example),
+                input_names=list(example),
+                output_names=[SCORES],
+                dynamic_shapes=dict.fromkeys(example, axes),
+                dynamo=True,
+                verbose=False,
+            )
+    except torch.onnx.OnnxExporterError as error:
+        kind = student.model.encoder.config.model_type
+        raise ModelError(
+            f"--to onnx: torch.onnx cannot follow an encoder of the family {kind} ({first_sentence(error.__cause__)}); "
+            f"export --to {CROSS_ENCODER}."
+        ) from error
     graph = program.model_proto  # type: ignore[union-attr]
     _keep_layer_norm_fast(graph.graph)
     (folder / FILE).parent.mkdir(parents=True)

@@ -61,7 +61,9 @@ def pairs_for(student: Student, file: Path | None, most: int) -> Pairs:
     else:
         return _made_up(student)
     ids = list(rows["question_id"])
-    names, question, counts = np.unique(np.array(ids, dtype=object).astype(str), return_inverse=True, return_counts=True)
+    names, question, counts = np.unique(
+        np.array(ids, dtype=object).astype(str), return_inverse=True, return_counts=True
+    )
     if len(ids) > most:
         first = list(dict.fromkeys(question.tolist()))
         within = first[: max(1, int(np.searchsorted(np.cumsum(counts[first]), most, side="right")))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -77,8 +77,9 @@ def _pipeline(folder: Path, pairs: Pairs) -> np.ndarray:
     run = pipeline("text-classification", model=str(folder), device="cpu")
     texts = [{"text": question, "text_pair": passage} for question, passage in zip(pairs.questions, pairs.passages)]
     found = run(texts, top_k=None, function_to_apply="none", truncation=True, padding=True, batch_size=BATCH)
-    names: Mapping[str, int] = run.model.config.label2id
+    names: Any = run.model.config.label2id
     scores = np.empty((len(pairs), len(names)))
+    answer: Any
     for row, answer in enumerate(found):
         for each in answer:
             scores[row, names[each["label"]]] = each["score"]

@@ -100,13 +100,14 @@ _verify = verify  # which an argument's name hides
 
 
 def _writer(to: str, processor: str) -> Callable[[Student, Path], None]:
-    return {
+    writers: dict[str, Callable[[Student, Path], None]] = {
         HF: write_checkpoint,
         CROSS_ENCODER: write_modular,
         ONNX: write_onnx,
         ONNX_INT8: partial(int8.write_int8, processor=processor),
         OPENVINO: write_openvino,
-    }[to]
+    }
+    return writers[to]
 
 
 def _check_arguments(to: str, folder: Path, most_pairs: int, pairs: Path | None) -> None:
