@@ -13,6 +13,7 @@ from datasets import Dataset
 from tmkd.data.batching import encode_pairs
 from tmkd.errors import DataError, ModelError
 from tmkd.evaluation.ensemble import average_probabilities
+from tmkd.export.exported import ExportedModel
 from tmkd.models.classifier import PairClassifier
 from tmkd.store.artifacts import MODEL, open_artifact
 from tmkd.training.predict import predict
@@ -25,33 +26,43 @@ class Reranker:
     Methods are named and answer as those of sentence-transformers' ``CrossEncoder``.
 
     Attributes:
-        model: the encoder and its heads, a ``torch.nn.Module``.
+        model: the encoder and its heads, a ``torch.nn.Module``; or an export of them.
         classes: their names, in the order of the columns of ``score``; the last means "right" where ranked.
     """
 
-    def __init__(self, model: PairClassifier, runtime: Runtime) -> None:
-        self.model = model.to(runtime.device)
+    def __init__(self, model: PairClassifier | ExportedModel, runtime: Runtime) -> None:
+        self.model = model.to(runtime.device) if isinstance(model, PairClassifier) else model
         self.runtime = runtime
         self.classes = model.classes
 
     @classmethod
     def from_pretrained(
-        cls, folder: str | Path, *, device: str = "auto", precision: str = "auto", threads: int = 0
+        cls,
+        folder: str | Path,
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        threads: int = 0,
+        backend: str = "torch",
     ) -> Reranker:
         """Read the folder of a student or a teacher, ``artifacts/stage2-KEY``; it may have been moved, as a whole.
 
-        The other arguments are as in ``runtime`` of the settings (ConfigError).
+        ``device``, ``precision`` and ``threads`` are as in ``runtime`` of the settings (ConfigError). The folder may
+        also be one of ``tmkd export``, which runs on the CPU, in its own precision.
+
+        Args:
+            backend: what runs an export: torch (of hf and cross-encoder), onnx or openvino.
 
         Raises:
-            ModelError: the folder holds no classifier.
+            ModelError: the folder holds no classifier, or none that the backend can run.
             DamagedArtifact: it is not what was published.
         """
         folder = Path(folder).expanduser()
         if not (folder / MODEL).is_dir():
-            raise ModelError(
-                f"Expected the folder of a trained student or teacher, artifacts/stage2-KEY, but {folder} has no "
-                f"folder {MODEL} in it; reports/NAME/comparison.json names the artifacts of every row."
-            )
+            runtime = resolve_runtime(device="cpu", precision="fp32", threads=threads)
+            return cls(ExportedModel.read(folder, backend), runtime)
+        if backend != "torch":
+            raise ModelError(f"{folder}: expected an export where backend={backend}; run tmkd export --to {backend}.")
         runtime = resolve_runtime(device=device, precision=precision, threads=threads)
         model = PairClassifier.load(open_artifact(folder).folder(MODEL), attention=runtime.attention)
         return cls(model, runtime)
@@ -69,10 +80,12 @@ class Reranker:
         if not len(questions):
             return np.empty((0, len(self.classes)))
         model = self.model
+        if isinstance(model, ExportedModel):
+            return model.probabilities(questions, passages, batch_size)
         columns = encode_pairs(list(questions), list(passages), model.tokenizer, model.max_length, model.long)
         runtime = replace(self.runtime, score_batch=batch_size) if batch_size else self.runtime
-        logits = predict(self.model, Dataset.from_dict(columns), runtime)  # [pairs, heads, classes]
-        return average_probabilities(logits[:, self.model.predicting].transpose(1, 0, 2))
+        logits = predict(model, Dataset.from_dict(columns), runtime)  # [pairs, heads, classes]
+        return average_probabilities(logits[:, model.predicting].transpose(1, 0, 2))
 
     def predict(self, pairs: Sequence[tuple[str, str]], batch_size: int | None = None) -> np.ndarray:
         """Return a score for each (question, passage), ``[pairs]`` float64: the higher, the more surely right.

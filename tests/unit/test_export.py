@@ -33,7 +33,7 @@ from tmkd.export.int8 import NAMES, chosen
 from tmkd.export.pairs import pairs_for
 from tmkd.export.programs import PROGRAMS
 from tmkd.export.run import export_model
-from tmkd.export.student import Student
+from tmkd.export.student import Student, probabilities
 from tmkd.export.verification import verify
 from tmkd.models.classifier import PairClassifier
 from tmkd.models.encoder import Encoder, load_encoder
@@ -112,6 +112,10 @@ def test_cross_encoder_of_sentence_transformers_predicts_as_reranker_does(tmp_pa
     found = CrossEncoder(str(tmp_path / "out"), device="cpu").predict(PAIRS)
     assert found == pytest.approx(reranker(student).predict(PAIRS), abs=1e-4)
     assert not made.lost
+    again = Reranker.from_pretrained(tmp_path / "out")
+    assert again.classes == ("wrong", "right") and again.predict(PAIRS) == pytest.approx(found, abs=1e-4)
+    with pytest.raises(ModelError, match=r"expected an export that backend=onnx can run.*export the student --to onnx"):
+        Reranker.from_pretrained(tmp_path / "out", backend="onnx")
     assert len(set(found.round(4))) == len(PAIRS)  # or a constant would do
 
 
@@ -199,7 +203,7 @@ def test_folding_takes_the_mean_over_predicting_heads_and_the_margin(tmp_path: P
     student.model.predicting = [1, 2]
     logits = np.array([[[9.0, 9.0], [1.0, 2.0], [0.0, 5.0]]])  # margins 0, 1 and 5
     assert student.folded(logits).tolist() == [[3.0]]
-    assert student.probabilities(np.array([[0.0]])).tolist() == [[0.5, 0.5]]
+    assert probabilities(np.array([[0.0]]), 2).tolist() == [[0.5, 0.5]]
 
 
 @pytest.mark.parametrize(
@@ -234,6 +238,8 @@ def test_names_and_places_that_make_no_sense_are_named_before_anything_is_read(t
         export_model(tmp_path, "hf", tmp_path)
     with pytest.raises(ConfigError, match="--processor: expected one of auto, avx512_vnni, avx2, arm64, got riscv"):
         export_model(tmp_path, "onnx-int8", tmp_path / "out", processor="riscv")
+    with pytest.raises(ConfigError, match="backend: expected one of torch, onnx, openvino, got gguf"):
+        Reranker.from_pretrained(tmp_path, backend="gguf")
     with pytest.raises(ModelError, match="Expected the folder of a trained student or teacher"):
         export_model(tmp_path, "hf", tmp_path / "out")
     found = CliRunner().invoke(app, ["export", str(tmp_path), "--to", "gguf", "--into", str(tmp_path / "out")])
@@ -281,7 +287,10 @@ def test_onnx_runtime_predicts_as_reranker_does_for_any_number_of_pairs_and_toke
     for pairs in (PAIRS, PAIRS[3:]):
         tokens = tokenizer(*zip(*pairs, strict=True), truncation=True, padding=True, return_tensors="np")
         found = session.run(["logits"], dict(tokens))[0]
-        assert found.ravel() == pytest.approx(reranker(student).predict(pairs), abs=1e-4)
+        expected = reranker(student).predict(pairs)
+        assert found.ravel() == pytest.approx(expected, abs=1e-4)
+        again = Reranker.from_pretrained(tmp_path / "out", backend="onnx").predict(pairs)
+        assert again == pytest.approx(expected, abs=1e-4)
     assert json.loads((tmp_path / "out" / "config.json").read_text())["id2label"] == {"0": "right"}
 
 

@@ -61,10 +61,9 @@ def write_onnx(student: Student, folder: Path) -> None:
                 verbose=False,
             )
     except torch.onnx.OnnxExporterError as error:
-        kind = student.model.encoder.config.model_type
+        kind, why = student.model.encoder.config.model_type, first_sentence(Exception(error.__cause__))
         raise ModelError(
-            f"--to onnx: torch.onnx cannot follow an encoder of the family {kind} ({first_sentence(error.__cause__)}); "
-            f"export --to {CROSS_ENCODER}."
+            f"--to onnx: torch.onnx cannot follow an encoder of the family {kind} ({why}); export --to {CROSS_ENCODER}."
         ) from error
     graph = program.model_proto  # type: ignore[union-attr]
     _keep_layer_norm_fast(graph.graph)

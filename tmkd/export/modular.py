@@ -28,6 +28,7 @@ def write_modular(student: Student, folder: Path) -> None:
     if (pooler := getattr(encoder.model, "pooler", None)) is not None:  # drawn at random, and read by nobody
         for parameter in pooler.parameters():
             torch.nn.init.zeros_(parameter)
+    encoder.model.config.update(student.config())
     width = weight.shape[1]
     dense = Dense(
         width, len(weight), True, nn.Identity(), weight, bias, module_output_name="scores"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -17,10 +17,11 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from tmkd.choices import CROSS_ENCODER, HF, ONNX, ONNX_INT8, OPENVINO
 from tmkd.export.graph import FILE, OPENVINO_FILE, SCORES
 from tmkd.export.int8 import int8_file
-from tmkd.export.pairs import Pairs
 
 BATCH = 32
 Forward = Callable[[dict[str, np.ndarray]], np.ndarray]  # tokens [batch, tokens] by name, to scores [batch, scores]
+# Questions, passages and the size of a batch, to scores [pairs, scores] before any softmax or sigmoid
+Scorer = Callable[[Sequence[str], Sequence[str], int], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -28,14 +29,14 @@ class Program:
     """Who reads a folder.
 
     Attributes:
-        score: of a folder and pairs to scores ``[pairs, scores]``, before any softmax or sigmoid.
+        load: of a folder to what scores pairs by it, on the CPU.
         package: what must be installed.
         most: pairs that it is asked for, where it is slow.
     """
 
     name: str
     package: str
-    score: Callable[[Path, Pairs], np.ndarray]
+    load: Callable[[Path], Scorer]
     most: int | None = None
 
     @property
@@ -43,24 +44,29 @@ class Program:
         return find_spec(self.package) is not None
 
 
-def _by_batches(folder: Path, pairs: Pairs, forward: Forward, what: str) -> np.ndarray:
-    """Score pairs, those of similar length together, with the tokenizer of the folder."""
+def _by_batches(folder: Path, forward: Forward, what: str) -> Scorer:
+    """Return what scores pairs, those of similar length together, with the tokenizer of the folder."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    order = np.argsort([-len(question) - len(passage) for question, passage in zip(pairs.questions, pairs.passages)])
-    found: list[np.ndarray] = []
-    with tqdm(total=len(order), desc=what, unit="pair", dynamic_ncols=True, leave=False, mininterval=1) as bar:
-        for start in range(0, len(order), BATCH):
-            chosen = order[start : start + BATCH]
-            texts = ([column[at] for at in chosen] for column in (pairs.questions, pairs.passages))
-            found.append(forward(dict(tokenizer(*texts, truncation=True, padding=True, return_tensors="np"))))
-            bar.update(len(chosen))
-    scores = np.concatenate(found)
-    back = np.empty_like(scores)
-    back[order] = scores
-    return back
+
+    def score(questions: Sequence[str], passages: Sequence[str], batch: int) -> np.ndarray:
+        order = np.argsort([-len(question) - len(passage) for question, passage in zip(questions, passages)])
+        found: list[np.ndarray] = []
+        shown: dict[str, Any] = {"unit": "pair", "dynamic_ncols": True, "leave": False, "delay": 2}
+        with tqdm(total=len(order), desc=what, **shown) as bar:
+            for start in range(0, len(order), batch):
+                chosen = order[start : start + batch]
+                texts = ([column[at] for at in chosen] for column in (questions, passages))
+                found.append(forward(dict(tokenizer(*texts, truncation=True, padding=True, return_tensors="np"))))
+                bar.update(len(chosen))
+        scores = np.concatenate(found)
+        back = np.empty_like(scores)
+        back[order] = scores
+        return back
+
+    return score
 
 
-def _transformers(folder: Path, pairs: Pairs) -> np.ndarray:
+def _transformers(folder: Path) -> Scorer:
     model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32).eval()
 
     @torch.inference_mode()
@@ -68,53 +74,56 @@ def _transformers(folder: Path, pairs: Pairs) -> np.ndarray:
         scores: np.ndarray = model(**{name: torch.from_numpy(ids) for name, ids in tokens.items()}).logits.numpy()
         return scores
 
-    return _by_batches(folder, pairs, forward, "transformers")
+    return _by_batches(folder, forward, "transformers")
 
 
-def _pipeline(folder: Path, pairs: Pairs) -> np.ndarray:
+def _pipeline(folder: Path) -> Scorer:
     from transformers import pipeline
 
     run = pipeline("text-classification", model=str(folder), device="cpu")
-    texts = [{"text": question, "text_pair": passage} for question, passage in zip(pairs.questions, pairs.passages)]
-    found = run(texts, top_k=None, function_to_apply="none", truncation=True, padding=True, batch_size=BATCH)
     names: Any = run.model.config.label2id
-    scores = np.empty((len(pairs), len(names)))
-    answer: Any
-    for row, answer in enumerate(found):
-        for each in answer:
-            scores[row, names[each["label"]]] = each["score"]
-    return scores
+
+    def score(questions: Sequence[str], passages: Sequence[str], batch: int) -> np.ndarray:
+        texts = [{"text": question, "text_pair": passage} for question, passage in zip(questions, passages)]
+        found = run(texts, top_k=None, function_to_apply="none", truncation=True, padding=True, batch_size=batch)
+        scores = np.empty((len(texts), len(names)))
+        answer: Any
+        for row, answer in enumerate(found):
+            for each in answer:
+                scores[row, names[each["label"]]] = each["score"]
+        return scores
+
+    return score
 
 
-def _sentence_transformers(folder: Path, pairs: Pairs) -> np.ndarray:
+def _sentence_transformers(folder: Path) -> Scorer:
     from sentence_transformers import CrossEncoder
 
-    texts = list(zip(pairs.questions, pairs.passages))
-    found = CrossEncoder(str(folder), device="cpu").predict(texts, batch_size=BATCH, show_progress_bar=False)
-    return np.asarray(found).reshape(len(texts), -1)
+    model = CrossEncoder(str(folder), device="cpu")
+
+    def score(questions: Sequence[str], passages: Sequence[str], batch: int) -> np.ndarray:
+        texts = list(zip(questions, passages))
+        return np.asarray(model.predict(texts, batch_size=batch, show_progress_bar=False)).reshape(len(texts), -1)
+
+    return score
 
 
-def onnx_session(file: Path, threads: int = 0) -> Any:
-    """Return an ONNX Runtime session on the CPU; ``threads`` 0: as many as there are cores."""
+def _onnx_runtime(folder: Path, file_of: Callable[[Path], Path]) -> Scorer:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 3  # errors
+    session = onnxruntime.InferenceSession(file_of(folder), options, providers=["CPUExecutionProvider"])
+    return _by_batches(folder, lambda tokens: session.run([SCORES], tokens)[0], "ONNX Runtime")
 
 
-def _onnx_runtime(folder: Path, pairs: Pairs, file_of: Callable[[Path], Path]) -> np.ndarray:
-    session = onnx_session(file_of(folder), torch.get_num_threads())
-    return _by_batches(folder, pairs, lambda tokens: session.run([SCORES], tokens)[0], "ONNX Runtime")
-
-
-def _openvino(folder: Path, pairs: Pairs) -> np.ndarray:
+def _openvino(folder: Path) -> Scorer:
     import openvino
 
     threads = {"INFERENCE_NUM_THREADS": torch.get_num_threads(), "INFERENCE_PRECISION_HINT": "f32"}
     model = openvino.Core().compile_model(folder / OPENVINO_FILE, "CPU", threads)
-    return _by_batches(folder, pairs, lambda tokens: model(tokens)[SCORES], "OpenVINO")
+    return _by_batches(folder, lambda tokens: model(tokens)[SCORES], "OpenVINO")
 
 
 _SENTENCE_TRANSFORMERS = Program("sentence-transformers", "sentence_transformers", _sentence_transformers)

@@ -14,6 +14,8 @@ from tmkd.errors import ModelError
 from tmkd.models.classifier import PairClassifier
 from tmkd.store.artifacts import MODEL, Artifact, open_artifact
 
+CLASSES = "tmkd_classes"  # of config.json: all classes, of which a single logit names only the last
+
 
 @dataclass(frozen=True)
 class Student:
@@ -74,19 +76,20 @@ class Student:
 
         return fold(heads.linear.weight.T).T.contiguous(), fold(heads.linear.bias)
 
-    def probabilities(self, scores: np.ndarray) -> np.ndarray:
-        """Return the probabilities ``[pairs, classes]``, float64, that scores ``[pairs, scores]`` mean."""
-        from scipy.special import softmax
-
-        scores = scores.astype(np.float64)
-        whole = scores if len(self.labels) > 1 else np.concatenate([np.zeros_like(scores), scores], axis=1)
-        found: np.ndarray = softmax(whole, axis=1)
-        return found
-
     def config(self) -> dict[str, Any]:
         """Return what a sequence classifier's ``config.json`` has beside the encoder's settings."""
         return {
             "num_labels": len(self.labels),
             "id2label": dict(enumerate(self.labels)),
             "label2id": {name: index for index, name in enumerate(self.labels)},
+            CLASSES: list(self.model.classes),
         }
+
+
+def probabilities(scores: np.ndarray, classes: int) -> np.ndarray:
+    """Return the probabilities ``[pairs, classes]``, float64, that scores ``[pairs, scores]`` mean."""
+    from scipy.special import softmax
+
+    scores = scores.astype(np.float64)
+    found: np.ndarray = softmax(scores if scores.shape[1] == classes else np.pad(scores, ((0, 0), (1, 0))), axis=1)
+    return found

@@ -15,8 +15,8 @@ from tmkd.evaluation.ensemble import average_probabilities
 from tmkd.evaluation.metrics import evaluate, main_metric
 from tmkd.export.drift import Drift, drift
 from tmkd.export.pairs import Pairs
-from tmkd.export.programs import PROGRAMS
-from tmkd.export.student import Student
+from tmkd.export.programs import BATCH, PROGRAMS
+from tmkd.export.student import Student, probabilities
 from tmkd.training.predict import predict
 from tmkd.training.runtime import Runtime
 
@@ -80,7 +80,7 @@ def verify(student: Student, target: str, folder: Path, pairs: Pairs, runtime: R
     last = own
     for program in programs:
         part = _first(pairs, program.most)
-        scores = program.score(folder, part)
+        scores = program.load(folder)(part.questions, part.passages, BATCH)
         difference = np.abs(scores - expected[: len(part)])
         if target != ONNX_INT8 and not (difference <= TOLERANCE * np.maximum(1, np.abs(expected[: len(part)]))).all():
             at = int(np.nan_to_num(difference, nan=np.inf).max(axis=1).argmax())
@@ -91,7 +91,7 @@ def verify(student: Student, target: str, folder: Path, pairs: Pairs, runtime: R
             )
         whole = len(part) == len(pairs)
         if whole:
-            last = student.probabilities(scores)
+            last = probabilities(scores, len(student.model.classes))
         rows.append(Heard(program.name, len(part), float(difference.max()), judged.metric(last) if whole else None))
     _check_loss(target, rows, judged.name, most_lost)
     order = drift(own[:, -1], last[:, -1], pairs.question_ids) if student.ranking else None
