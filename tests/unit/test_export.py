@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from datasets import Dataset
+from tokenizers.pre_tokenizers import ByteLevel
 from torch import nn
 from transformers import (
     AlbertConfig,
@@ -19,6 +20,9 @@ from transformers import (
     DebertaV2Config,
     DistilBertConfig,
     ElectraConfig,
+    GPT2Config,
+    GPT2Model,
+    GPT2Tokenizer,
     MPNetConfig,
     RobertaConfig,
     pipeline,
@@ -117,6 +121,19 @@ def test_cross_encoder_of_sentence_transformers_predicts_as_reranker_does(tmp_pa
     with pytest.raises(ModelError, match=r"expected an export that backend=onnx can run.*export the student --to onnx"):
         Reranker.from_pretrained(tmp_path / "out", backend="onnx")
     assert len(set(found.round(4))) == len(PAIRS)  # or a constant would do
+
+
+def test_decoder_whose_tokenizer_puts_nothing_between_texts_is_read_as_the_student_reads_it(tmp_path: Path) -> None:
+    letters = ["<|endoftext|>", "!", *sorted(ByteLevel.alphabet())]
+    decoder, place = GPT2Config(vocab_size=len(letters) + 1, n_embd=16, n_layer=1, n_head=2), tmp_path / "gpt2"
+    GPT2Tokenizer(vocab={piece: at for at, piece in enumerate(letters)}, merges=[]).save_pretrained(place)
+    GPT2Model(decoder).save_pretrained(place)
+    student = saved(tmp_path / "artifacts", encoder=load_encoder(name=str(place)))
+    export_model(student.path, "cross-encoder", tmp_path / "out", threads=1)
+    found = Reranker.from_pretrained(tmp_path / "out").predict(PAIRS)
+    assert found == pytest.approx(reranker(student).predict(PAIRS), abs=1e-4)
+    with pytest.raises(ModelError, match="expected an encoder of the families bert, .*, got gpt2"):
+        export_model(student.path, "hf", tmp_path / "hf")
 
 
 def test_checkpoint_of_transformers_predicts_as_reranker_does(tmp_path: Path) -> None:
