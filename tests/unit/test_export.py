@@ -132,7 +132,7 @@ def test_decoder_whose_tokenizer_puts_nothing_between_texts_is_read_as_the_stude
     export_model(student.path, "cross-encoder", tmp_path / "out", threads=1)
     found = Reranker.from_pretrained(tmp_path / "out").predict(PAIRS)
     assert found == pytest.approx(reranker(student).predict(PAIRS), abs=1e-4)
-    with pytest.raises(ModelError, match="expected an encoder of the families bert, .*, got gpt2"):
+    with pytest.raises(ModelError, match=r"expected an encoder of the families bert, .*, got gpt2"):
         export_model(student.path, "hf", tmp_path / "hf")
 
 

@@ -43,6 +43,12 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.questions)
 
+    def first(self, most: int | None) -> Pairs:
+        """Return the first rows, without labels where these are not all."""
+        if most is None or most >= len(self):
+            return self
+        return Pairs(self.source, self.questions[:most], self.passages[:most], self.question_ids[:most])
+
 
 def pairs_for(student: Student, file: Path | None, most: int) -> Pairs:
     """Return the pairs of ``file``; else of the task's test split, if it lies beside the artifact; else made-up ones.

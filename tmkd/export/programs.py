@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from tmkd.choices import CROSS_ENCODER, HF, ONNX, ONNX_INT8, OPENVINO
@@ -44,20 +43,16 @@ class Program:
         return find_spec(self.package) is not None
 
 
-def _by_batches(folder: Path, forward: Forward, what: str) -> Scorer:
+def _by_batches(folder: Path, forward: Forward) -> Scorer:
     """Return what scores pairs, those of similar length together, with the tokenizer of the folder."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
 
     def score(questions: Sequence[str], passages: Sequence[str], batch: int) -> np.ndarray:
         order = np.argsort([-len(question) - len(passage) for question, passage in zip(questions, passages)])
         found: list[np.ndarray] = []
-        shown: dict[str, Any] = {"unit": "pair", "dynamic_ncols": True, "leave": False, "delay": 2}
-        with tqdm(total=len(order), desc=what, **shown) as bar:
-            for start in range(0, len(order), batch):
-                chosen = order[start : start + batch]
-                texts = ([column[at] for at in chosen] for column in (questions, passages))
-                found.append(forward(dict(tokenizer(*texts, truncation=True, padding=True, return_tensors="np"))))
-                bar.update(len(chosen))
+        for start in range(0, len(order), batch):
+            texts = ([column[at] for at in order[start : start + batch]] for column in (questions, passages))
+            found.append(forward(dict(tokenizer(*texts, truncation=True, padding=True, return_tensors="np"))))
         scores = np.concatenate(found)
         back = np.empty_like(scores)
         back[order] = scores
@@ -74,7 +69,7 @@ def _transformers(folder: Path) -> Scorer:
         scores: np.ndarray = model(**{name: torch.from_numpy(ids) for name, ids in tokens.items()}).logits.numpy()
         return scores
 
-    return _by_batches(folder, forward, "transformers")
+    return _by_batches(folder, forward)
 
 
 def _pipeline(folder: Path) -> Scorer:
@@ -115,7 +110,7 @@ def _onnx_runtime(folder: Path, file_of: Callable[[Path], Path]) -> Scorer:
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 3  # errors
     session = onnxruntime.InferenceSession(file_of(folder), options, providers=["CPUExecutionProvider"])
-    return _by_batches(folder, lambda tokens: session.run([SCORES], tokens)[0], "ONNX Runtime")
+    return _by_batches(folder, lambda tokens: session.run([SCORES], tokens)[0])
 
 
 def _openvino(folder: Path) -> Scorer:
@@ -123,7 +118,7 @@ def _openvino(folder: Path) -> Scorer:
 
     threads = {"INFERENCE_NUM_THREADS": torch.get_num_threads(), "INFERENCE_PRECISION_HINT": "f32"}
     model = openvino.Core().compile_model(folder / OPENVINO_FILE, "CPU", threads)
-    return _by_batches(folder, lambda tokens: model(tokens)[SCORES], "OpenVINO")
+    return _by_batches(folder, lambda tokens: model(tokens)[SCORES])
 
 
 _SENTENCE_TRANSFORMERS = Program("sentence-transformers", "sentence_transformers", _sentence_transformers)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from datasets import Dataset
+from tqdm import tqdm
 
 from tmkd.choices import CUT, ONNX_INT8
 from tmkd.data.batching import encode_pairs
@@ -15,11 +17,13 @@ from tmkd.evaluation.ensemble import average_probabilities
 from tmkd.evaluation.metrics import evaluate, main_metric
 from tmkd.export.drift import Drift, drift
 from tmkd.export.pairs import Pairs
-from tmkd.export.programs import BATCH, PROGRAMS
+from tmkd.export.programs import BATCH, PROGRAMS, Program
 from tmkd.export.student import Student, probabilities
 from tmkd.training.predict import predict
 from tmkd.training.runtime import Runtime
 
+TOGETHER = 8 * BATCH  # pairs, of which those of one length are scored together
+SHOWN: dict[str, Any] = {"unit": "pair", "dynamic_ncols": True, "leave": False, "delay": 2, "mininterval": 1}
 TOLERANCE = 1e-4  # of a score, or of its part where it is above 1
 
 
@@ -79,8 +83,8 @@ def verify(student: Student, target: str, folder: Path, pairs: Pairs, runtime: R
     rows = [Heard("tmkd", len(pairs), None, judged.metric(own))]
     last = own
     for program in programs:
-        part = _first(pairs, program.most)
-        scores = program.load(folder)(part.questions, part.passages, BATCH)
+        part = pairs.first(program.most)
+        scores = _scores(program, folder, part)
         difference = np.abs(scores - expected[: len(part)])
         if target != ONNX_INT8 and not (difference <= TOLERANCE * np.maximum(1, np.abs(expected[: len(part)]))).all():
             at = int(np.nan_to_num(difference, nan=np.inf).max(axis=1).argmax())
@@ -96,6 +100,17 @@ def verify(student: Student, target: str, folder: Path, pairs: Pairs, runtime: R
     _check_loss(target, rows, judged.name, most_lost)
     order = drift(own[:, -1], last[:, -1], pairs.question_ids) if student.ranking else None
     return Proof(pairs.source, judged.name, rows, order, missing)
+
+
+def _scores(program: Program, folder: Path, pairs: Pairs) -> np.ndarray:
+    """Return a program's scores ``[pairs, scores]``."""
+    score, found = program.load(folder), []
+    with tqdm(total=len(pairs), desc=program.name, **SHOWN) as bar:
+        for start in range(0, len(pairs), TOGETHER):
+            chosen = slice(start, start + TOGETHER)
+            found.append(score(pairs.questions[chosen], pairs.passages[chosen], BATCH))
+            bar.update(len(found[-1]))
+    return np.concatenate(found)
 
 
 class _Judge:
@@ -126,13 +141,8 @@ def _student_scores(student: Student, pairs: Pairs, runtime: Runtime) -> tuple[n
     model, own = student.model, None
     for long in dict.fromkeys((model.long, CUT)):
         tokens = encode_pairs(pairs.questions, pairs.passages, model.tokenizer, model.max_length, long)
-        logits = predict(model, Dataset.from_dict(tokens), runtime)
+        with tqdm(total=len(pairs), desc="tmkd", **SHOWN) as bar:
+            logits = predict(model, Dataset.from_dict(tokens), runtime, bar)
         own = logits if own is None else own
     assert own is not None
     return average_probabilities(own[:, model.predicting].transpose(1, 0, 2)), student.folded(logits)
-
-
-def _first(pairs: Pairs, most: int | None) -> Pairs:
-    if most is None or most >= len(pairs):
-        return pairs
-    return Pairs(pairs.source, pairs.questions[:most], pairs.passages[:most], pairs.question_ids[:most])
