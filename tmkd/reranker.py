@@ -19,6 +19,7 @@ from tmkd.data.cutting import count_cut
 from tmkd.data.given import check_texts
 from tmkd.errors import DataError, ModelError
 from tmkd.evaluation.ensemble import average_probabilities, log_odds
+from tmkd.export.exported import ExportedModel
 from tmkd.models.classifier import PairClassifier
 from tmkd.store.artifacts import MODEL, open_artifact
 from tmkd.store.catalogue import locate
@@ -39,18 +40,19 @@ class Reranker:
             (ModelError: there is no such exit).
 
     Attributes:
-        model: the encoder and its heads, a ``torch.nn.Module``.
+        model: the encoder and its heads, a ``torch.nn.Module``; or an export of them.
         classes: their names, in the order of the columns of ``score``; the last means "right" where ranked.
         cut_pairs: how many of the pairs scored so far lost text to ``max_length``.
     """
 
-    def __init__(self, model: PairClassifier, runtime: Runtime, exit_at: int | None = None) -> None:
-        if exit_at is not None and exit_at not in model.exits.layers:
+    def __init__(self, model: PairClassifier | ExportedModel, runtime: Runtime, exit_at: int | None = None) -> None:
+        exits = model.exits.layers if isinstance(model, PairClassifier) else ()
+        if exit_at is not None and exit_at not in exits:
             raise ModelError(
-                f"exit_at: expected a layer with an early exit, one of {list(model.exits.layers)}, got {exit_at}; "
+                f"exit_at: expected a layer with an early exit, one of {list(exits)}, got {exit_at}; "
                 "student.exits is where a student gets them."
             )
-        self.model = model.to(runtime.device)
+        self.model = model.to(runtime.device) if isinstance(model, PairClassifier) else model
         self.runtime = runtime
         self.classes = model.classes
         self.exit_at = exit_at
@@ -67,25 +69,29 @@ class Reranker:
         device: str = "auto",
         precision: str = "auto",
         threads: int = 0,
+        backend: str = "torch",
     ) -> Reranker:
         """Read the folder of a student or a teacher, ``artifacts/stage2-KEY``; it may have been moved, as a whole.
+
+        The folder may also be one of ``tmkd export``, which runs on the CPU, in its own precision.
 
         Args:
             artifacts: a folder of results; what is no folder itself is then the name, the key or the beginning of the
                 key of an artifact there (ConfigError: of none, or of several).
             exit_at: see ``Reranker``.
             device, precision, threads: as in ``runtime`` of the settings (ConfigError).
+            backend: what runs an export: torch (of hf and cross-encoder), onnx or openvino.
 
         Raises:
-            ModelError: the folder holds no classifier.
+            ModelError: the folder holds no classifier, or none that the backend can run.
             DamagedArtifact: it is not what was published.
         """
         folder = Path(folder).expanduser() if artifacts is None else locate(folder, Path(artifacts))
         if not (folder / MODEL).is_dir():
-            raise ModelError(
-                f"Expected the folder of a trained student or teacher, artifacts/stage2-KEY, but {folder} has no "
-                f"folder {MODEL} in it; reports/NAME/comparison.json names the artifacts of every row."
-            )
+            runtime = resolve_runtime(device="cpu", precision="fp32", threads=threads)
+            return cls(ExportedModel.read(folder, backend), runtime, exit_at)
+        if backend != "torch":
+            raise ModelError(f"{folder}: expected an export where backend={backend}; run tmkd export --to {backend}.")
         runtime = resolve_runtime(device=device, precision=precision, threads=threads)
         model = PairClassifier.load(open_artifact(folder).folder(MODEL), attention=runtime.attention)
         return cls(model, runtime, exit_at)
@@ -102,16 +108,18 @@ class Reranker:
         check_texts(questions, passages)
         if not len(questions):
             return np.empty((0, len(self.classes)))
-        runtime = replace(self.runtime, score_batch=batch_size) if batch_size else self.runtime
+        model = self.model
         with self._turn:
-            tokens = self._tokens(list(questions), list(passages))
-            logits = predict(self.model, tokens, runtime, answer=self._exit())  # [pairs, heads, classes]
-        heads = self.model.predicting if self.exit_at is None else [0]
+            if isinstance(model, ExportedModel):
+                return model.probabilities(questions, passages, batch_size)
+            runtime = replace(self.runtime, score_batch=batch_size) if batch_size else self.runtime
+            tokens = self._tokens(model, list(questions), list(passages))
+            logits = predict(model, tokens, runtime, answer=self._exit(model))  # [pairs, heads, classes]
+        heads = model.predicting if self.exit_at is None else [0]
         return average_probabilities(logits[:, heads].transpose(1, 0, 2))
 
-    def _tokens(self, questions: list[str], passages: list[str]) -> Dataset:
+    def _tokens(self, model: PairClassifier, questions: list[str], passages: list[str]) -> Dataset:
         """Tokenise pairs and count those that are cut; the first time, say so."""
-        model = self.model
         columns = encode_pairs(questions, passages, model.tokenizer, model.max_length, model.long)
         tokens = Dataset.from_dict(columns)
         if max(columns["length"]) < model.max_length:  # the usual case, in which nothing is cut
@@ -129,13 +137,13 @@ class Reranker:
         self.cut_pairs += cut
         return tokens
 
-    def _exit(self) -> Callable[..., Tensor] | None:
+    def _exit(self, model: PairClassifier) -> Callable[..., Tensor] | None:
         """Return what answers in place of the heads: log-probabilities ``[batch, 1, classes]`` of the exit."""
         layer = self.exit_at
         if layer is None:
             return None
         tiny = torch.finfo(torch.float32).tiny
-        return lambda **batch: self.model.predict_exit(layer, **batch).float().clamp(min=tiny).log().unsqueeze(1)
+        return lambda **batch: model.predict_exit(layer, **batch).float().clamp(min=tiny).log().unsqueeze(1)
 
     def predict(self, pairs: Sequence[tuple[str, str]], batch_size: int | None = None) -> np.ndarray:
         """Return a score for each (question, passage), ``[pairs]`` float64: the higher, the more surely right.

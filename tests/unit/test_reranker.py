@@ -105,7 +105,7 @@ def test_what_is_no_list_of_pairs_is_named(
 
 
 def test_folder_without_a_classifier_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"Expected the folder of a trained student or teacher.*no folder model"):
+    with pytest.raises(ModelError, match=r"Expected the folder of a student .* or of an export of one"):
         load(tmp_path)
 
 

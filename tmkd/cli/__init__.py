@@ -11,6 +11,7 @@ import typer
 
 from tmkd.choices import FORMATS
 from tmkd.cli import artifacts, ask, doctor, gc, report, use
+from tmkd.cli.export import export
 from tmkd.cli.stages import STAGES
 from tmkd.errors import TmkdError
 
@@ -117,6 +118,7 @@ def convert(
 
 for _group in (use, ask, artifacts, gc, report, doctor):
     app.add_typer(_group.app)
+app.command(rich_help_panel="Use")(export)
 
 
 def _launch(stage: str, arguments: list[str]) -> None:

@@ -139,7 +139,8 @@ def labelled_sources(files: Files, data: Settings, advance: Callable[[int], Any]
         }
     texts = Texts(files.queries, files.documents, advance)
     return {
-        name: with_class_names(_pairs(path, data, texts, advance, LABEL), data["classes"]) for name, path in files.pairs.items()
+        name: with_class_names(_pairs(path, data, texts, advance, LABEL), data["classes"])
+        for name, path in files.pairs.items()
     }
 
 
