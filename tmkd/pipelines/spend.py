@@ -8,11 +8,12 @@ reports/<name>/labelled/curve.csv, curve.png                         what each r
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
-from tmkd.config import Config
+from tmkd.config import Config, SpendConfig
 from tmkd.errors import BudgetSpent, ConfigError, DataError
 from tmkd.evaluation.selection import SELECT, divide, enough
 from tmkd.experiment.experiment import Experiment
@@ -44,13 +45,15 @@ def run(config: Config) -> Path:
         BudgetSpent: before the first round has ended; later on the rounds that are whole count.
     """
     experiment = Experiment(config)
-    dear, others = checked_teachers(experiment)
+    dear, others = _teachers(experiment)
     folder = report_folder(config) / "labelled"
     student_config(config, folder)  # what it cannot be is found before anything is paid for
     try_encoders(experiment, ARM, ())
     held_out, *rounds = _parts(experiment, others)
     with writing_to(folder, "paths.reports"):
         folder.mkdir(parents=True, exist_ok=True)
+        for stale in folder.parent.glob("asked/round_*.jsonl"):  # of other settings; answers are in the store
+            stale.unlink()
         asked = [ask(experiment, dear, held_out, folder.parent / "asked" / "held_out.jsonl")]
         _write_held_out(config, folder, asked[0])
         points: list[Point] = []
@@ -72,11 +75,17 @@ def run(config: Config) -> Path:
     return folder
 
 
-def checked_teachers(experiment: Experiment) -> tuple[UntrainedTeacher, list[UntrainedTeacher]]:
+def dear_of(spend: SpendConfig, teachers: Sequence[UntrainedTeacher]) -> UntrainedTeacher:
+    """Return the dear one of the teachers."""
+    return teachers[spend.teacher - 1 if spend.teacher else -1]
+
+
+def _teachers(experiment: Experiment) -> tuple[UntrainedTeacher, list[UntrainedTeacher]]:
     """Return the dear teacher and the others, of which there are enough to choose by (ConfigError: there are not)."""
     spend = experiment.config.spend
-    others = untrained_teachers(experiment, "spend")
-    dear = others.pop(spend.teacher - 1 if spend.teacher else -1)
+    teachers = untrained_teachers(experiment, "spend")
+    dear = dear_of(spend, teachers)
+    others = [teacher for teacher in teachers if teacher is not dear]
     if spend.by == "disagreement" and len(others) < 2:
         raise ConfigError(
             f"spend.by: expected two teachers or more beside the dear one where it is disagreement, got {len(others)}; "

@@ -72,7 +72,8 @@ def verdict(points: Sequence[Point], stop: float | None) -> str:
     """
     gained = gain([point.agreement for point in points])
     if gained is None:
-        return f"{len(points)} rounds are too few to tell what further pairs would bring"
+        rounds = "1 round is" if len(points) == 1 else f"{len(points)} rounds are"
+        return f"{rounds} too few to tell what further pairs would bring"
     pairs = points[-1].pairs - points[-1 - TOGETHER].pairs
     brought = f"the last {TOGETHER} rounds ({pairs} pairs) added {100 * gained:.1f} points of agreement"
     if stop is None:
