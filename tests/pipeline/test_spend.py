@@ -133,6 +133,7 @@ def test_plan_says_what_asking_costs_and_asks_for_nothing(made: Path, capsys: py
     ("overrides", "message"),
     [
         (("teachers.count=2",), "spend.by: expected two teachers or more beside the dear one .* got 1"),
+        (("data=smoke",), "data.reader: expected none for `tmkd spend`, got files; set data=unlabelled"),
         (("spend.by=margin",), "spend.by: expected one of disagreement, random, got margin"),
         (("spend.teacher=4",), "spend.teacher: expected a number of a teacher of the roster, from 1 to 3, got 4"),
         (("spend.pairs=0",), "spend.pairs: expected more than 0, got 0"),

@@ -13,14 +13,15 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
+from tmkd.choices import NO_TASK
 from tmkd.config import Config, SpendConfig
 from tmkd.errors import BudgetSpent, ConfigError, DataError
 from tmkd.evaluation.selection import SELECT, divide, enough
 from tmkd.experiment.experiment import Experiment
 from tmkd.experiment.trial import try_encoders
-from tmkd.pipelines.labelling import check_counts, next_command, untrained_teachers
+from tmkd.pipelines.labelling import next_command, untrained_teachers
 from tmkd.pipelines.pairs import write_rows
-from tmkd.pipelines.spend_round import ARM, Asked, ask, judge, student_config
+from tmkd.pipelines.spend_round import ARM, Asked, ask, judge, student_config, write_held_out
 from tmkd.pipelines.tables import report_folder
 from tmkd.report.learning_curve import Point, verdict, write_curve
 from tmkd.results.soft_targets import soft_targets
@@ -40,7 +41,7 @@ def run(config: Config) -> Path:
     What was asked is kept: the same command, after a kill or with more rounds or money, goes on.
 
     Raises:
-        ConfigError: teachers that are fine-tuned, or one alone where several are to disagree.
+        ConfigError: a task with labels, teachers that are fine-tuned, or one alone where several are to disagree.
         DataError: too few questions, or labels of one class.
         BudgetSpent: before the first round has ended; later on the rounds that are whole count.
     """
@@ -55,7 +56,7 @@ def run(config: Config) -> Path:
         for stale in folder.parent.glob("asked/round_*.jsonl"):  # of other settings; answers are in the store
             stale.unlink()
         asked = [ask(experiment, dear, held_out, folder.parent / "asked" / "held_out.jsonl")]
-        _write_held_out(config, folder, asked[0])
+        write_held_out(config, folder, asked[0])
         points: list[Point] = []
         for number, part in enumerate(rounds, start=1):
             try:
@@ -82,7 +83,9 @@ def dear_of(spend: SpendConfig, teachers: Sequence[UntrainedTeacher]) -> Untrain
 
 def _teachers(experiment: Experiment) -> tuple[UntrainedTeacher, list[UntrainedTeacher]]:
     """Return the dear teacher and the others, of which there are enough to choose by (ConfigError: there are not)."""
-    spend = experiment.config.spend
+    spend, reader = experiment.config.spend, experiment.config.data.reader
+    if reader != NO_TASK:  # or the dear teacher would score that task's splits, too
+        raise ConfigError(f"data.reader: expected {NO_TASK} for `tmkd spend`, got {reader}; set data=unlabelled.")
     teachers = untrained_teachers(experiment, "spend")
     dear = dear_of(spend, teachers)
     others = [teacher for teacher in teachers if teacher is not dear]
@@ -118,16 +121,6 @@ def _parts(experiment: Experiment, others: list[UntrainedTeacher]) -> list[Datas
     places = np.argsort(question, kind="stable")
     each = np.split(places, np.cumsum(sizes)[:-1])
     return [pairs.select(np.concatenate([each[number] for number in part])) for part in parts]
-
-
-def _write_held_out(config: Config, folder: Path, asked: Asked) -> None:
-    """Divide what is held out by question: one half chooses epochs, the other one judges."""
-    questions = list(dict.fromkeys(row["question_id"] for row in asked.rows))
-    for split, half in (("validation", set(questions[0::2])), ("test", set(questions[1::2]))):
-        rows = [row for row in asked.rows if row["question_id"] in half]
-        write_rows(folder / f"{split}.jsonl", rows, split)
-        counts = {name: sum(row["label"] == name for row in rows) for name in config.data.classes}
-        check_counts(config.data.classes, counts, folder, split)
 
 
 def _learnt(config: Config, folder: Path, asked: list[Asked]) -> Point:

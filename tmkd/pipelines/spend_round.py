@@ -11,8 +11,8 @@ from tmkd.config import ArmConfig, ComparisonConfig, Config, CorpusConfig, Table
 from tmkd.experiment.experiment import Experiment
 from tmkd.experiment.students import students
 from tmkd.pipelines.arms import build_arms
-from tmkd.pipelines.labelling import labelled, margins_of
-from tmkd.pipelines.pairs import write_pairs
+from tmkd.pipelines.labelling import check_counts, labelled, margins_of
+from tmkd.pipelines.pairs import write_pairs, write_rows
 from tmkd.results.classifier import predictions
 from tmkd.results.corpus import Corpus
 from tmkd.results.soft_targets import soft_targets
@@ -58,6 +58,16 @@ def ask(experiment: Experiment, dear: UntrainedTeacher, pairs: Dataset, path: Pa
     each = list(answers)
     margins = {pair: row["score"] for pair, row in zip(scored["id"], each, strict=True)}
     return Asked(len(pairs), each, margins, price if isinstance(price, Price) else None)
+
+
+def write_held_out(config: Config, folder: Path, asked: Asked) -> None:
+    """Divide what is held out by question: one half chooses epochs, the other one judges."""
+    questions = list(dict.fromkeys(row["question_id"] for row in asked.rows))
+    for split, half in (("validation", set(questions[0::2])), ("test", set(questions[1::2]))):
+        rows = [row for row in asked.rows if row["question_id"] in half]
+        write_rows(folder / f"{split}.jsonl", rows, split)
+        counts = {name: sum(row["label"] == name for row in rows) for name in config.data.classes}
+        check_counts(config.data.classes, counts, folder, split)
 
 
 def student_config(config: Config, folder: Path) -> Config:
