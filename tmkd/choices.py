@@ -3,6 +3,7 @@
 Settings are checked before anything costs time, so nothing here loads torch. What only a check knows stands beside it,
 in ``tmkd.config``. Functions that are found by these names are in registries of their own: ``RESPONSE_LOSSES``,
 ``GOLD_RANKING``, ``SOFT_RANKING``, ``TRANSFERS``, ``ONLINE_LOSSES``, ``READERS``, ``FITS``.
+``TRANSFERS``, ``ONLINE_LOSSES``, ``READERS``, ``FITS``, ``SELECT``.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ AVX512_VNNI, AVX2, ARM64 = PROCESSORS = ("avx512_vnni", "avx2", "arm64")
 FINE_TUNED = "fine_tuned"  # the kind that is trained here
 TEACHER_KINDS = (FINE_TUNED, "ready", "causal", "scores", "served")
 CALIBRATIONS = ("temperature", "platt", "isotonic", "rank")  # maps that bring scores to one scale
+SELECTIONS = ("disagreement", "random")  # which questions a dear teacher is asked for
 MISSING = ("raise", "skip", "average")  # what happens to pairs without a teacher's score
 APIS = ("tei", "jina", "cohere", "openai")
 

@@ -105,8 +105,12 @@ class UntrainedTeacher(Classifier):
             )
         return details
 
-    def price(self, context: RunContext, rows: Rows) -> object | None:
-        """Return what its scores of a split cost, to be printed; None: nothing but time."""
+    def price(self, context: RunContext, rows: Rows, part: int | None = None) -> object | None:
+        """Return what its scores of a split cost, to be printed; None: nothing but time.
+
+        Args:
+            part: how many of the pairs it is asked for, which cost about as much as others; None: all.
+        """
         if not self.known.source.paid:
             return None
         pairs = rows.read(context)
@@ -114,7 +118,9 @@ class UntrainedTeacher(Classifier):
         for batch in pairs.select_columns(["question_id", "question", "passage"]).iter(1000):
             questions.update(batch["question_id"])
             tokens += tokens_of(*batch["question"], *batch["passage"])
-        return self.known.source.price(len(pairs), len(questions), int(tokens))
+        share = 1.0 if part is None else min(part / len(pairs), 1.0)
+        numbers = (round(share * each) for each in (len(pairs), len(questions), tokens))
+        return self.known.source.price(*numbers)
 
     def _score(self, context: RunContext, rows: Rows, work: Path) -> dict[str, Any]:
         import numpy as np
