@@ -110,7 +110,7 @@ def show(
 
 
 def _row(entry: Entry) -> dict[str, Any]:
-    from tmkd.evaluation.metrics import main_metric
+    from tmkd.measures import main_metric
 
     artifact = entry.artifact
     found = artifact.details.get("validation") or {}

@@ -31,9 +31,8 @@ def report(
         return
     try:
         rows = [Row(**row) for row in found["rows"]]
-        ranking = any("map" in row.metrics for row in rows)
         against = next((other for row in rows for other in row.versus), None)
-        print_table(rows, ranking, f"{found['data']} (fingerprint {found['fingerprint']})", against)
+        print_table(rows, found["metric"], f"{found['data']} (fingerprint {found['fingerprint']})", against)
     except (KeyError, TypeError):
         raise ConfigError(
             f"{folder}/comparison.json: expected a comparison of this version of tmkd; run `tmkd stage3` again."

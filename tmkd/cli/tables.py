@@ -35,11 +35,9 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[
 
 def judged_table(judged: Judged) -> None:
     """Print metrics beside those of chance."""
-    from tmkd.report.rows import METRIC_NAMES
+    from tmkd.measures import title
 
-    rows = [
-        (METRIC_NAMES[name], f"{value:.3f}", f"{judged.chance[name]:.3f}") for name, value in judged.metrics.items()
-    ]
+    rows = [(title(name), f"{value:.3f}", f"{judged.chance[name]:.3f}") for name, value in judged.metrics.items()]
     left = f"; {judged.left_out} bad rows were left out" if judged.left_out else ""
     console().print(table(("metric", "model", "chance"), rows, right=(1, 2)))
     console().print(f"{judged.pairs:,} pairs, {judged.questions:,} questions{left}", highlight=False)

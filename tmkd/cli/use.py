@@ -87,7 +87,7 @@ def score(
     scored = job.run(reranker)
     said = f"{into}: {scored.rows} pairs" + (f", {scored.resumed} of them by an earlier run" if scored.resumed else "")
     said += f"; {scored.left_out} bad rows were left out" if scored.left_out else ""
-    said += f"; {reranker.cut_pairs} were cut to {reranker.model.max_length} tokens" if reranker.cut_pairs else ""
+    said += f"; {reranker.cut_pairs} are longer than the model reads, and were cut" if reranker.cut_pairs else ""
     print(said, file=sys.stderr)
 
 

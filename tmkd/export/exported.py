@@ -24,9 +24,11 @@ class ExportedModel:
     """A folder that ``tmkd export`` wrote.
 
     Attributes:
+        folder: where it is.
         classes: their names; the last means "right" where ranked.
     """
 
+    folder: Path
     classes: tuple[str, ...]
     scorer: Scorer
 
@@ -51,7 +53,7 @@ class ExportedModel:
         program = PROGRAMS[target][-1]
         if not program.installed:
             raise ConfigError(f"backend={backend}: expected {program.name} to be installed; install it.")
-        return cls(tuple(classes), program.load(folder))
+        return cls(folder, tuple(classes), program.load(folder))
 
     def probabilities(self, questions: Sequence[str], passages: Sequence[str], batch_size: int | None) -> np.ndarray:
         """Return the probabilities ``[pairs, classes]``, float64."""

@@ -14,11 +14,12 @@ from tmkd.choices import CUT, ONNX_INT8
 from tmkd.data.batching import encode_pairs
 from tmkd.errors import ModelError
 from tmkd.evaluation.ensemble import average_probabilities
-from tmkd.evaluation.metrics import evaluate, main_metric
+from tmkd.evaluation.metrics import evaluate
 from tmkd.export.drift import Drift, drift
 from tmkd.export.pairs import Pairs
 from tmkd.export.programs import BATCH, PROGRAMS, Program
 from tmkd.export.student import Student, probabilities
+from tmkd.measures import main_metric
 from tmkd.training.predict import predict
 from tmkd.training.runtime import Runtime
 

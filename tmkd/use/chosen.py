@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from tmkd.errors import ConfigError
-from tmkd.evaluation.metrics import main_metric
 from tmkd.experiment.names import ENSEMBLE
+from tmkd.measures import main_metric
 from tmkd.store.artifacts import MODEL, open_artifact
 from tmkd.store.disk import reading_from
 

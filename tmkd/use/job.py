@@ -12,6 +12,7 @@ from typing import Any
 
 from tmkd.data.files import file_hash, files_of
 from tmkd.errors import ConfigError, DataError
+from tmkd.export.exported import ExportedModel
 from tmkd.reranker import Reranker
 from tmkd.store.disk import writing_to, written_whole
 from tmkd.use.formats import STDIN, check_output, pair_file
@@ -83,10 +84,13 @@ def score_job(
 
 def _identity(reranker: Reranker) -> dict[str, Any]:
     """Return what a model's scores are known by: its weights, and which classifier answers."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(reranker.model.state_dict().items()):
+    digest, model = hashlib.sha256(), reranker.model
+    if isinstance(model, ExportedModel):
+        files = [path for path in sorted(model.folder.rglob("*")) if path.is_file()]
+        return {path.relative_to(model.folder).as_posix(): file_hash(path) for path in files}
+    for name, tensor in sorted(model.state_dict().items()):
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().view(-1).numpy().tobytes())
-    facts = [reranker.model.predicting, reranker.model.max_length, reranker.model.long, reranker.exit_at]
+    facts = [model.predicting, model.max_length, model.long, reranker.exit_at]
     digest.update(json.dumps(facts).encode())
     return {"sha256": digest.hexdigest()}
