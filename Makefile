@@ -9,7 +9,7 @@ INSTALLED = $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup plan teachers pairs label mine stage1 stage2 stage3 sweep tables test test-thorough test-slow lint check format verify bench wheel-test clean
+.PHONY: help setup plan teachers pairs label spend mine stage1 stage2 stage3 sweep tables test test-thorough test-slow lint check format verify bench wheel-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ pairs: $(INSTALLED) ## write every pair that the teachers score to files, to be 
 
 label: $(INSTALLED) ## without gold labels: the teachers label a corpus
 	@$(RUN) stages.label $(OVERRIDES)
+
+spend: $(INSTALLED) ## without gold labels: ask a dear teacher for the questions that help most
+	@$(RUN) stages.spend $(OVERRIDES)
 
 mine: $(INSTALLED) ## add hard negatives to the training pairs, judged by a teacher
 	@$(RUN) stages.mine $(OVERRIDES)

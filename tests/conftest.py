@@ -109,3 +109,13 @@ def pairs() -> Dataset:
             "label": [label for _, _, label in rows],
         }
     )
+
+
+@pytest.fixture(scope="session")
+def small_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with artifacts/ and reports/ of a tiny student and its teacher; not to be changed."""
+    from tests.unit.small_store import make_store
+
+    root = tmp_path_factory.mktemp("small")
+    make_store(root)
+    return root

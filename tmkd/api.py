@@ -46,7 +46,7 @@ def run(stage: str, config: Config) -> Any:
     """Run a stage, and those before it whose results are missing.
 
     Args:
-        stage: plan, teachers, stage1, stage2, stage3, pairs, label, mine or verify.
+        stage: plan, teachers, stage1, stage2, stage3, pairs, label, spend, mine or verify.
         config: of ``compose``.
 
     Returns:

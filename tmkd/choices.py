@@ -2,7 +2,8 @@
 
 Settings are checked before anything costs time, so nothing here loads torch. What only a check knows stands beside it,
 in ``tmkd.config``. Functions that are found by these names are in registries of their own: ``RESPONSE_LOSSES``,
-``TRANSFERS``, ``ONLINE_LOSSES``, ``READERS``, ``FITS``.
+``GOLD_RANKING``, ``SOFT_RANKING``, ``TRANSFERS``, ``ONLINE_LOSSES``, ``READERS``, ``FITS``.
+``TRANSFERS``, ``ONLINE_LOSSES``, ``READERS``, ``FITS``, ``SELECT``.
 """
 
 from __future__ import annotations
@@ -36,18 +37,28 @@ SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 POOLINGS = ("first", "last", "mean")  # which vector of a pair
 CUT, BEST_CHUNK, FIRST_LAST = LONG = ("cut", "best_chunk", "first_last")  # what is read of a passage that is too long
 
+# Export: what reads the folder, and whose int8 instructions a quantised file is for
+HF, CROSS_ENCODER, ONNX, ONNX_INT8, OPENVINO = EXPORTS = ("hf", "cross-encoder", "onnx", "onnx-int8", "openvino")
+AVX512_VNNI, AVX2, ARM64 = PROCESSORS = ("avx512_vnni", "avx2", "arm64")
+
 # Teachers
 FINE_TUNED = "fine_tuned"  # the kind that is trained here
 TEACHER_KINDS = (FINE_TUNED, "ready", "causal", "scores", "served")
 CALIBRATIONS = ("temperature", "platt", "isotonic", "rank")  # maps that bring scores to one scale
 SCORE_CALIBRATIONS = ("linear",)  # likewise, where labels are grades or numbers
+SELECTIONS = ("disagreement", "random")  # which questions a dear teacher is asked for
 MISSING = ("raise", "skip", "average")  # what happens to pairs without a teacher's score
 APIS = ("tei", "jina", "cohere", "openai")
 
 # Losses on logits, and what changes while a model trains
-LOSSES = ("mse", "kl", "ce")
-SCORE_LOSSES = ("mse",)  # those that mean something for one logit, where labels are grades or numbers
+POINTWISE = "pointwise"
+GOLD_LOSSES = (POINTWISE, "listwise", "listwise_each", "ranknet", "lambda")  # all others are over a question's passages
+RANKING_LOSSES = ("margin_mse", "listwise_kl", "ranknet", "adr_mse")  # soft losses over a question's passages
+LOSSES = ("mse", "kl", "ce", *RANKING_LOSSES)  # all soft losses
+SCORE_LOSSES = ("mse", *RANKING_LOSSES)  # those that mean something for one logit, where labels are grades or numbers
 SCORE_WEIGHTS = ("mean", "fixed")  # weights of teachers, likewise: the others compare probabilities
+TEMPERED = ("kl", "ce", "listwise_kl", "adr_mse")  # soft losses that know a temperature
+ALL_PAIRS, RIGHT_WRONG = MARGIN_PAIRS = ("all", "right_wrong")  # the pairs of passages of margin_mse
 COURSES = ("linear", "cosine", "step")  # how a number goes from its start to its end
 ONLINE_LOSSES = ("mutual", "codistillation")  # between peers
 

@@ -2,60 +2,100 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from datasets import Dataset
+from torch import Tensor
 
 from tmkd.data.batching import encode_pairs
+from tmkd.data.cutting import count_cut
+from tmkd.data.given import check_texts
 from tmkd.errors import DataError, ModelError
-from tmkd.evaluation.ensemble import average_probabilities
+from tmkd.evaluation.ensemble import average_probabilities, log_odds
+from tmkd.export.exported import ExportedModel
 from tmkd.models.classifier import PairClassifier
 from tmkd.store.artifacts import MODEL, open_artifact
+from tmkd.store.catalogue import locate
 from tmkd.training.predict import predict
 from tmkd.training.runtime import Runtime, resolve_runtime
+
+log = logging.getLogger(__name__)
 
 
 class Reranker:
     """A student or a teacher that scores question-passage pairs; stage 3 scores by the same rule.
 
-    Methods are named and answer as those of sentence-transformers' ``CrossEncoder``.
+    Methods are named and answer as those of sentence-transformers' ``CrossEncoder``. Several threads may share one
+    reranker: they take turns, since a tokenizer serves one call at a time.
+
+    Args:
+        exit_at: the layer whose early exit answers, so that the layers above are not run; None: the deepest classifier
+            (ModelError: there is no such exit).
 
     Attributes:
-        model: the encoder and its heads, a ``torch.nn.Module``.
+        model: the encoder and its heads, a ``torch.nn.Module``; or an export of them.
         classes: their names, in the order of the columns of ``score``; the last means "right" where ranked. One alone,
             "score", where it learnt grades or numbers.
+        cut_pairs: how many of the pairs scored so far lost text to ``max_length``.
     """
 
-    def __init__(self, model: PairClassifier, runtime: Runtime) -> None:
-        self.model = model.to(runtime.device)
+    def __init__(self, model: PairClassifier | ExportedModel, runtime: Runtime, exit_at: int | None = None) -> None:
+        exits = model.exits.layers if isinstance(model, PairClassifier) else ()
+        if exit_at is not None and exit_at not in exits:
+            raise ModelError(
+                f"exit_at: expected a layer with an early exit, one of {list(exits)}, got {exit_at}; "
+                "student.exits is where a student gets them."
+            )
+        self.model = model.to(runtime.device) if isinstance(model, PairClassifier) else model
         self.runtime = runtime
         self.classes = model.classes
+        self.exit_at = exit_at
+        self.cut_pairs = 0
+        self._turn = threading.Lock()
 
     @classmethod
     def from_pretrained(
-        cls, folder: str | Path, *, device: str = "auto", precision: str = "auto", threads: int = 0
+        cls,
+        folder: str | Path,
+        *,
+        artifacts: str | Path | None = None,
+        exit_at: int | None = None,
+        device: str = "auto",
+        precision: str = "auto",
+        threads: int = 0,
+        backend: str = "torch",
     ) -> Reranker:
         """Read the folder of a student or a teacher, ``artifacts/stage2-KEY``; it may have been moved, as a whole.
 
-        The other arguments are as in ``runtime`` of the settings (ConfigError).
+        The folder may also be one of ``tmkd export``, which runs on the CPU, in its own precision.
+
+        Args:
+            artifacts: a folder of results; what is no folder itself is then the name, the key or the beginning of the
+                key of an artifact there (ConfigError: of none, or of several).
+            exit_at: see ``Reranker``.
+            device, precision, threads: as in ``runtime`` of the settings (ConfigError).
+            backend: what runs an export: torch (of hf and cross-encoder), onnx or openvino.
 
         Raises:
-            ModelError: the folder holds no classifier.
+            ModelError: the folder holds no classifier, or none that the backend can run.
             DamagedArtifact: it is not what was published.
         """
-        folder = Path(folder).expanduser()
+        folder = Path(folder).expanduser() if artifacts is None else locate(folder, Path(artifacts))
         if not (folder / MODEL).is_dir():
-            raise ModelError(
-                f"Expected the folder of a trained student or teacher, artifacts/stage2-KEY, but {folder} has no "
-                f"folder {MODEL} in it; reports/NAME/comparison.json names the artifacts of every row."
-            )
+            runtime = resolve_runtime(device="cpu", precision="fp32", threads=threads)
+            return cls(ExportedModel.read(folder, backend), runtime, exit_at)
+        if backend != "torch":
+            raise ModelError(f"{folder}: expected an export where backend={backend}; run tmkd export --to {backend}.")
         runtime = resolve_runtime(device=device, precision=precision, threads=threads)
         model = PairClassifier.load(open_artifact(folder).folder(MODEL), attention=runtime.attention)
-        return cls(model, runtime)
+        return cls(model, runtime, exit_at)
 
     def score(self, questions: Sequence[str], passages: Sequence[str], batch_size: int | None = None) -> np.ndarray:
         """Return the probabilities ``[pairs, classes]``, float64, of each question with the passage at its place.
@@ -68,14 +108,45 @@ class Reranker:
         Raises:
             DataError: not as many questions as passages, or something that is no text.
         """
-        _check(questions, passages)
+        check_texts(questions, passages)
         if not len(questions):
             return np.empty((0, len(self.classes)))
         model = self.model
-        columns = encode_pairs(list(questions), list(passages), model.tokenizer, model.max_length, model.long)
-        runtime = replace(self.runtime, score_batch=batch_size) if batch_size else self.runtime
-        logits = predict(self.model, Dataset.from_dict(columns), runtime)  # [pairs, heads, classes]
-        return average_probabilities(logits[:, self.model.predicting].transpose(1, 0, 2))
+        with self._turn:
+            if isinstance(model, ExportedModel):
+                return model.probabilities(questions, passages, batch_size)
+            runtime = replace(self.runtime, score_batch=batch_size) if batch_size else self.runtime
+            tokens = self._tokens(model, list(questions), list(passages))
+            logits = predict(model, tokens, runtime, answer=self._exit(model))  # [pairs, heads, classes]
+        heads = model.predicting if self.exit_at is None else [0]
+        return average_probabilities(logits[:, heads].transpose(1, 0, 2))
+
+    def _tokens(self, model: PairClassifier, questions: list[str], passages: list[str]) -> Dataset:
+        """Tokenise pairs and count those that are cut; the first time, say so."""
+        columns = encode_pairs(questions, passages, model.tokenizer, model.max_length, model.long)
+        tokens = Dataset.from_dict(columns)
+        if max(columns["length"]) < model.max_length:  # the usual case, in which nothing is cut
+            return tokens
+        texts = Dataset.from_dict({"question": questions, "passage": passages})
+        cut = count_cut(texts, tokens, model.tokenizer, model.max_length)["pairs"]
+        if cut and not self.cut_pairs:
+            log.warning(
+                "%d of %d pairs are longer than the %d tokens that this model reads and lose text; this is "
+                "logged once.",
+                cut,
+                len(questions),
+                model.max_length,
+            )
+        self.cut_pairs += cut
+        return tokens
+
+    def _exit(self, model: PairClassifier) -> Callable[..., Tensor] | None:
+        """Return what answers in place of the heads: log-probabilities ``[batch, 1, classes]`` of the exit."""
+        layer = self.exit_at
+        if layer is None:
+            return None
+        tiny = torch.finfo(torch.float32).tiny
+        return lambda **batch: model.predict_exit(layer, **batch).float().clamp(min=tiny).log().unsqueeze(1)
 
     def predict(self, pairs: Sequence[tuple[str, str]], batch_size: int | None = None) -> np.ndarray:
         """Return a score for each (question, passage), ``[pairs]`` float64: the higher, the more surely right.
@@ -89,12 +160,8 @@ class Reranker:
         for place, pair in enumerate(pairs):
             if isinstance(pair, str) or len(pair) != 2:
                 raise DataError(f"pairs[{place}]: expected a question and a passage, got {pair!r:.60}.")
-        right = self.score([pair[0] for pair in pairs], [pair[1] for pair in pairs], batch_size)[:, -1]
-        if len(self.classes) == 1:
-            return right
-        right = np.clip(right, np.finfo(float).tiny, 1 - np.finfo(float).epsneg)
-        odds: np.ndarray = np.log(right) - np.log1p(-right)
-        return odds
+        last = self.score([pair[0] for pair in pairs], [pair[1] for pair in pairs], batch_size)[:, -1]
+        return last if len(self.classes) == 1 else log_odds(last)
 
     def rank(
         self,
@@ -118,22 +185,8 @@ class Reranker:
         """
         if not isinstance(query, str):
             raise DataError(f"query: expected a text, got {type(query).__name__} ({query!r:.40}).")
-        _check([query] * len(documents), documents)
+        check_texts([query] * len(documents), documents)
         scores = self.predict([(query, document) for document in documents], batch_size)
         order = np.argsort(-scores, kind="stable")[:top_k].tolist()
         text = (lambda at: {"text": documents[at]}) if return_documents else (lambda _: {})
         return [{"corpus_id": at, "score": float(scores[at]), **text(at)} for at in order]
-
-
-def _check(questions: Sequence[str], passages: Sequence[str]) -> None:
-    for name, texts in (("questions", questions), ("passages", passages)):
-        if isinstance(texts, str):
-            raise DataError(f"{name}: expected a list of texts, got one text; put it in a list.")
-        for place, text in enumerate(texts):
-            if not isinstance(text, str):
-                raise DataError(f"{name}[{place}]: expected a text, got {type(text).__name__} ({text!r:.40}).")
-    if len(questions) != len(passages):
-        raise DataError(
-            f"Expected a passage for each question, got {len(questions)} questions and {len(passages)} passages; "
-            "repeat a question for each of its passages, or call rank."
-        )

@@ -55,6 +55,30 @@ def test_one_setting_of_one_teacher_can_be_changed():
     assert len(roster) == 3
 
 
+@pytest.mark.parametrize("metric", ["map", "ndcg@10", "r@5", "mrr@1", "accuracy", "auc"])
+def test_ranking_can_be_judged_by(metric):
+    assert composed(f"metric={metric}").metric == metric
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        (
+            ["data=glue/mnli", "metric=auc"],
+            "metric: expected null or one of accuracy, as data.ranking is false and there are 3 classes, got auc",
+        ),
+        (
+            ["data=glue/rte", "metric=ndcg@10"],
+            "metric: expected null or one of accuracy, auc, as data.ranking is false",
+        ),
+        (["data=glue/rte", "comparison.write_runs=true"], "write_runs: expected false where data.ranking is false"),
+    ],
+)
+def test_metric_that_a_task_cannot_have_is_refused_with_those_that_it_can(settings, expected):
+    with pytest.raises(ConfigError, match=expected):
+        composed(*settings)
+
+
 def test_names_of_labels_need_no_plus_sign():
     config = composed("data.classes=[no,yes]", "data.labels={not_entailment: no, entailment: yes}")
     assert config.data.labels == {"not_entailment": "no", "entailment": "yes"}
@@ -77,7 +101,7 @@ def test_names_of_labels_need_no_plus_sign():
         ("method.alpha=-0.1", "alpha: expected a number from 0 to 1"),
         ("method.temperature=0", "temperature: expected more than 0"),
         ("stage1.temperature=-1", "stage1.temperature: expected more than 0"),
-        ("method.loss=huber", "loss: expected one of mse, kl, ce, got huber"),
+        ("method.loss=huber", "loss: expected one of mse, kl, ce, .*adr_mse, got huber"),
         ("stage1.targets=students", "stage1.targets: expected one of average, heads"),
         ("student.layers=0", "student.layers: expected at least 1"),
         ("student.seeds=[]", "student.seeds: expected at least one seed"),
@@ -90,6 +114,8 @@ def test_names_of_labels_need_no_plus_sign():
         ("comparison.teacher_counts=[1,9]", "comparison.teacher_counts: expected a number from 1 to 3"),
         ("+method.arms.kd.teacher=4", "method.arms.kd.teacher: expected a number from 1 to 3"),
         ("data.questions=[0,0,0]", "data.questions: expected three numbers above 0"),
+        ("metric=ndcg@0", "metric: expected null or one of map, mrr, ndcg, accuracy, auc, ndcg@k, .*got ndcg@0"),
+        ("metric=map@10", "metric: expected null or one of map"),
         ("data.reader=web", "data.reader: expected one of documentation, files"),
         ("runtime.shard_size=0", "runtime.shard_size: expected more than 0"),
         ("runtime.score_batch=-1", "runtime.score_batch: expected 0"),
@@ -134,6 +160,18 @@ def test_setting_that_makes_no_sense_is_named(override, said):
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
+        (
+            ["stage1.loss=listwise_kl"],
+            "stage1.group_size: expected a number .*, since stage1.loss=listwise_kl compares",
+        ),
+        (["teachers.gold_loss=lambda"], r"roster\[0\].group_size: expected .* teachers.gold_loss=lambda .*, got None"),
+        (["teachers.roster.1.gold_loss=lambda"], r"roster\[1\].group_size: .* teachers.roster\[1\].gold_loss=lambda"),
+        (
+            ["stage1.loss=ranknet", "stage1.group_size=0", "data.ranking=false"],
+            "data.ranking: expected true, since stage1",
+        ),
+        (["method.gold_loss=huber"], "method.gold_loss: expected one of pointwise, listwise, .*, got huber"),
+        (["method.margin_pairs=some"], "method.margin_pairs: expected one of all, right_wrong, got some"),
         (["encoder=tiny", "encoder.width=33"], "encoder.width: expected an even number where source is tiny, got 33"),
         ([*FIXED, "method.weights=[inf,1,1]"], "method.weights: expected 3 numbers, none negative"),
         (
@@ -169,6 +207,32 @@ def test_settings_that_make_no_sense_together_are_named(overrides, said):
 def test_weights_may_leave_out_the_first_teacher_where_it_never_teaches_alone():
     composed(*FIXED, "method.weights=[0,1,1]")
     composed(*FIXED, "method.weights=[0,1,1]", "comparison.teacher_counts=[1,2]")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["stage2.group_size=1"], "stage2.group_size: expected null .*, 0 .* or 2 and more, got 1"),
+        (["teachers.roster.1.group_size=1"], r"teachers.roster\[1\].group_size: expected null"),
+        (["teachers.roster.0.batch_questions=4"], r"teachers.roster\[0\].batch_questions: expected null where"),
+        (["stage2.group_size=0", "stage2.batch_questions=0"], "stage2.batch_questions: expected 1 or more"),
+        (["stage1.group_size=4", "stage1.share=0.5"], "stage1.share: expected 1 where stage1.group_size is set"),
+        (["stage1.group_size=4", "stage1.kind=language", "student.layers=1"], "null where stage1.kind is language"),
+        (["data.ranking=false", "teachers.roster.2.group_size=0"], r"teachers.roster\[2\].group_size: expected null"),
+        (["data.ranking=false", "stage2.group_size=0"], "stage2.group_size: expected null where data.ranking is false"),
+    ],
+)
+def test_questions_that_make_no_batches_are_named(overrides, said):
+    with pytest.raises(ConfigError, match=said):
+        composed(*overrides)
+
+
+def test_teacher_inherits_how_questions_make_a_batch_where_it_sets_nothing_itself():
+    teachers = composed(
+        "teachers.group_size=8", "teachers.batch_questions=3", "teachers.roster.1.group_size=0"
+    ).teachers
+    settled = [teachers.settled(teacher) for teacher in teachers.roster]
+    assert [(teacher.group_size, teacher.batch_questions) for teacher in settled] == [(8, 3), (0, 3), (8, 3)]
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from typer.main import get_command
 
 from tests.configs.test_compose import composed
+from tmkd.cli import app
 from tmkd.cli.stages import STAGES
 
 ROOT = Path(__file__).parents[2]
@@ -36,14 +38,23 @@ CALLED = {f"stages.{name}" for name in STAGES}
 
 
 def commands(document: Path, folder: Path) -> list[list[str]]:
-    """Return the arguments of each call of a stage, as a shell that can run nothing else hands them over."""
+    """Return the arguments of each call of a stage."""
+    return [call for call in printed(document, folder) if CALLED & set(call)]
+
+
+def calls(document: Path, folder: Path) -> list[list[str]]:
+    """Return what stands behind ``-m`` in each call."""
+    return [call[call.index("-m") + 1 :] for call in printed(document, folder) if "-m" in call]
+
+
+def printed(document: Path, folder: Path) -> list[list[str]]:
+    """Return the arguments of each call, as a shell that can run nothing else hands them over."""
     text = document.read_text(encoding="utf-8")
     shell = PRINT + "\n".join(re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE))
     shell = re.sub(r" &$", "", shell, flags=re.MULTILINE)  # one after the other, or two calls print at once
     environment = {"PATH": "/nowhere"}
     run = subprocess.run(["/bin/bash", "-c", shell], cwd=folder, env=environment, capture_output=True, text=True)
-    calls = [call.lstrip("\0").rstrip("\0").split("\0") for call in run.stdout.split("\n\0")]
-    return [call for call in calls if CALLED & set(call)]
+    return [call.lstrip("\0").rstrip("\0").split("\0") for call in run.stdout.split("\n\0")]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -99,3 +110,15 @@ def test_document_without_commands_is_fine(tmp_path):
     document = tmp_path / "page.md"
     document.write_text("Nothing to run here.\n\n```python\nimport tmkd\n```\n")
     assert commands(document, tmp_path) == []
+
+
+def test_other_commands_of_the_documents_have_the_options_that_are_there(tmp_path):
+    known = get_command(app)
+    found = []
+    for document in DOCUMENTS:
+        for name, *arguments in calls(document, tmp_path):
+            name = name.removeprefix("stages.")
+            if name in known.commands and f"stages.{name}" not in CALLED:
+                known.commands[name].make_context(name, arguments)  # a UsageError says what is wrong
+                found.append(name)
+    assert set(found) >= {"rank", "score", "evaluate", "ask", "ls", "show", "gc", "report", "doctor", "init", "convert"}

@@ -85,6 +85,13 @@ CASES: dict[str, list[str]] = {
         "+method.arms.tmkd.set.stage1.epochs=2",
         "+method.arms.tmkd.set.corpus.pairs=15",
     ],
+    "teacher on pairs of its own": [
+        SMOKE,
+        "method=kd",
+        'teachers.roster=[{learning_rate: 1e-3, train: "${example:train.tsv}"}, '
+        '{learning_rate: 1e-3, train: "${example:train.tsv}", train_with_task: true}]',
+        "teachers.cross_fit=2",
+    ],
     "unlike teachers": [
         SMOKE,
         "method=[kd_average,tmkd]",

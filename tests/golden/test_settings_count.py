@@ -33,10 +33,12 @@ HUB = ("corpus=hub", "corpus.path=somebody/pairs", "corpus.revision=" + "0" * 40
 LANGUAGE = ("stage1.kind=language",)
 BILSTM = ("student=bilstm",)
 MUTUAL, COPIES = ("method.online.kind=mutual",), ("method.online.kind=codistillation", "method.alpha=0.5")
+OWN = (f"{TEACHER}.train=${{example:train.tsv}}",)
 LORA = (f"{TEACHER}.lora.rank=4",)
 EXITS = ("student.exits=[1]",)
 # What no change of the value itself shows in the runs above: the value to change it to, and the settings around it.
 CASES: dict[str, tuple[Any, tuple[str, ...]]] = {
+    "metric": ("mrr@10", ()),
     "data.reader": ("documentation", ()),
     "data.classes": (["right", "wrong"], ()),
     "data.label_kind": ("graded", ()),
@@ -74,6 +76,8 @@ CASES: dict[str, tuple[Any, tuple[str, ...]]] = {
     f"{TEACHER}.lora.alpha": (None, LORA),
     f"{TEACHER}.lora.targets": (["query"], LORA),
     f"{TEACHER}.long": ("first_last", ()),
+    f"{TEACHER}.train_with_task": (True, OWN),
+    f"{TEACHER}.gold_loss": ("listwise", ()),
     "student.keep": ("every", ()),
     "student.init": ("teacher", ()),
     "student.pooling": ("first", ()),
@@ -82,11 +86,20 @@ CASES: dict[str, tuple[Any, tuple[str, ...]]] = {
     "student.exits": ([1], ()),
     "student.seeds": ([7], ()),
     "teachers.count": (2, ()),
+    "teachers.gold_loss": ("lambda", ()),
     "teachers.calibration": ("temperature", ()),
     "teachers.cross_fit": (3, ()),
+    "teachers.group_size": (4, ()),
+    "teachers.batch_questions": (3, ("teachers.group_size=4",)),
+    f"{TEACHER}.group_size": (4, ()),
+    f"{TEACHER}.batch_questions": (3, ("teachers.group_size=4",)),
     "stage1.kind": ("language", ()),
     "stage1.teacher_weights": ("confidence", ()),
     "stage1.share": (0.5, ()),
+    "stage1.group_size": (4, ()),
+    "stage1.batch_questions": (3, ("stage1.group_size=4",)),
+    "stage2.group_size": (0, ()),
+    "stage2.batch_questions": (3, ("stage2.group_size=0",)),
     "stage1.targets": ("heads", ()),
     "stage1.loss": ("kl", ()),
     "stage1.temperature": (3.0, KL),
@@ -94,6 +107,8 @@ CASES: dict[str, tuple[Any, tuple[str, ...]]] = {
     **{f"language.{name}": (None, LANGUAGE) for name in ("fit_encoder", "fit_epochs", "fit_learning_rate", "seed")},
     "language.fit_batch_size": (None, LANGUAGE),
     "method.alpha": (0.8, ()),
+    "method.gold_loss": ("ranknet", ()),
+    "method.margin_pairs": ("right_wrong", ("method.loss=margin_mse", "stage2.group_size=0")),
     "method.loss": ("ce", ()),
     "method.temperature": (3.0, KL),
     "method.alpha_end": (0.5, ()),
@@ -122,6 +137,7 @@ CASES: dict[str, tuple[Any, tuple[str, ...]]] = {
     f"{ARM}.targets": ("average", ()),
     f"{ARM}.teacher": (2, ("method.arms.tmkd.targets=one",)),
     f"{ARM}.alpha": (0.5, ()),
+    f"{ARM}.gold_loss": ("listwise_each", ()),
     f"{ARM}.loss": ("ce", ()),
     f"{ARM}.temperature": (3.0, KL),
     f"{ARM}.generations": (2, ("method.arms.tmkd.pretrain=false",)),
@@ -137,6 +153,7 @@ BY_CONTENT = {
     *(f"data.{name}" for name in ("train", "validation", "test", "path", "subset", "revision", "packages")),
     *(f"corpus.{name}" for name in ("path", "passages", "subset", "revision")),
     f"{TEACHER}.kind",
+    f"{TEACHER}.train",
     "teachers.missing",  # and with other kinds of teacher
     *(f"{section}.{name}" for section in ("data", "corpus") for name in ("queries", "documents")),
     *(f"encoder.{name}" for name in ("name", "revision", "trust_remote_code", "vectors")),
@@ -205,6 +222,12 @@ def test_setting_that_changes_a_result_changes_its_key(
     usual = composed(Path("nowhere"), around)
     assert keys(usual) == keys(copy.deepcopy(usual)), "or any change would seem to count"
     assert keys(changed(usual, ELSEWHERE.get(path, path), value)) != keys(usual)
+
+
+@pytest.mark.parametrize(("usual", "ranking"), [("map", True), ("accuracy", False)])
+def test_metric_that_a_task_is_judged_by_anyway_changes_no_key(usual: str, ranking: bool) -> None:
+    config = changed(composed(Path("nowhere"), ()), "data.ranking", ranking)
+    assert keys(changed(config, "metric", usual)) == keys(config)
 
 
 def test_cases_are_of_settings_that_there_are() -> None:

@@ -13,8 +13,10 @@ from tests.pipeline.running import compose_at
 from tests.unit.written import lines
 from tmkd.errors import ConfigError
 from tmkd.evaluation.metrics import evaluate
+from tmkd.measures import RECORDED
 from tmkd.pipelines import label, mine, plan, stage0, stage1, stage2, stage3
 from tmkd.reranker import Reranker
+from tmkd.results.classifier import predictions
 from tmkd.store.artifacts import open_artifact
 
 WORDS = ("amber", "birch", "cobalt", "dune", "ember", "fjord", "grove", "heron")
@@ -47,17 +49,14 @@ def test_grades_are_learnt_and_judged_through_both_stages(tmp_path: Path) -> Non
         stage.run(config)
     found = json.loads((tmp_path / "reports/smoke/comparison.json").read_text(encoding="utf-8"))
     rows = {row["arm"]: row for row in found["rows"]}
-    assert set(rows["TMKD"]["metrics"]) == {"mse", "spearman", "ndcg", "correlation", "distance"}
-    assert {name: metric["mean"] for name, metric in rows["chance"]["metrics"].items()} == {
-        "mse": 1.25, "spearman": 0.0, "ndcg": pytest.approx(0.749981, abs=1e-6),
-    }  # fmt: skip
+    assert set(rows["TMKD"]["metrics"]) == {"mse", "spearman", *RECORDED, "correlation", "distance"}
+    by_chance = [rows["chance"]["metrics"][name]["mean"] for name in ("mse", "spearman", "ndcg", "r@1")]
+    assert by_chance == pytest.approx([1.25, 0, 0.749981, 1 / 4], abs=1e-6)
     # the file's scores were brought to the grades by a line, and put the passages in order
     teacher = rows["teacher 2"]["metrics"]
     assert [teacher[name]["mean"] for name in ("mse", "spearman", "ndcg")] == pytest.approx([0, 1, 1], abs=1e-6)
     header = (tmp_path / "reports/smoke/comparison.csv").read_text(encoding="utf-8").splitlines()[0]
-    assert header.startswith(
-        "arm,seeds,ndcg_mean,ndcg_std,spearman_mean,spearman_std,mse_mean,mse_std,correlation_mean"
-    )
+    assert header.startswith("arm,seeds,ndcg_mean,ndcg_std,map_mean,map_std,") and "accuracy" not in header
     text = (tmp_path / "reports/smoke/comparison.md").read_text(encoding="utf-8")
     assert re.search(r"the squared error of always answering 1\.5, the mean label of the training split\.", text)
     assert "kept the share of its nDCG" in text and "accuracy" not in text and "reliability" not in found
@@ -75,3 +74,30 @@ def test_grades_are_learnt_and_judged_through_both_stages(tmp_path: Path) -> Non
     for stage in (mine, label):
         with pytest.raises(ConfigError, match=r"data\.label_kind: expected classes for `tmkd (mine|label)`"):
             stage.run(config)
+
+
+@pytest.mark.thorough
+def test_losses_over_passages_learn_grades_and_their_scores_come_out_on_the_scale_of_grades(tmp_path: Path) -> None:
+    files = [f"data.{split}={lines(tmp_path / f'{split}.jsonl', graded(split))}" for split in SPLITS]
+    config = compose_at(
+        tmp_path, "experiment=smoke", "method=tmkd", "data=files", *files, "data.label_kind=graded", "metric=ndcg@3",
+        "corpus=task", "corpus.candidates=4", "corpus.random=0", "student.seeds=[1]", "student.layers=1",
+        "encoder.layers=1", "runtime.threads=1", "runtime.precision=fp32", "comparison.write_runs=true",
+        "teachers.gold_loss=lambda", "teachers.group_size=0", "teachers.roster=[{learning_rate: 5e-3, epochs: 6}]",
+        "method.gold_loss=lambda", "method.loss=listwise_kl", "stage2.epochs=2", "stage2.learning_rate=5e-3",
+        "stage2.group_size=0",
+    )  # fmt: skip
+    for stage in (stage0, stage1, stage2, stage3):
+        stage.run(config)
+    report = tmp_path / "reports/smoke"
+    rows = {row["arm"]: row for row in json.loads((report / "comparison.json").read_text(encoding="utf-8"))["rows"]}
+    [name] = [name for name in rows if name != "chance" and not name.startswith("teacher")]
+    assert rows[name]["metrics"]["ndcg@3"]["mean"] > rows["chance"]["metrics"]["ndcg@3"]["mean"]
+    for arm, heads in ((name, 2), ("teacher 1", 1)):
+        made = open_artifact(tmp_path / "artifacts" / rows[arm]["artifacts"][0])
+        assert [line["slope"] > 0 for line in made.details["calibrated"].values()] == [True] * heads
+        # the losses see differences alone, but what comes out are grades: their mean is that of the labels, 1.5
+        assert predictions(made, "validation").mean(axis=(1, 2)) == pytest.approx([1.5] * heads, abs=1e-3)
+        assert made.details["validation"]["mse"] < 0.5
+    qrels = next(report.rglob("test.qrels")).read_text(encoding="utf-8").splitlines()
+    assert {line.split()[-1] for line in qrels} == {"0", "1", "2", "3"}

@@ -7,6 +7,7 @@ import shutil
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -212,6 +213,29 @@ def test_each_copy_labels_the_training_pairs_that_it_has_not_seen(home: Path) ->
     stage2.run(config)
 
 
+@pytest.mark.thorough
+def test_reranker_scores_no_pair_twice_where_the_task_has_changed(home: Path) -> None:
+    named = {0: "wrong", 1: "right"}
+    roster = f"{{kind: ready, name: '{bert(home / 'ready', id2label=named)}', max_length: 32}}"
+
+    def labelled(*changes: str) -> tuple[Experiment, dict[str, Any], np.ndarray]:
+        own = Experiment(composed(home, "method=tmkd", "teachers.calibration=none", *changes, roster=roster))
+        made = SoftLabels.of(own.roster[0], own.corpus.rows()).build(own.context)
+        ids = own.corpus.rows().read(own.context)["id"]
+        return own, made.details, read_soft_labels(made.folder(), ids)
+
+    first, details, logits = labelled()
+    assert details["scored_in_the_last_run"] == details["pairs"] and details["pairs_per_second"]
+    other, details, again = labelled("data.validation=null")
+    assert other.roster[0].key != first.roster[0].key, "another task"
+    assert details["scored_in_the_last_run"] == 0
+    assert details["pairs_per_second"] is None, "or looking up would pass for scoring"
+    np.testing.assert_array_equal(again, logits)
+    _, details, swapped = labelled("data.classes=[right,wrong]")
+    assert details["scored_in_the_last_run"] == details["pairs"], "or one class would get the other's logits"
+    np.testing.assert_allclose(swapped, logits[:, ::-1], atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("roster", "overrides", "message"),
     [
@@ -225,6 +249,9 @@ def test_each_copy_labels_the_training_pairs_that_it_has_not_seen(home: Path) ->
         ("{kind: ready}", (), r"roster\[0\].name: expected a hub name or a folder"),
         ("{kind: served}", (), r"roster\[0\].url: expected where it answers"),
         ("{kind: causal, name: x, answers: [true, false]}", (), r"roster\[0\].answers: expected words, in quotes"),
+        ("{train: ''}", (), r"roster\[0\].train: expected a file or pattern, or null for the task's, got ''"),
+        ("{train_with_task: true}", (), r"roster\[0\].train_with_task: expected false where train is null"),
+        ("{kind: ready, name: x, train: a.tsv}", (), r"roster\[0\].train: expected kind fine_tuned"),
         ("{kind: oracle}", (), r"roster\[0\].kind: expected one of fine_tuned, ready"),
         ("{kind: ready, name: x}", ("student.init=teacher",), "student.init: expected encoder, where a teacher's kind"),
         (TRAINED, ("teachers.calibration=magic",), "teachers.calibration: expected one of none, temperature"),

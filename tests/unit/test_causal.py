@@ -293,5 +293,6 @@ def test_prompts_are_teachers_of_their_own(tmp_path):
                      {"answers": ["Yes", "No"]})
     ]  # fmt: skip
     assert all(one != other for at, one in enumerate(known) for other in known[:at])
+    assert set(known[0]) == {"files", "prompt", "chat", "answers", "max_length"}, "or scores are computed again"
     assert Causal(folder, prompt="qwen3", answers=["yes", "no"]).identity() == known[1]
     assert Causal(folder, prompt=PROMPTS["qwen3"].text).identity() == known[1]

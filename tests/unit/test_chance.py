@@ -1,12 +1,13 @@
 """Chance worked out by hand, and against answers drawn at random."""
 
-from itertools import combinations
+from itertools import combinations, permutations
 
 import numpy as np
 import pytest
 
 from tmkd.evaluation.chance import chance, lift, majority_class
 from tmkd.evaluation.metrics import evaluate
+from tmkd.measures import recorded
 
 QUESTIONS = np.repeat(np.arange(5), [4, 6, 3, 2, 5])
 # The third question has no wrong passage, the last no right one.
@@ -39,6 +40,27 @@ def test_expected_metrics_are_the_means_over_all_orders(passages: int, right: in
     assert [expected[name] for name in ("map", "mrr", "ndcg")] == pytest.approx(
         [found[name] for name in ("map", "mrr", "ndcg")], abs=1e-6
     )
+
+
+@pytest.mark.parametrize("gains", [[0, 1], [1, 0, 0, 1], [3, 0, 1, 1, 0], [2, 1, 1], [0, 0, 0, 0, 2]])
+@pytest.mark.parametrize("kind", ["float", "graded"])
+def test_expected_metrics_of_graded_passages_are_the_means_over_all_permutations(gains: list[int], kind: str) -> None:
+    orders = np.array(list(permutations(gains)), dtype=float)
+    scores = np.tile(np.linspace(0.9, 0.1, len(gains)), len(orders))
+    questions = np.repeat(np.arange(len(orders)), len(gains))  # a question for each order
+    labels, asked = np.array(gains, dtype=float), np.zeros(len(gains))
+    for metric in ("ndcg@2", "mrr@2", "r@2", "ndcg@3", "mrr@9"):
+        found = evaluate(scores[:, None], orders.ravel(), questions, True, None, metric, kind)
+        expected = chance(labels, asked, labels, 1, True, None, metric, kind)
+        of_rankings = recorded(metric)
+        assert [expected[name] for name in of_rankings] == pytest.approx([found[name] for name in of_rankings])
+
+
+def test_questions_of_several_sizes_count_alike() -> None:
+    found = chance(LABELS, QUESTIONS, TRAINING, 2, True, metric="r@2")
+    assert found["r@2"] == pytest.approx((2 / 4 + 2 / 6 + 2 / 2) / 3)
+    each = [chance(LABELS[at], QUESTIONS[at], TRAINING, 2, True) for at in (slice(0, 4), slice(4, 10), slice(13, 15))]
+    assert found["mrr@10"] == pytest.approx(np.mean([one["mrr@10"] for one in each]))
 
 
 def test_questions_that_cannot_be_ranked_do_not_count() -> None:

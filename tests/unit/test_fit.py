@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from tmkd.data.batching import PairDataset, tokenise
+from tmkd.data.questions import Questions
 from tmkd.errors import TmkdError, TrainingDiverged
 from tmkd.losses.combine import Term, gold_term, soft_term
 from tmkd.models.classifier import PairClassifier
@@ -77,6 +78,47 @@ def test_killed_training_ends_with_the_weights_of_one_that_was_not(tokens, runti
     assert again.pop("cost").keys() == facts.pop("cost").keys() == {"seconds", "peak_bytes"}
     assert again == facts
     assert torch.equal(weights(resumed), weights(whole))
+
+
+def train_groups(model, tokens, scratch, runtime, seen=None, **changes):
+    """Train on groups of three of each question's six pairs: one right one and two wrong ones, drawn every epoch."""
+    questions = Questions(np.arange(48) // 6, np.array(tokens["label"]) == 1)
+
+    class Watched(PairDataset):
+        def __getitems__(self, indices):
+            if seen is not None:
+                seen.append(list(indices))
+            return super().__getitems__(indices)
+
+    def gold(output, batch, progress):
+        assert batch["questions"].shape == (6,) and batch["questions"].dtype == torch.int64
+        assert batch["questions"].unique(return_counts=True)[1].tolist() == [3, 3]
+        assert batch["labels"].sum() == 2
+        return torch.nn.functional.cross_entropy(output.gold, batch["labels"])
+
+    settings = SETTINGS | {"group_size": 3, "batch_questions": 2, "epochs": 2} | changes
+    pairs = Watched(tokens, questions=questions)
+    return fit(model, pairs, [Term("gold", 1.0, gold)], scratch=scratch, runtime=runtime, **settings)
+
+
+def test_killed_training_of_whole_questions_meets_the_same_batches_again(tokens, runtime, tmp_path, killed_at):
+    seen, before, after = [], [], []  # with dropout; the kill is in the second epoch
+    whole = new_model()
+    facts = train_groups(whole, tokens, tmp_path / "whole", runtime, seen)
+    assert facts["steps"] == len(seen) == 2 * 4
+    assert sorted(seen[:4]) != sorted(seen[4:8])
+    with killed_at(6) as every_step:
+        train_groups(new_model(), tokens, tmp_path / "killed", every_step, before)
+    resumed = new_model()
+    torch.manual_seed(99)
+    train_groups(resumed, tokens, tmp_path / "killed", every_step, after)
+    assert before == seen[:6] and after == seen[5:]  # the sixth step was not saved any more
+    assert torch.equal(weights(resumed), weights(whole))
+
+
+def test_questions_that_are_not_known_are_refused(tokens, runtime, tmp_path):
+    with pytest.raises(ValueError, match="expected pairs whose questions are known"):
+        train(new_model(), tokens, tmp_path, runtime, group_size=2)
 
 
 def test_half_written_checkpoint_is_passed_over(tmp_path):

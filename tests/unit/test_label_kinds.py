@@ -155,8 +155,12 @@ def graded():
         ("data.classes", ["a"], "data.classes: expected nothing where data.label_kind is graded, got ['a']."),
         ("data.labels", {"x": "right"}, "data.labels: expected nothing where data.label_kind is graded"),
         ("data.reader", "documentation", "data.label_kind: expected classes where data.reader is none of files, hub"),
-        ("method.loss", "kl", "method.loss: expected mse where data.label_kind is graded, got kl."),
-        ("stage1.loss", "ce", "stage1.loss: expected mse where data.label_kind is graded, got ce."),
+        (
+            "method.loss",
+            "kl",
+            "method.loss: expected mse or margin_mse or listwise_kl or ranknet or adr_mse where data.label_kind is gra",
+        ),
+        ("stage1.loss", "ce", "where data.label_kind is graded, got ce."),
         ("method.mix", "weigh", "method.mix: expected heads or blend where data.label_kind is graded, got weigh."),
         ("method.teacher_weights", "agreement", "method.teacher_weights: expected mean or fixed where data.label_kind"),
         ("stage1.teacher_weights", "learnt", "stage1.teacher_weights: expected mean or fixed where data.label_kind"),
@@ -170,13 +174,14 @@ def graded():
             "mutual",
             "method.online.kind: expected none or together where data.label_kind is graded",
         ),
+        ("metric", "accuracy", "metric: expected null or one of map, mrr, ndcg, spearman, ndcg@k, mrr@k, r@k (k a ra"),
         ("student.exits", [1], "student.exits: expected none where data.label_kind is graded, got [1]."),
     ],
 )
 def test_what_needs_classes_is_refused_with_the_settings(graded, section, value, told):
     config = copy.deepcopy(graded)
     owner, _, name = section.rpartition(".")
-    setattr(attrgetter(owner)(config), name, value)
+    setattr(attrgetter(owner)(config) if owner else config, name, value)
     with pytest.raises(ConfigError) as caught:
         check(config)
     assert told in str(caught.value)
@@ -185,7 +190,9 @@ def test_what_needs_classes_is_refused_with_the_settings(graded, section, value,
 def test_loss_of_an_arm_is_refused_likewise(graded):
     config = copy.deepcopy(graded)
     config.method.arms["tmkd"].loss = "kl"
-    with pytest.raises(ConfigError, match=r"method\.arms\.tmkd\.loss: expected mse where data\.label_kind is graded"):
+    with pytest.raises(
+        ConfigError, match=r"method\.arms\.tmkd\.loss: expected mse or .* where data\.label_kind is graded"
+    ):
         check(config)
 
 
@@ -194,3 +201,18 @@ def test_linear_calibration_is_refused_for_classes(graded):
     config.data.label_kind, config.teachers.calibration = "classes", "linear"
     with pytest.raises(ConfigError, match=r"teachers\.calibration: expected one of none, temperature, platt"):
         check(config)
+
+
+def test_qrels_of_numbers_are_refused_and_those_of_grades_are_not(graded):
+    config = copy.deepcopy(graded)
+    config.comparison.write_runs = True
+    assert check(config) is config
+    config.data.label_kind = "float"
+    with pytest.raises(ConfigError, match=r"comparison\.write_runs: expected false where data\.label_kind is float"):
+        check(config)
+
+
+def test_losses_over_the_passages_of_a_question_learn_from_grades(graded):
+    config = copy.deepcopy(graded)
+    config.method.loss, config.method.gold_loss, config.stage2.group_size = "listwise_kl", "lambda", 0
+    assert check(config) is config

@@ -1,10 +1,14 @@
-"""Agreement with other people's implementations, where one happens to be installed. None is a dependency."""
+"""Agreement with other people's implementations: sentence-transformers', and others where they are installed."""
 
 import pytest
 import torch
+from sentence_transformers.cross_encoder import CrossEncoder
+from sentence_transformers.cross_encoder import losses as st_losses
 
+from tmkd.losses import ranking
 from tmkd.losses.attention import attention_kl, score_mse
 from tmkd.losses.feature import cosine, hidden_mse, patient
+from tmkd.losses.questions import Questions
 from tmkd.losses.relation import angles, distances
 
 # The packages average over all tokens of a batch, this project over each example's: equal lengths make them one.
@@ -55,3 +59,78 @@ def test_relations_agree_with_torchdistill_which_counts_rows_with_themselves(tor
         theirs = torchdistill.RKDLoss("rows", "rows", *factors, reduction="mean")
         value = theirs({"rows": {"output": student}}, {"rows": {"output": teacher}})
         assert share * ours(student, teacher).item() == pytest.approx(value.item(), abs=1e-5)
+
+
+class Scored(CrossEncoder):
+    """A cross-encoder whose documents are their scores, so that its losses can be given any."""
+
+    num_labels, device = 1, torch.device("cpu")
+
+    def __init__(self):
+        torch.nn.Module.__init__(self)
+
+    def preprocess(self, pairs, **_):
+        return {"scores": torch.tensor([float(document) for _, document in pairs])}
+
+    def forward(self, features):
+        return features
+
+
+def of_sentence_transformers(loss, scores, target):
+    """The value for lists of scores and targets, of unequal length."""
+    texts = [[str(value) for value in row.tolist()] for row in scores]
+    return loss([[""] * len(texts), texts], [row.float() for row in target]).item()
+
+
+def lists(*shapes):
+    return [tensor(seed, shape) for seed, shape in enumerate(shapes, start=1)]
+
+
+RAGGED = [5, 2, 4]
+NUMBERS = torch.repeat_interleave(torch.arange(3), torch.tensor(RAGGED))
+GRADES = [torch.tensor([2, 0, 1, 0, 0]), torch.tensor([0, 1]), torch.tensor([1, 1, 0, 3])]
+
+
+def ours(function, scores, target, *more):
+    questions = Questions.of(NUMBERS)
+    dense = (questions.dense(torch.cat(values).float()) for values in (scores, target))
+    return function(*dense, questions.mask, *more).mean().item()
+
+
+def test_lambda_and_ranknet_agree_with_sentence_transformers():
+    scores, model = lists(*RAGGED), Scored()
+    for target in (GRADES, [(grades > 0).long() for grades in GRADES]):
+        theirs = of_sentence_transformers(st_losses.LambdaLoss(model), scores, target)
+        assert ours(ranking.lambda_loss, scores, target) == pytest.approx(theirs, abs=1e-5)
+        natural = st_losses.RankNetLoss(model, reduction_log="natural")  # theirs is in bits unless asked
+        theirs = of_sentence_transformers(natural, scores, target)
+        assert ours(ranking.ranknet, scores, target) == pytest.approx(theirs, abs=1e-5)
+
+
+def test_listwise_kl_agrees_with_listnet_of_sentence_transformers_less_the_teachers_entropy():
+    scores, teacher = lists(*RAGGED), [2 * row for row in lists(*RAGGED[::-1])[::-1]]
+    entropy = sum(torch.distributions.Categorical(logits=row).entropy().item() for row in teacher) / 3
+    theirs = of_sentence_transformers(st_losses.ListNetLoss(Scored()), scores, teacher)
+    assert ours(ranking.listwise_kl, scores, teacher) == pytest.approx(theirs - entropy, abs=1e-5)
+
+
+def test_adr_mse_agrees_with_sentence_transformers_ties_included():
+    for target in (GRADES, lists(*RAGGED)):
+        theirs = of_sentence_transformers(st_losses.ADRMSELoss(Scored(), alpha=0.5), lists(*RAGGED), target)
+        assert ours(ranking.adr_mse, lists(*RAGGED), target, 2.0) == pytest.approx(theirs, abs=1e-5)
+
+
+def test_margin_mse_agrees_with_sentence_transformers_on_one_right_passage_and_several_wrong_ones():
+    scores, teacher = tensor(1, 3, 4), tensor(2, 3, 4)
+    columns = [["", "", ""], *([str(value) for value in column.tolist()] for column in scores.T)]
+    theirs = st_losses.MarginMSELoss(Scored())(columns, teacher)
+    gain, mask = torch.eye(4)[:1].expand(3, 4), torch.ones(3, 4, dtype=torch.bool)
+    assert ranking.margin_mse(scores, teacher, mask, 1.0, gain).mean().item() == pytest.approx(theirs.item(), abs=1e-5)
+
+
+def test_listwise_agrees_with_the_in_batch_softmax_of_pytorch():
+    scores, right = tensor(1, 3, 4), torch.tensor([2, 0, 3])
+    gain, mask = torch.nn.functional.one_hot(right, 4).float(), torch.ones(3, 4, dtype=torch.bool)
+    expected = torch.nn.functional.cross_entropy(scores, right).item()
+    for function in (ranking.listwise, ranking.listwise_each):
+        assert function(scores, gain, mask).mean().item() == pytest.approx(expected, abs=1e-6)

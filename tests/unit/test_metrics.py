@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from tmkd.errors import DataError
-from tmkd.evaluation.metrics import evaluate, main_metric, per_question
+from tmkd.evaluation.metrics import evaluate, per_question
+from tmkd.measures import main_metric
 
 
 def binary(scores: list[float]) -> np.ndarray:

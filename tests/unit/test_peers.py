@@ -9,6 +9,7 @@ from scipy.special import softmax
 from scipy.stats import entropy
 
 from tmkd.data.batching import Collator, PairDataset, tokenise
+from tmkd.data.questions import Questions
 from tmkd.errors import DataError
 from tmkd.losses.combine import gold_term, soft_term
 from tmkd.losses.online import codistillation, mutual
@@ -258,6 +259,30 @@ def test_peers_with_tokenizers_of_their_own_meet_the_same_pairs(pairs, tokens, r
     assert cut["attention_mask"].sum(1).max() <= 12 < long["attention_mask"].sum(1).min()
     assert long["input_ids"][0, : len(tokens["input_ids"][5])].tolist() == tokens["input_ids"][5]
     assert cut["input_ids"][1, : len(short["input_ids"][40])].tolist() == short["input_ids"][40]
+
+
+def test_peers_meet_whole_questions_in_every_view(tokens, runtime, tmp_path):
+    questions, seen = Questions(np.arange(48) // 6), []
+
+    class Watched(PeerCollator):
+        def __call__(self, rows):
+            batch = super().__call__(rows)
+            seen.append([view["questions"].tolist() for view in batch["views"]])
+            return batch
+
+    models = students()
+    train(
+        PeerLearner([Learner(model, [gold_term(1.0)]) for model in models], [0, 1]),
+        PeerPairs([PairDataset(tokens, questions=questions), PairDataset(tokens, questions=questions)]),
+        Watched([Collator(model.tokenizer.pad_token_id) for model in models]),
+        scratch=tmp_path,
+        runtime=runtime,
+        **(SETTINGS | {"epochs": 1, "group_size": 4, "batch_questions": 2}),
+    )
+    assert all(one == other for one, other in seen)
+    asked = [np.unique(one, return_counts=True) for one, _ in seen]
+    assert sorted(number for numbers, _ in asked for number in numbers) == list(range(8))
+    assert all(counts.tolist() == [4, 4] for _, counts in asked)
 
 
 def test_views_of_other_pairs_are_refused(tokens):

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from datasets import Dataset
 from hydra import compose, initialize_config_dir
@@ -21,6 +22,7 @@ from tmkd.pipelines.calibration import Trial, timed
 from tmkd.pipelines.estimate import estimate, try_member
 from tmkd.pipelines.plan import notes
 from tmkd.report.plan_table import PlanRow, duration, print_plan
+from tmkd.results.classifier import write_predictions
 
 ROOT = Path(__file__).parents[2]
 PAIRS = {"train": 60, "validation": 30, "test": 32, "corpus": 80}  # of the smoke task, roughly; 10 tokens each
@@ -108,6 +110,23 @@ def test_share_of_the_corpus_costs_its_share(planned):
     assert rows["stage1"].pairs == 2 * 0.25 * 80
 
 
+def test_groups_cost_the_pairs_that_an_epoch_sees(planned):
+    # fifteen questions of four pairs, of which an epoch sees two; all of the corpus, whose questions have four as well
+    groups = ["teachers.group_size=2", "stage1.group_size=0", "stage2.group_size=2", "+terms=rkd"]
+    rows = by_stage(planned("method=tmkd", *groups))
+    assert rows["teacher"].pairs == 2 * 2 * 30
+    assert rows["stage1"].pairs == 80
+    assert rows["stage2"].pairs == 2 * 30
+    validated = (3 * 300 + 320) / 1000
+    assert rows["stage2"].seconds == pytest.approx(2 * 300 / 100 + validated + 2 * 2 * 300 / 1000)  # and two teachers
+
+
+def test_batch_of_questions_is_tried_out_at_the_pairs_that_it_holds(planned):
+    experiment, results = planned("method=kd", "stage2.group_size=2", "stage2.batch_questions=3")
+    [student] = [result for result in results if result.kind == "stage2"]
+    assert [work.batch for work in student.cost(experiment.context)] == [6, None, None]
+
+
 def test_terms_on_inner_states_cost_the_teachers_passes(planned):
     """They are the larger part of such a training, and are easily forgotten."""
     bare = by_stage(planned("method=mkd"))["stage2"].seconds
@@ -185,6 +204,25 @@ def test_best_teacher_is_taken_to_be_one_that_is_there(planned):
     publish(experiment, one, validation={"map": 0.5})
     assert experiment.best_so_far(teachers) == 0  # the first of equals
     assert experiment.best_so_far(teachers[1:]) == 1
+
+
+def test_best_teacher_by_a_metric_that_nobody_asked_for_when_it_was_made(planned):
+    """A teacher that is not trained here keeps its key, and its manifest the metrics of then."""
+    experiment, _ = planned("method=kd", "teachers.count=2", "metric=mrr@3")
+    rows = experiment.task.rows("validation").read(experiment.context)
+
+    def answered(right):
+        scores = np.where(np.array(rows["label"]) == 1, right, 0.5)
+
+        def make(work):
+            write_predictions(work, {"validation": np.log(np.stack([1 - scores, scores], axis=1))[None]})
+            return {"validation": {"map": 0.9 - right}}
+
+        return make
+
+    for teacher, right in zip(experiment.teachers(), (0.1, 0.9)):
+        experiment.context.store.build(teacher.kind, teacher.spec, answered(right), teacher.what)
+    assert experiment.best_so_far(experiment.teachers()) == 1
 
 
 def test_what_is_there_asks_for_nothing_that_it_was_made_from(planned, tmp_path):

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import shutil
 import threading
 from dataclasses import replace
@@ -13,6 +14,7 @@ import pytest
 from rich.console import Console
 
 from tmkd.config import Config, PathsConfig
+from tmkd.measures import title
 from tmkd.pipelines import stage3
 from tmkd.report.figures import accuracy_against_speed
 from tmkd.report.folder import write_report
@@ -86,7 +88,7 @@ def test_json_safe_reaches_into_nested_numpy() -> None:
 
 
 def test_csv_reads_back_at_full_precision(rows: list[Row]) -> None:
-    lines = list(csv.DictReader(io.StringIO(to_csv(rows))))
+    lines = list(csv.DictReader(io.StringIO(to_csv(rows, "map"))))
     assert [line["arm"] for line in lines] == ARMS
     assert float(lines[4]["map_mean"]) == rows[4].mean("map")
     assert float(lines[4]["p_value"]) == rows[4].versus[BASELINE]["p_value"]
@@ -143,7 +145,7 @@ def test_chance_is_a_row_without_seeds_cost_or_test(with_chance: list[Row]) -> N
         "always answering 'wrong', the most frequent class of the training split; AUC 0.5."
     ) in text
     assert "Lift is the share of the lead over chance" in text
-    first = next(csv.DictReader(io.StringIO(to_csv(with_chance))))
+    first = next(csv.DictReader(io.StringIO(to_csv(with_chance, "map"))))
     assert (first["arm"], first["seeds"], first["lift"], first["p_value"]) == ("chance", "", "0.0", "")
 
 
@@ -153,7 +155,7 @@ def test_lift_is_the_share_of_the_lead_over_chance(with_chance: list[Row]) -> No
     assert tmkd.lift == pytest.approx((tmkd.mean("map") - 0.75) / (ensemble.mean("map") - 0.75))
     assert tmkd.kept == pytest.approx(tmkd.mean("map") / ensemble.mean("map"))
     assert (ensemble.lift, ensemble.kept, ensemble.to_ensemble) == (1.0, 1.0, 0.0)
-    line = list(csv.DictReader(io.StringIO(to_csv(with_chance))))[5]
+    line = list(csv.DictReader(io.StringIO(to_csv(with_chance, "map"))))[5]
     # unrounded, so that no document has to subtract what was rounded
     assert float(line["to_ensemble"]) == tmkd.mean("map") - ensemble.mean("map")
     assert float(line["lift"]) == tmkd.lift
@@ -187,6 +189,35 @@ def test_bar_in_a_name_makes_no_column() -> None:
     assert line == "| mutual (layers = all \\| layers = 3) | 0.7 |"
 
 
+def judged_by(metric: str) -> list[Row]:
+    runs = {"KD (1-o-1)": [right_on(3), right_on(4)], "MKD": [right_on(5), right_on(6)]}
+    made = [chance_row(LABELS, QUESTIONS, np.array([0, 0, 1]), ["wrong", "right"], True, metric=metric)]
+    made += [make_row(arm, {}, [1, 2], p, LABELS, QUESTIONS, True, metric=metric) for arm, p in runs.items()]
+    values = {arm: per_question_by_seed(p, LABELS, QUESTIONS, True, metric=metric) for arm, p in runs.items()}
+    add_lift(made, metric)
+    add_versus(made, values)
+    return made
+
+
+@pytest.mark.parametrize("metric", ["mrr@1", "r@1", "auc"])
+def test_chosen_metric_leads_and_is_what_is_tested(metric: str) -> None:
+    chance, base, other = judged_by(metric)
+    difference = other.mean(metric) - base.mean(metric)
+    assert other.versus["KD (1-o-1)"]["difference"] == pytest.approx(difference) and difference > 0
+    assert base.lift == pytest.approx(
+        (base.mean(metric) - chance.mean(metric)) / (other.mean(metric) - chance.mean(metric))
+    )
+    rows = [chance, base, other]
+    shown = title(metric)
+    text = to_markdown("d", "f", rows, metric)
+    assert re.search(rf"\| arm \| seeds \| {shown} \|", text)
+    assert f"has in {shown}" in text and f"Δ is the {shown} minus" in text
+    assert to_csv(rows, metric).startswith(f"arm,seeds,{metric}_mean,")
+    out = io.StringIO()
+    print_table(rows, metric, console=Console(file=out, width=40))
+    assert "…" not in out.getvalue() and shown in out.getvalue()
+
+
 @pytest.mark.parametrize(("width", "terminal"), [(128, True), (80, True), (40, False)])
 def test_terminal_table_is_never_cut(with_chance: list[Row], width: int, terminal: bool) -> None:
     out = io.StringIO()
@@ -218,7 +249,7 @@ def test_rows_say_how_near_they_are_to_the_ensemble_in_the_last_row(rows: list[R
     assert (ensemble.mean("agreement"), ensemble.mean("divergence")) == (1.0, 0.0)
     text = to_markdown("d", "f", [rows[4], ensemble], "map")
     assert "| agreement | KL |" in text and "| 0.667 ± 0.236 |" in text and "in nats" in text
-    line = next(csv.DictReader(io.StringIO(to_csv([rows[4], ensemble]))))
+    line = next(csv.DictReader(io.StringIO(to_csv([rows[4], ensemble], "map"))))
     assert float(line["agreement_mean"]) == pytest.approx(2 / 3)
 
 

@@ -1,6 +1,8 @@
 """Texts in, probabilities out: the heads that predict, whatever folder the student lies in, and what is no text."""
 
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,7 @@ import pytest
 from datasets import Dataset
 
 from tmkd.data.batching import tokenise
-from tmkd.errors import DamagedArtifact, DataError, ModelError
+from tmkd.errors import ConfigError, DamagedArtifact, DataError, ModelError
 from tmkd.evaluation.ensemble import average_probabilities
 from tmkd.models.classifier import PairClassifier
 from tmkd.models.encoder import Encoder
@@ -103,7 +105,7 @@ def test_what_is_no_list_of_pairs_is_named(
 
 
 def test_folder_without_a_classifier_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"Expected the folder of a trained student or teacher.*no folder model"):
+    with pytest.raises(ModelError, match=r"Expected the folder of a student .* or of an export of one"):
         load(tmp_path)
 
 
@@ -113,3 +115,52 @@ def test_changed_weights_are_not_scored_with(tmp_path: Path, encoder: Encoder) -
     heads.write_bytes(bytes(heads.stat().st_size))
     with pytest.raises(DamagedArtifact, match="was changed after it was published"):
         load(made.path)
+
+
+def test_threads_that_share_a_reranker_take_turns_and_get_the_scores_of_one(tmp_path: Path, encoder: Encoder) -> None:
+    reranker = load(student(tmp_path, encoder).path)
+    work = [(f"what is amber {at}", [f"{'birch ' * (at % 7)}{at} {each}" for each in range(4)]) for at in range(16)]
+    alone = [reranker.rank(*each) for each in work]
+    inside, most = [], []
+
+    def come(*_: object) -> None:
+        inside.append(1)
+        most.append(len(inside))
+        time.sleep(0.01)
+
+    reranker.model.register_forward_pre_hook(come)
+    reranker.model.register_forward_hook(lambda *_: inside.pop() and None)
+    with ThreadPoolExecutor(8) as pool:  # without turns the tokenizer may raise "Already borrowed", now and then
+        assert list(pool.map(lambda each: reranker.rank(*each), work)) == alone
+    assert max(most) == 1
+
+
+def test_pairs_that_are_cut_are_counted_and_said_once(
+    tmp_path: Path, encoder: Encoder, caplog: pytest.LogCaptureFixture
+) -> None:
+    reranker = load(student(tmp_path, encoder).path)
+    reranker.score(["what is amber"] * 3, ["amber", "birch " * 100, "amber " * 100])
+    reranker.score(["what is amber"], ["birch " * 100])
+    assert reranker.cut_pairs == 3
+    assert [record.getMessage().partition(" that")[0] for record in caplog.records] == [
+        "2 of 3 pairs are longer than the 48 tokens"
+    ]
+
+
+def test_early_exit_answers_by_its_own_classifier(tmp_path: Path, encoder: Encoder, runtime: Runtime) -> None:
+    model = PairClassifier(encoder, ["gold", "a"], ["wrong", "right"], 48, heads_alike=False)
+    model.add_exits([1, 2])
+    found = Reranker(model, runtime, exit_at=2).score(QUESTIONS, PASSAGES)
+    rows = tokenise(Dataset.from_dict({"question": QUESTIONS, "passage": PASSAGES}), model.tokenizer, 48)
+    logits = predict(model, rows, runtime, answer=model.answers)  # two heads, then the exits
+    assert found == pytest.approx(average_probabilities(logits[:, [3]].transpose(1, 0, 2)), abs=1e-5)
+    with pytest.raises(ModelError, match=r"exit_at: expected a layer with an early exit, one of \[1, 2\], got 3"):
+        Reranker(model, runtime, exit_at=3)
+
+
+def test_key_of_an_artifact_names_its_folder(tmp_path: Path, encoder: Encoder) -> None:
+    made = student(tmp_path, encoder)
+    found = Reranker.from_pretrained(made.key[:5], artifacts=tmp_path, device="cpu", precision="fp32")
+    assert found.score(QUESTIONS, PASSAGES) == pytest.approx(load(made.path).score(QUESTIONS, PASSAGES))
+    with pytest.raises(ConfigError, match=r"'stage3': expected the name or the key of an artifact"):
+        Reranker.from_pretrained("stage3", artifacts=tmp_path)

@@ -12,9 +12,11 @@ from tmkd.data.labels import Numbers
 from tmkd.errors import DataError
 from tmkd.evaluation.calibration import Calibration
 from tmkd.evaluation.chance import chance
+from tmkd.evaluation.correlation import spearman
 from tmkd.evaluation.ensemble import average_probabilities, fidelity, teaching_logits
-from tmkd.evaluation.metrics import evaluate, main_metric, per_question, spearman
+from tmkd.evaluation.metrics import evaluate, per_question
 from tmkd.losses.combine import gold_term
+from tmkd.measures import RECORDED, is_possible, main_metric, own_choice, possible, usual_metric
 from tmkd.models.classifier import PairClassifier
 from tmkd.reranker import Reranker
 from tmkd.teachers.source import margin_logits
@@ -33,7 +35,7 @@ def test_ndcg_has_2_to_the_grade_minus_1_as_gain() -> None:
     assert found["ndcg"] == pytest.approx((first + 1) / 2)
     assert found["mse"] == pytest.approx(np.mean((SCORES[:, 0] - GRADES) ** 2))
     assert found["spearman"] == pytest.approx(spearmanr(SCORES[:, 0], GRADES).statistic)
-    assert set(found) == {"mse", "spearman", "ndcg"}
+    assert set(found) == {"mse", "spearman", *RECORDED}
 
 
 def test_ndcg_of_numbers_has_the_numbers_as_gains() -> None:
@@ -54,9 +56,31 @@ def test_equal_scores_put_the_lower_grade_first() -> None:
 def test_values_of_questions_have_the_main_metric_as_their_mean(
     kind: str, ranking: bool, parts: list[str] | None
 ) -> None:
-    found = evaluate(SCORES, GRADES, QUESTIONS, ranking, parts, kind)
-    values = per_question(SCORES, GRADES, QUESTIONS, ranking, parts, kind)[1]
-    assert values.mean() == pytest.approx(found[main_metric(ranking, kind)])
+    found = evaluate(SCORES, GRADES, QUESTIONS, ranking, parts, kind=kind)
+    values = per_question(SCORES, GRADES, QUESTIONS, ranking, parts, kind=kind)[1]
+    assert values.mean() == pytest.approx(found[main_metric(ranking, kind=kind)])
+
+
+def test_grades_above_0_are_right_for_metrics_without_gains() -> None:
+    # a: 1, 3, 0 in this order, b: 2, 0; right ones come first in both
+    found = evaluate(SCORES, GRADES, QUESTIONS, True, metric="r@1", kind="graded")
+    assert (found["map"], found["mrr"], found["r@1"]) == pytest.approx((1, 1, (1 / 2 + 1) / 2))
+    values = per_question(SCORES, GRADES, QUESTIONS, True, metric="r@1", kind="graded")[1]
+    assert values.tolist() == [0.5, 1]
+
+
+def test_tasks_of_grades_are_judged_by_ndcg_or_spearman_and_never_by_accuracy() -> None:
+    assert [main_metric(ranking, kind=kind) for ranking in (True, False) for kind in ("graded", "float")] == [
+        "ndcg", "ndcg", "spearman", "spearman",
+    ]  # fmt: skip
+    asked = ("ndcg@10", "map", "mrr@3", "r@5", "spearman", "accuracy", "auc", "mse")  # a lower mse is the better one
+    assert [is_possible(metric, True, 1) for metric in asked] == [True] * 5 + [False] * 3
+    assert [metric for metric in asked if is_possible(metric, False, 1)] == ["spearman"]
+    assert not is_possible("spearman", True, 2)
+    assert possible(False, 1) == "null or one of spearman, as data.ranking is false and labels are grades or numbers"
+    assert own_choice(True, "ndcg", "graded") is None and own_choice(True, "ndcg", "classes") == "ndcg"
+    assert [usual_metric(found) for found in ({"map", "spearman"}, {"spearman"})] == ["ndcg", "spearman"]
+    assert [usual_metric(found) for found in ({"map", "accuracy"}, {"accuracy"})] == ["map", "accuracy"]
 
 
 def test_scores_of_another_shape_than_the_labels_are_refused() -> None:

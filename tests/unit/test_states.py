@@ -131,7 +131,7 @@ def test_relation_heads_that_do_not_divide_a_width_are_refused(mine, theirs):
 def test_what_settings_may_name_is_what_the_code_knows():
     # the names lie below, without torch: a function that is missing would be found only where it is called
     assert {*transfer.TRANSFERS, choices.SELF_ATTENTION} == set(choices.TERMS)
-    assert set(RESPONSE_LOSSES) == set(choices.LOSSES)
+    assert {*RESPONSE_LOSSES, *choices.RANKING_LOSSES} == set(choices.LOSSES)
     assert set(ONLINE_LOSSES) == set(choices.ONLINE_LOSSES)
     assert set(READERS) == {*choices.CORPUS_READERS, *choices.TASK_READERS}
     assert {choices.FINE_TUNED, *SOURCES} == set(choices.TEACHER_KINDS)

@@ -10,6 +10,8 @@ from typing import Annotated
 import typer
 
 from tmkd.choices import FORMATS
+from tmkd.cli import artifacts, ask, doctor, gc, report, use
+from tmkd.cli.export import export
 from tmkd.cli.stages import STAGES
 from tmkd.errors import TmkdError
 
@@ -112,6 +114,11 @@ def convert(
     except TmkdError as error:
         typer.echo(f"tmkd: {error}", err=True)
         raise typer.Exit(2) from None
+
+
+for _group in (use, ask, artifacts, gc, report, doctor):
+    app.add_typer(_group.app)
+app.command(rich_help_panel="Use")(export)
 
 
 def _launch(stage: str, arguments: list[str]) -> None:

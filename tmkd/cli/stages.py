@@ -45,6 +45,10 @@ STAGES = {
     "stage3": Stage("Stage 3: evaluate every arm on the test split and write the comparison."),
     "pairs": Stage("Write every pair that the teachers score to files, to be scored elsewhere.", ("stage3",)),
     "label": Stage("Without gold labels: let the teachers label a corpus, which is then a task.", ("stage3",)),
+    "spend": Stage(
+        "Without gold labels: ask a dear teacher for the questions that help most, in rounds, and say when to stop.",
+        ("stage3",),
+    ),
     "mine": Stage(
         "Add hard negatives to the training pairs: a teacher drops those that are likely right.", ("stage3",)
     ),

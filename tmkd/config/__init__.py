@@ -23,6 +23,7 @@ from tmkd.config.run import (
     RuntimeConfig,
     TableConfig,
 )
+from tmkd.config.spend import SpendConfig
 from tmkd.config.stages import Stage1Config, Stage2Config, TrainerConfig
 from tmkd.config.teachers import LoraConfig, TeacherConfig, TeachersConfig, kind_settings
 from tmkd.config.whole import Config, check, encoder_of, task_folder, teaching
@@ -30,7 +31,8 @@ from tmkd.config.whole import Config, check, encoder_of, task_folder, teaching
 __all__ = [
     "APART", "COLUMNS", "OUTSIDE", "ArmConfig", "ClaimConfig", "ComparisonConfig", "Config", "CorpusConfig",
     "DataConfig", "EncoderConfig", "ExitsConfig", "LabelConfig", "LanguageConfig", "LoraConfig", "MethodConfig",
-    "MineConfig", "OnlineConfig", "PathsConfig", "RayConfig", "RowConfig", "RuntimeConfig", "Stage1Config",
-    "Stage2Config", "StudentConfig", "TableConfig", "TeacherConfig", "TeachersConfig", "TermConfig", "TrainerConfig",
-    "check", "encoder_of", "kind_settings", "resolve", "settings", "takes_text", "task_folder", "teaching", "vary",
+    "MineConfig", "OnlineConfig", "PathsConfig", "RayConfig", "RowConfig", "RuntimeConfig", "SpendConfig",
+    "Stage1Config", "Stage2Config", "StudentConfig", "TableConfig", "TeacherConfig", "TeachersConfig", "TermConfig",
+    "TrainerConfig", "check", "encoder_of", "kind_settings", "resolve", "settings", "takes_text", "task_folder",
+    "teaching", "vary",
 ]  # fmt: skip

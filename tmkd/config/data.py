@@ -44,8 +44,7 @@ class DataConfig:
     labels: dict[Any, str] = field(
         default_factory=dict
     )  # other names that the data has for labels, each with its class
-    # a question has several passages to put in order: adds MAP, MRR and nDCG (of grades and numbers nDCG alone)
-    ranking: bool = True
+    ranking: bool = True  # a question has several passages to put in order: adds MAP, nDCG and their like
     # training pairs; files: their path (of beir, the name in qrels/; null: train); hub: the name of the split
     train: Optional[str] = None
     validation: Optional[str] = None  # likewise; null: validation_share of the training questions validate

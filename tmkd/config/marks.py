@@ -5,10 +5,13 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+HOW = "identity"  # the metadata of a field that stands otherwise, or not always, in the identity of a result
 APART = {"apart": True}  # a field that ``settings`` leaves out
 # A field, or all of a section, that shapes no trained result: no key of data, teachers or students holds it, and
 # changing it trains nothing again. What a comparison shows is in the key of the comparison alone.
 OUTSIDE = {"outside": True}
+# A field that no key holds where it has its default: it is younger than results that are to be found again.
+UNLESS_USUAL = {HOW: "unless"}
 
 
 def settings(section: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from tmkd.choices import COURSES, LOSSES, WITHOUT_TEACHER
+from tmkd.choices import COURSES, GOLD_LOSSES, LOSSES, MARGIN_PAIRS, WITHOUT_TEACHER
 from tmkd.config import validators
 from tmkd.config.families import ExitsConfig, OnlineConfig, TermConfig, check_exits, check_online, check_term
 
@@ -26,6 +26,7 @@ class ArmConfig:
     targets: str = "none"  # who teaches: none | one (1-o-1) | average (1avg-o-1) | heads (m-o-1) | students (m-o-m)
     teacher: Optional[int] = None  # with targets one: the number of the teacher; null: the best on the validation split
     alpha: Optional[float] = None  # null: method.alpha
+    gold_loss: Optional[str] = None  # null: method.gold_loss
     loss: Optional[str] = None  # null: method.loss
     temperature: Optional[float] = None  # null: method.temperature
     generations: int = 1  # number of students in a row, each teaching the next; the last one is the row
@@ -38,8 +39,14 @@ class ArmConfig:
 @dataclass
 class MethodConfig:
     alpha: float = 0.9  # α: weight of the soft labels; gold labels have 1 − α; at 1 the soft heads alone predict
-    loss: str = "mse"  # soft loss of stage 2: mse (on logits, the paper) | kl | ce
-    temperature: float = 1.0  # T, of kl and ce
+    # gold loss of stage 2: pointwise (cross-entropy, the paper); over a question's passages, with stage2.group_size:
+    # listwise | listwise_each (right passages do not compete) | ranknet | lambda
+    gold_loss: str = "pointwise"
+    # soft loss of stage 2: mse (on logits, the paper) | kl | ce; over a question's passages, with stage2.group_size:
+    # margin_mse | listwise_kl | ranknet | adr_mse
+    loss: str = "mse"
+    margin_pairs: str = "all"  # pairs of passages that margin_mse compares: all | right_wrong (by the gold labels)
+    temperature: float = 1.0  # T, of kl, ce, listwise_kl and adr_mse
     alpha_end: Optional[float] = None  # α at the end of the training; null: it does not change
     temperature_end: Optional[float] = None  # T at the end of the training; null: it does not change
     schedule: str = "linear"  # how α and T change: linear | cosine | step
@@ -67,6 +74,8 @@ def check_method(method: MethodConfig, fewest: int) -> None:
         fewest: teachers that teach wherever an arm is trained.
     """
     check_soft("method", method.loss, method.temperature)
+    validators.one_of("method.gold_loss", method.gold_loss, GOLD_LOSSES)
+    validators.one_of("method.margin_pairs", method.margin_pairs, MARGIN_PAIRS)
     validators.share("method.alpha", method.alpha)
     if method.alpha_end is not None:
         validators.share("method.alpha_end", method.alpha_end)
@@ -120,6 +129,7 @@ def _arm(where: str, arm: ArmConfig, method: MethodConfig, fewest: int) -> None:
         validators.share(f"{where}.alpha", arm.alpha)
     temperature = method.temperature if arm.temperature is None else arm.temperature
     check_soft(where, arm.loss or method.loss, temperature)
+    validators.one_of(f"{where}.gold_loss", arm.gold_loss or method.gold_loss, GOLD_LOSSES)
     validators.that(arm.generations >= 1, f"{where}.generations", "1 or more", arm.generations)
     alone = arm.generations == 1 or not (arm.pretrain or arm.targets == "students")
     validators.that(alone, f"{where}.generations", "1, where pretrain is true or targets is students", arm.generations)

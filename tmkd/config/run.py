@@ -52,6 +52,8 @@ class ComparisonConfig:
     teacher_counts: list[int] = field(
         default_factory=list
     )  # compare with these numbers of teachers; empty: teachers.count alone
+    # write every row as a TREC run, a file a seed, and the test split's labels as qrels, to the report's folder runs/
+    write_runs: bool = False
 
 
 @dataclass

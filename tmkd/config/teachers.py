@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 
 from tmkd.choices import (
@@ -12,8 +12,10 @@ from tmkd.choices import (
     CALIBRATIONS,
     CUT,
     FINE_TUNED,
+    GOLD_LOSSES,
     LONG,
     MISSING,
+    POINTWISE,
     SCORE_CALIBRATIONS,
     SCORE_FORMATS,
     TEACHER_KINDS,
@@ -22,6 +24,8 @@ from tmkd.config import validators
 from tmkd.config.marks import settings
 from tmkd.config.models import EncoderConfig, check_encoder
 
+# what teachers have from the section where they have none of their own
+INHERITED = ("group_size", "batch_questions", "gold_loss")
 KINDS = "kinds"  # the metadata of a field that only some kinds of teacher have
 
 
@@ -47,6 +51,9 @@ class TeacherConfig:
     kind: str = FINE_TUNED
     learning_rate: float = field(default=5e-5, metadata=of(FINE_TUNED))  # fine_tuned: peak, after the warm-up
     batch_size: int = field(default=32, metadata=of(FINE_TUNED))  # fine_tuned: pairs a step, of all processes together
+    # fine_tuned: what a batch is made of, and questions a step; null: teachers.group_size, teachers.batch_questions
+    group_size: Optional[int] = field(default=None, metadata=of(FINE_TUNED))
+    batch_questions: Optional[int] = field(default=None, metadata=of(FINE_TUNED))  # fine_tuned: likewise
     # fine_tuned: the best epoch by the validation metric is kept
     epochs: int = field(default=3, metadata=of(FINE_TUNED))
     # fine_tuned: of attention and hidden states; null: the encoder's own
@@ -60,10 +67,17 @@ class TeacherConfig:
     max_length: Optional[int] = field(default=None, metadata=of(FINE_TUNED, "ready", "causal"))
     # fine_tuned: what is read of a passage that is too long, as encoder.long; null: the encoder's
     long: Optional[str] = field(default=None, metadata=of(FINE_TUNED))
+    # fine_tuned: as teachers.gold_loss; null: that
+    gold_loss: Optional[str] = field(default=None, metadata=of(FINE_TUNED))
     # fine_tuned: random seed of the head, the order of the data and dropout
     seed: int = field(default=1, metadata=of(FINE_TUNED))
     # fine_tuned: inherits nothing from the run's encoder, unless its source is same
     encoder: EncoderConfig = field(default_factory=lambda: EncoderConfig(source="same"), metadata=of(FINE_TUNED))
+    # fine_tuned: a file or pattern of labelled pairs (of beir, a folder) to learn instead of the task's training split,
+    # in the format, columns and classes of data (data.format, data.question, ...), whatever data.reader is
+    train: Optional[str] = field(default=None, metadata=of(FINE_TUNED))
+    # fine_tuned: learn the task's training split too, where train is set
+    train_with_task: bool = field(default=False, metadata=of(FINE_TUNED))
     # ready, causal: hub name or folder; served: the model that is asked for
     name: Optional[str] = field(default=None, metadata=of("ready", "causal", "served"))
     # ready, causal: branch, tag or commit on the hub; the key of a result has the commit
@@ -102,14 +116,22 @@ class TeachersConfig:
     roster: list[TeacherConfig] = field(
         default_factory=list
     )  # the teachers, numbered from 1 in tables (and from 0 in settings, as all lists)
+    # what fine-tuned teachers learn from gold labels by: pointwise (cross-entropy); over a question's passages, with
+    # teachers.group_size: listwise | listwise_each | ranknet | lambda
+    gold_loss: str = "pointwise"
     # pairs that a teacher has no score for: raise (stop) | skip (leave them out) | average (the other teachers' mean)
     missing: str = "raise"
     # one scale for unlike teachers, a monotone map fitted on validation: none | temperature | platt | isotonic | rank
     # | linear (where labels are grades or numbers); null: none where all are fine-tuned here, else platt (more than two
     # classes: temperature; grades or numbers: linear)
     calibration: Optional[str] = None
-    # copies of each fine-tuned teacher, each leaves a part of the training questions out and labels it; 0: none
+    # copies of each fine-tuned teacher, each leaves a part of the training questions out and labels it; 0: none (and of
+    # a teacher that does not learn the training split there are none)
     cross_fit: int = 0
+    # of each fine-tuned teacher: what a batch is made of, as stage2.group_size
+    group_size: Optional[int] = None
+    # of each fine-tuned teacher: questions a step where group_size is set; null: as many as have about batch_size pairs
+    batch_questions: Optional[int] = None
 
     @property
     def size(self) -> int:
@@ -124,6 +146,13 @@ class TeachersConfig:
             return "none"
         return {1: "linear", 2: "platt"}.get(classes, "temperature")
 
+    def settled(self, teacher: TeacherConfig) -> TeacherConfig:
+        """Return a teacher of the roster with what it inherits from here."""
+        if teacher.kind != FINE_TUNED:
+            return teacher
+        own = {name: getattr(teacher, name) for name in INHERITED}
+        return replace(teacher, **{name: getattr(self, name) if own[name] is None else own[name] for name in own})
+
     @property
     def on_missing(self) -> str:
         """What is done about missing scores; teachers that are trained here have all."""
@@ -131,16 +160,21 @@ class TeachersConfig:
 
 
 def kind_settings(teacher: TeacherConfig) -> dict[str, Any]:
-    """Return the settings that a teacher of its kind has, without the kind itself; ``lora`` and ``long`` if it has any.
+    """Return the settings that a teacher of its kind has, without the kind itself.
 
-    So teachers and comparisons of earlier versions, which had neither, are found again.
+    ``lora``, ``long``, ``train``, and those of groups and ranking, are there if it has any, so that teachers and
+    comparisons of earlier versions, which had none of them, are found again.
     """
     kinds = {known.name: known.metadata.get(KINDS, ()) for known in dataclasses.fields(teacher)}
     found = {name: value for name, value in settings(teacher).items() if teacher.kind in kinds[name]}
     if teacher.lora is None or teacher.lora.rank is None:
         found.pop("lora", None)
-    if teacher.long is None:
-        found.pop("long", None)
+    for name in ("long", *INHERITED):
+        if found.get(name) in (None, POINTWISE):
+            found.pop(name, None)
+    if teacher.train is None:
+        found.pop("train", None)
+        found.pop("train_with_task", None)
     if "encoder" in found and teacher.encoder.long == CUT:
         del found["encoder"]["long"]
     return found
@@ -159,15 +193,22 @@ def check_teachers(teachers: TeachersConfig, classes: int, compared: Sequence[in
     for count in compared:
         validators.that(1 <= count <= len(roster), "comparison.teacher_counts", number, count)
     validators.one_of("teachers.missing", teachers.missing, MISSING)
+    validators.one_of("teachers.gold_loss", teachers.gold_loss, GOLD_LOSSES)
     validators.that(
         teachers.cross_fit == 0 or teachers.cross_fit >= 2, "teachers.cross_fit", "0, or 2 and more", teachers.cross_fit
     )
+    validators.groups("teachers", teachers.group_size, teachers.batch_questions)
     _scale(teachers.scale_of(classes), classes)
     for index, teacher in enumerate(roster):
         where = f"teachers.roster[{index}]"
         validators.one_of(f"{where}.kind", teacher.kind, TEACHER_KINDS)
         _only_its_own(where, teacher)
         CHECKS[teacher.kind](where, teacher)
+        own = teachers.settled(teacher)
+        validators.groups(where, own.group_size, own.batch_questions)
+        if own.gold_loss not in (None, POINTWISE):
+            name = f"{where}.gold_loss" if teacher.gold_loss else "teachers.gold_loss"
+            validators.over_questions(name, own.gold_loss, f"{where}.group_size", own.group_size)
 
 
 def _scale(scale: str, classes: int) -> None:
@@ -199,9 +240,15 @@ def _fine_tuned(where: str, teacher: TeacherConfig) -> None:
     validators.length(where, teacher.max_length)
     if teacher.lora is not None:
         _lora(f"{where}.lora", teacher.lora)
+    if teacher.gold_loss is not None:
+        validators.one_of(f"{where}.gold_loss", teacher.gold_loss, GOLD_LOSSES)
     if teacher.long is not None:
         validators.one_of(f"{where}.long", teacher.long, LONG)
     check_encoder(f"{where}.encoder", teacher.encoder, ("same",))
+    named = teacher.train is None or bool(teacher.train)
+    validators.that(named, f"{where}.train", "a file or pattern, or null for the task's", repr(teacher.train))
+    alone = teacher.train_with_task and teacher.train is None
+    validators.that(not alone, f"{where}.train_with_task", "false where train is null", teacher.train_with_task)
 
 
 def _lora(where: str, lora: LoraConfig) -> None:

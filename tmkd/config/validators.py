@@ -68,6 +68,27 @@ def length(where: str, value: int | None) -> None:
     that(value is None or value >= 8, f"{where}.max_length", "at least 8 tokens", value)
 
 
+def groups(where: str, group_size: int | None, batch_questions: int | None) -> None:
+    """Passages of a question that a step sees together, or None, and questions a step."""
+    expected = "null (pairs by themselves), 0 (all passages of a question) or 2 and more"
+    that(group_size is None or group_size == 0 or group_size >= 2, f"{where}.group_size", expected, group_size)
+    if batch_questions is not None:
+        expected = f"null where {where}.group_size is null"
+        that(group_size is not None, f"{where}.batch_questions", expected, batch_questions)
+        that(batch_questions >= 1, f"{where}.batch_questions", "1 or more, or null", batch_questions)
+
+
+def over_questions(name: str, loss: str, group: str, group_size: int | None) -> None:
+    """A loss over a question's passages has batches of whole questions, which the setting ``group`` asks for."""
+    expected = f"a number of passages (0: all of them), since {name}={loss} compares the passages of a question"
+    that(group_size is not None, group, expected, group_size)
+
+
+def ranked(name: str, loss: str, ranking: bool) -> None:
+    """A loss over a question's passages has passages to rank, and so two classes."""
+    that(ranking, "data.ranking", f"true, since {name}={loss} compares the passages of a question", ranking)
+
+
 def names(where: str, value: Any) -> None:
     """Settings by name, at every level: YAML takes a bare number for a number, and identities are sorted by name."""
     if isinstance(value, list):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import Optional
 
-from tmkd.choices import FINE_TUNED
+from tmkd.choices import FINE_TUNED, FLOAT, POINTWISE, RANKING_LOSSES
 from tmkd.config import validators
 from tmkd.config.data import CorpusConfig, DataConfig, check_corpus, check_data
 from tmkd.config.families import LanguageConfig, check_language
@@ -31,14 +32,20 @@ from tmkd.config.run import (
     check_runtime,
     check_table,
 )
+from tmkd.config.spend import SpendConfig, check_spend
 from tmkd.config.stages import Stage1Config, Stage2Config, TrainerConfig, check_stage1, check_stage2, check_trainer
 from tmkd.config.teachers import TeacherConfig, TeachersConfig, check_teachers
+from tmkd.measures import is_possible, possible
 
 
 @dataclass
 class Config:
     # of the experiment: its report goes to the folder paths.reports/NAME
     name: str = field(default="default", metadata=OUTSIDE)
+    # what chooses epochs and teachers, leads tables and is tested; null: map where data.ranking is true, else accuracy
+    # (labels are grades or numbers: ndcg, else spearman); map | mrr | ndcg | ndcg@K | mrr@K | r@K (K passages, as
+    # ndcg@10) | accuracy | auc (two classes) | spearman (grades or numbers)
+    metric: Optional[str] = None
     data: DataConfig = field(default_factory=DataConfig)
     corpus: CorpusConfig = field(default_factory=CorpusConfig)
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
@@ -53,6 +60,7 @@ class Config:
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig, metadata=OUTSIDE)
     comparison: ComparisonConfig = field(default_factory=ComparisonConfig, metadata=OUTSIDE)
     label: LabelConfig = field(default_factory=LabelConfig, metadata=OUTSIDE)
+    spend: SpendConfig = field(default_factory=SpendConfig, metadata=OUTSIDE)
     table: TableConfig = field(default_factory=TableConfig, metadata=OUTSIDE)
     paths: PathsConfig = field(default_factory=PathsConfig, metadata=OUTSIDE)
 
@@ -65,6 +73,7 @@ def check(config: Config) -> Config:
     counts = config.comparison.teacher_counts
     _folders(config)
     check_data(config.data)
+    _judged(config)
     check_corpus(config.corpus)
     check_encoder("encoder", config.encoder)
     check_teachers(config.teachers, len(config.data.outputs), counts)
@@ -78,17 +87,32 @@ def check(config: Config) -> Config:
     if config.stage1.kind == "language":
         check_language(config.language, config.student)
     check_stage2(config.stage2)
+    _ranks(config)
+    _ranking(config)
     if "fixed" in (config.method.teacher_weights, config.stage1.teacher_weights):
         check_weights(config.method.weights, len(encoders), counts or [config.teachers.size])
     check_method(config.method, fewest=min([config.teachers.size, *counts]))
     check_outputs(config.data.label_kind, config.method, config.stage1, config.student)
     check_label(config.label)
+    check_spend(config.spend, config.teachers.size)
     check_table(config.table, config.method.arms)
     check_trainer(config.trainer)
     check_mine(config.mine, len(teaching(config)))
     check_runtime(config.runtime)
     check_paths(config.paths)
     return config
+
+
+def _judged(config: Config) -> None:
+    """The metric that the task is judged by, and what a ranking alone has."""
+    ranking, classes = config.data.ranking, len(config.data.outputs)
+    known = config.metric is None or is_possible(config.metric, ranking, classes)
+    validators.that(known, "metric", possible(ranking, classes), config.metric)
+    runs = ranking or not config.comparison.write_runs
+    validators.that(runs, "comparison.write_runs", "false where data.ranking is false", True)
+    whole = config.data.label_kind != FLOAT or not config.comparison.write_runs
+    expected = f"false where data.label_kind is {FLOAT}, since qrels hold whole numbers"
+    validators.that(whole, "comparison.write_runs", expected, True)
 
 
 def _folders(config: Config) -> None:
@@ -101,6 +125,28 @@ def _folders(config: Config) -> None:
         expected = "a name that a folder can have where there is a table"
         validators.that(task not in ("", COLUMNS), "data.name", expected, repr(config.data.name))
         validators.folder("data.name", task)
+
+
+def _ranks(config: Config) -> None:
+    """Labelled questions have several passages wherever batches are of whole questions."""
+    sizes = {"stage2": config.stage2.group_size, "teachers": config.teachers.group_size}
+    sizes |= {f"teachers.roster[{place}]": each.group_size for place, each in enumerate(teaching(config))}
+    for where, size in sizes.items():
+        expected = "null where data.ranking is false, since questions do not have passages to rank"
+        validators.that(size is None or config.data.ranking, f"{where}.group_size", expected, size)
+
+
+def _ranking(config: Config) -> None:
+    """Passages are ranked where teachers or stage 1 learn to rank; arms are checked with their own settings."""
+    losses = {}
+    if config.stage1.kind == "soft" and config.stage1.loss in RANKING_LOSSES:
+        losses["stage1.loss"] = config.stage1.loss
+    for place, teacher in enumerate(teaching(config)):
+        own = config.teachers.settled(teacher).gold_loss
+        if own not in (None, POINTWISE):
+            losses[f"teachers.roster[{place}].gold_loss" if teacher.gold_loss else "teachers.gold_loss"] = own
+    for name, loss in losses.items():
+        validators.ranked(name, loss, config.data.ranking)
 
 
 def teaching(config: Config) -> list[TeacherConfig]:

@@ -17,6 +17,7 @@ from transformers import PreTrainedTokenizerBase
 
 from tmkd.choices import CUT
 from tmkd.data.long_passages import LongPair, shorten, shortened
+from tmkd.data.questions import Questions
 from tmkd.states import PairStates, token_axes
 from tmkd.store.memmap import letting_go
 
@@ -114,6 +115,7 @@ class PairDataset(TorchDataset[dict[str, Any]]):
         soft_targets: ``[pairs, teachers, classes]``, float32.
         teacher_weights: how much each teacher counts, ``[pairs, teachers]``; None: all alike.
         states: the teachers' inner states.
+        questions: which pairs are of one question, where batches are of whole questions.
     """
 
     def __init__(
@@ -122,14 +124,18 @@ class PairDataset(TorchDataset[dict[str, Any]]):
         soft_targets: np.ndarray | None = None,
         teacher_weights: np.ndarray | None = None,
         states: StateSource | None = None,
+        questions: Questions | None = None,
     ) -> None:
-        for name, values in (("soft targets", soft_targets), ("teacher weights", teacher_weights)):
+        numbers = None if questions is None else questions.numbers
+        known = {"soft targets": soft_targets, "teacher weights": teacher_weights, "question numbers": numbers}
+        for name, values in known.items():
             if values is not None and len(values) != len(tokens):
                 raise ValueError(f"expected {name} for {len(tokens)} pairs, but found {len(values)}")
         self.tokens = tokens
         self.soft_targets = soft_targets
         self.teacher_weights = teacher_weights
         self.states = states
+        self.questions = questions
         self.lengths = lengths_of(tokens)
         self._read = tokens.select_columns([name for name in IN_BATCH if name in tokens.column_names])
 
@@ -150,6 +156,8 @@ class PairDataset(TorchDataset[dict[str, Any]]):
                 row["teacher_weights"] = self.teacher_weights[index]
             if self.states is not None:
                 row["teacher_states"] = self.states.get(int(index))
+            if self.questions is not None:
+                row["questions"] = int(self.questions.numbers[index])
         return rows
 
 
@@ -163,7 +171,9 @@ def lengths_of(tokens: Dataset) -> np.ndarray:
 
 class Collator:
     """Pad a list of rows to a batch of tensors: input_ids, attention_mask, token_type_ids, labels, soft_targets,
-    teacher_weights, and teacher_states: for each teacher a dictionary of tensors.
+    teacher_weights, questions, and teacher_states: for each teacher a dictionary of tensors.
+
+    ``questions``, ``[batch]``, int64, is there where a batch is of whole questions; equal numbers are one question.
 
     Args:
         most: positions that the encoder has, where padding to a multiple stops; None: any number.
@@ -186,6 +196,8 @@ class Collator:
             batch["token_type_ids"] = _pad([row["token_type_ids"] for row in rows], width, 0)
         if "label" in rows[0]:
             batch["labels"] = torch.tensor([row["label"] for row in rows])
+        if "questions" in rows[0]:
+            batch["questions"] = torch.tensor([row["questions"] for row in rows])
         for name in ("soft_targets", "teacher_weights"):
             if name in rows[0]:
                 batch[name] = torch.from_numpy(np.stack([row[name] for row in rows]))

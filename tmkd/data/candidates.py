@@ -39,7 +39,7 @@ def top_candidates(questions: Sequence[str], passages: Sequence[str], k: int, wo
     for row, question in enumerate(bar):
         scores = engine.get_scores_from_ids(engine.get_tokens_ids(question))
         without += not scores.any()
-        best[row] = _best(scores, k)
+        best[row] = best_of(scores, k)
     if without:
         _nothing_found(without, len(questions))
     return best
@@ -64,11 +64,12 @@ def nearest(questions: np.ndarray, passages: np.ndarray, k: int) -> np.ndarray:
     k = min(k, len(passages))
     best = np.empty((len(questions), k), dtype=np.int64)
     for row, question in enumerate(questions):
-        best[row] = _best(passages @ question, k)
+        best[row] = best_of(passages @ question, k)
     return best
 
 
-def _best(scores: np.ndarray, k: int) -> np.ndarray:
+def best_of(scores: np.ndarray, k: int) -> np.ndarray:
+    """Return the places of the ``k`` highest of the scores [passages], the highest first; of equals the first one."""
     # bm25s' own top-k leaves the order of equal scores to numpy's partition, which may differ between versions.
     contenders = np.flatnonzero(scores >= np.partition(scores, -k)[-k])
     return contenders[np.argsort(-scores[contenders], kind="stable")][:k]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from torch.utils.data import Sampler
 
@@ -33,6 +33,10 @@ class Shares(Sampler[list[int]]):
 
     def set_epoch(self, epoch: int) -> None:
         self.order.set_epoch(epoch)
+
+    def before_epoch(self, plan: Callable[[Sequence[int]], None]) -> None:
+        """Call ``plan`` with this process's rows before each epoch, in their order."""
+        self.order.on_order = lambda epoch: plan(self.rows(epoch))
 
     def __len__(self) -> int:
         return -(-len(self.order) // self.order.batch_size)

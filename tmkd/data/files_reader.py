@@ -21,7 +21,7 @@ from tmkd.data.files import (
 )
 from tmkd.data.formats import open_file
 from tmkd.data.labelled import make_task
-from tmkd.data.layouts.layout import LABEL, open_pairs
+from tmkd.data.layouts.layout import LABEL, Layout, open_pairs
 from tmkd.data.layouts.registry import LAYOUTS
 from tmkd.data.layouts.texts import Texts
 from tmkd.data.records import Located, Source
@@ -32,6 +32,7 @@ from tmkd.errors import DataError
 BEIR = "beir"
 BEIR_SPLITS = {"train": "train", "validation": "dev", "test": "test"}  # as its data sets call them
 PACKED = ("", ".gz")
+RIGHT_IS_1 = (0, 1)  # the labels of wrong and right passages, where labels are grades or numbers
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,18 @@ def _of_corpus(corpus: Settings) -> Files:
     return Files({str(at): file for at, file in enumerate(files)}, *_texts(corpus))
 
 
+def training_files(path: str, data: Settings, setting: str) -> Files:
+    """Return further files of labelled pairs, by their numbers.
+
+    Args:
+        path: a file, a folder or a pattern; of beir, a folder.
+        setting: what the path is called in the settings, for messages.
+    """
+    if data["format"] == BEIR:
+        return beir_files(Path(path), {"0": data["train"] or BEIR_SPLITS["train"]}, "data.train", setting)
+    return Files({str(at): file for at, file in enumerate(files_of(path))}, *_texts(data))
+
+
 def _texts(section: Settings) -> tuple[list[Path], list[Path]]:
     queries, documents = (files_of(section[key]) if section[key] else [] for key in ("queries", "documents"))
     return queries, documents
@@ -110,21 +123,26 @@ def _there(folder: Path, name: str) -> Path:
 
 
 def _task(data: Settings, corpus: Settings, cache: Path | None) -> Task:
-    own, columns = data["format"] == PAIRS, columns_of(data)
     files = _of_task(data)
     with reading(files.all, "task") as bar:
-        if own:
-            need, maybe = (columns.question, columns.passage, data["label"]), (columns.question_id,)
-            sources = {
-                split: open_file(path, need, maybe, dialect=dialect_of(data), advance=bar.update)
-                for split, path in files.pairs.items()
-            }
-        else:
-            texts = Texts(files.queries, files.documents, bar.update)
-            sources = {
-                split: _named(_pairs(path, data, texts, bar.update, LABEL), data) for split, path in files.pairs.items()
-            }
-        return make_task(data["name"], sources, columns, **task_options(data), cache=cache)
+        sources = labelled_sources(files, data, bar.update)
+        return make_task(data["name"], sources, columns_of(data), **task_options(data), cache=cache)
+
+
+def labelled_sources(files: Files, data: Settings, advance: Callable[[int], Any]) -> dict[str, Source]:
+    """Return the labelled pairs of each of the files, in the format and columns of ``data``."""
+    if data["format"] == PAIRS:
+        columns = columns_of(data)
+        need, maybe = (columns.question, columns.passage, data["label"]), (columns.question_id,)
+        return {
+            name: open_file(path, need, maybe, dialect=dialect_of(data), advance=advance)
+            for name, path in files.pairs.items()
+        }
+    texts = Texts(files.queries, files.documents, advance)
+    names = data["classes"] if data["label_kind"] == CLASSES else RIGHT_IS_1
+    return {
+        name: with_class_names(_pairs(path, data, texts, advance, LABEL), names) for name, path in files.pairs.items()
+    }
 
 
 def _corpus(data: Settings, corpus: Settings, cache: Path | None) -> Corpus:
@@ -143,20 +161,23 @@ def _corpus(data: Settings, corpus: Settings, cache: Path | None) -> Corpus:
 
 
 def _pairs(path: Path, section: Settings, texts: Texts, advance: Callable[[int], Any], want: str = "") -> Source:
-    layout = LAYOUTS[section["format"]]
-    if section.get("label_kind", CLASSES) != CLASSES and layout.graded:
-        layout = replace(layout, pairs=layout.graded)
+    layout = layout_of(section["format"], section.get("label_kind", CLASSES))
     return open_pairs(layout, path, texts, want=want, dialect=dialect_of(section), advance=advance)
 
 
-def _named(source: Source, data: Settings) -> Source:
+def layout_of(format: str, kind: str) -> Layout:
+    """Return a format of other projects, which keeps grades where ``kind``, of ``LABEL_KINDS``, is not classes."""
+    layout = LAYOUTS[format]
+    return replace(layout, pairs=layout.graded) if kind != CLASSES and layout.graded else layout
+
+
+def with_class_names(source: Source, classes: Sequence[Any]) -> Source:
     """Return a source whose right and wrong passages have the names of the last and the first class, or 1 and 0."""
-    wrong, *_, right = data["classes"] if data["label_kind"] == CLASSES else (0, 1)
 
     def located() -> Iterator[Located]:
         for number, record in source.records:
             if not isinstance(record, BadRow) and isinstance(record[LABEL], bool):
-                record = {**record, LABEL: right if record[LABEL] else wrong}
+                record = {**record, LABEL: classes[-1] if record[LABEL] else classes[0]}
             yield number, record
 
     return replace(source, records=located())

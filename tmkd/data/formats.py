@@ -54,7 +54,7 @@ def open_file(
     if fixed:
         return Source(str(path), "line", _records(path, packed, fixed, (need, maybe), advance))
     tables = {name: separated(name, dialect or Dialect()) for name in ENDINGS}
-    formats = tables | FORMATS | ({".txt": _plain} if plain else {})
+    formats = tables | FORMATS | ({".txt": plain_lines} if plain else {})
     if ending not in formats or (packed and ending == ".parquet"):
         raise DataError(
             f"{path}: expected a file name that ends in {', '.join(formats)} (or, a text, in that and .gz) but found "
@@ -92,7 +92,7 @@ def _records(
                     raise DataError(f"{path}, line 1: expected UTF-8 but found UTF-16; save the file as UTF-8.")
                 for count, located in enumerate(read(stream, path, *columns), start=1):
                     yield located
-                    if count % POLL == 0 and raw.tell() > done:
+                    if count % POLL == 0 and raw.seekable() and raw.tell() > done:  # a pipe has no places
                         advance(raw.tell() - done)
                         done = raw.tell()
             advance(path.stat().st_size - done)
@@ -132,7 +132,8 @@ def _json_object(line: str) -> Record | BadRow:
     return record
 
 
-def _plain(stream: Stream, path: Path, need: Sequence[str], maybe: Sequence[str]) -> Iterator[Located]:
+def plain_lines(stream: Stream, path: Path, need: Sequence[str], maybe: Sequence[str]) -> Iterator[Located]:
+    """Yield each line that is not empty as a record with the first column of ``need``."""
     lines = Lines(stream, newline="")
     for line in lines:
         broken = lines.take_broken()

@@ -121,8 +121,8 @@ class Numbers:
         number = float(text) if text is not None and is_number(text) else float("nan")
         if self.graded:
             if not (0 <= number <= HIGHEST and number.is_integer()):
-                raise self._bad(f"a grade, a whole number from 0 to {HIGHEST}", value, "; data.label_kind=float takes "
-                                "any numbers")  # fmt: skip
+                raise self._bad(f"a grade, a whole number from 0 to {HIGHEST}", value, "; labels of kind float may "
+                                "be any numbers")  # fmt: skip
         elif not abs(number) <= LARGEST:
             raise self._bad("a finite number", value)
         elif self.ranking and number < 0:

@@ -110,8 +110,8 @@ def _task_corpus(data: Settings, corpus: Settings, cache: Path | None) -> Corpus
 
 def _no_labels(*_: Any) -> NoReturn:
     raise ConfigError(
-        f"data.reader: expected a task with labels, got {NO_TASK}, with which only `tmkd label` and `tmkd pairs` run: "
-        "let the teachers label the corpus first (docs/teachers.md)."
+        f"data.reader: expected a task with labels, got {NO_TASK}, with which only label, spend, pairs and plan "
+        "run: let the teachers label the corpus first (docs/teachers.md)."
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import log_softmax, logsumexp, rel_entr, softmax
 
 from tmkd.errors import DataError
-from tmkd.evaluation.metrics import spearman
+from tmkd.evaluation.correlation import spearman
 
 
 def average_probabilities(logits: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
@@ -36,6 +36,13 @@ def average_probabilities(logits: Sequence[np.ndarray] | np.ndarray) -> np.ndarr
     stacked = np.stack(members)
     mean: np.ndarray = (stacked if stacked.shape[-1] == 1 else softmax(stacked, axis=-1)).mean(axis=0)
     return mean
+
+
+def log_odds(probabilities: np.ndarray) -> np.ndarray:
+    """Return ``log p − log(1 − p)``, finite for 0 and 1 too; any shape, float64."""
+    p = np.clip(np.asarray(probabilities, dtype=np.float64), np.finfo(float).tiny, 1 - np.finfo(float).epsneg)
+    odds: np.ndarray = np.log(p) - np.log1p(-p)
+    return odds
 
 
 def teaching_logits(logits: np.ndarray) -> np.ndarray:

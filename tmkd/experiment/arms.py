@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from tmkd.choices import POINTWISE, TEMPERED
 from tmkd.config import ArmConfig, Config, encoder_of
 from tmkd.errors import ConfigError
 from tmkd.experiment.experiment import Experiment
@@ -148,6 +149,8 @@ def make_arm(
         method.temperature_end,
         method.schedule,
         config.teachers.on_missing,
+        settled.gold_loss or POINTWISE,
+        method.margin_pairs,
     )
     carries = method.carry_heads and config.stage1.kind == "soft"  # no other kind has heads to carry over
     base = StudentObjective(loss, arm.pretrain, carries, settled.terms)
@@ -188,7 +191,8 @@ def _facts(arm: ArmConfig, config: Config, teachers: list[str]) -> dict[str, Any
         "teachers": teachers,
         "alpha": settled.alpha if settled.soft else None,
         "loss": settled.loss if settled.soft else None,
-        "temperature": settled.temperature if settled.soft and settled.loss != "mse" else None,
+        "temperature": settled.temperature if settled.soft and settled.loss in TEMPERED else None,
+        **({} if settled.gold_loss in (None, POINTWISE) else {"gold_loss": settled.gold_loss}),
         **({} if arm.fine_tune else {"fine_tune": False}),
         **({"set": arm.set} if arm.set else {}),
         **({"generations": arm.generations, "continues": arm.continues} if arm.generations > 1 else {}),

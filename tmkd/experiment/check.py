@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from tmkd.choices import WITHOUT_TEACHER
-from tmkd.config import ArmConfig, teaching
+from tmkd.choices import POINTWISE, RANKING_LOSSES, WITHOUT_TEACHER
+from tmkd.config import ArmConfig, teaching, validators
 from tmkd.errors import ConfigError
 from tmkd.experiment.check_terms import check_terms
 from tmkd.experiment.experiment import Experiment
@@ -43,6 +43,7 @@ def _check(experiment: Experiment, name: str, arm: ArmConfig) -> None:
             f"method.arms.{name}: expected stage2.epochs of at least {arm.generations}, one for each of its cycles, "
             f"got {experiment.config.stage2.epochs}."
         )
+    _check_ranking(experiment, name, arm)
     if not arm.fine_tune:
         _check_stage1_alone(experiment, name)
     settled = settle(arm, method)
@@ -86,6 +87,30 @@ def _check_alone(experiment: Experiment, name: str, arm: ArmConfig) -> None:
                 f"method.arms.{name}: expected α above 0, since its term {term} needs a teacher, and at α = 0 nobody "
                 f"teaches; give it other terms (method.arms.{name}.terms=[]) or another α."
             )
+
+
+def _check_ranking(experiment: Experiment, name: str, arm: ArmConfig) -> None:
+    """Raise ConfigError where an arm's stage 2 cannot have a loss over the passages of a question."""
+    config, settled = experiment.config, settle(arm, experiment.config.method)
+    losses = {}
+    if settled.gold_loss not in (None, POINTWISE):
+        losses["gold_loss"] = settled.gold_loss
+    soft = arm.loss or config.method.loss  # not the settled one, which is another where targets are mixed
+    if settled.soft and soft in RANKING_LOSSES:
+        losses["loss"] = soft
+    for field, loss in losses.items():
+        where = f"method.{field}" if getattr(arm, field) is None else f"method.arms.{name}.{field}"
+        validators.ranked(where, loss, config.data.ranking)
+        validators.over_questions(where, loss, "stage2.group_size", config.stage2.group_size)
+        mixed = settled.soft and config.method.mix == "weigh"
+        one_target = "heads or blend, since a mixed target is one for each pair by itself"
+        validators.that(not mixed, "method.mix", f"{one_target} and {where} is {loss}", config.method.mix)
+        for setting, usual in {"method.online.kind": "none", "student.exits": []}.items():
+            value: Any = functools.reduce(getattr, setting.split("."), config)
+            expected = (
+                f"{usual}, since others would learn from scores that are no probabilities where {where} is {loss}"
+            )
+            validators.that(value == usual, setting, expected, value)
 
 
 def check_roster(experiment: Experiment) -> None:

@@ -66,7 +66,7 @@ def teacher_entries(experiment: Experiment, best: Callable[[Experiment, Sequence
     for index, (teacher, chosen) in enumerate(zip(teachers, config.teachers.roster)):
         if not answering[index]:
             continue
-        facts = {**_facts(chosen), "best_on_validation": index == chosen_by_validation}
+        facts = {**_facts(config.teachers.settled(chosen)), "best_on_validation": index == chosen_by_validation}
         entries.append(Entry(teacher_row(index + 1), [], facts, [chosen.seed], [[teacher]]))
     for count in counts:
         name = with_count(ENSEMBLE, count, len(counts) > 1)

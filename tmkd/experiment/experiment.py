@@ -11,7 +11,7 @@ from typing import Any
 from tmkd.choices import FINE_TUNED
 from tmkd.config import Config, StudentConfig, TeacherConfig, check, encoder_of, teaching, vary
 from tmkd.distributed import Processes, init
-from tmkd.evaluation.metrics import main_metric
+from tmkd.measures import main_metric, own_choice
 from tmkd.results.architecture import Architecture
 from tmkd.results.calibrated import CalibratedTeacher
 from tmkd.results.classifier import Classifier
@@ -22,6 +22,7 @@ from tmkd.results.encoder import Encoder, MadeEncoder, encoder_identity
 from tmkd.results.task import Task
 from tmkd.results.teacher import LeftOut, Teacher, best_teacher
 from tmkd.results.untrained import UntrainedTeacher
+from tmkd.store.artifacts import Artifact
 
 
 class Experiment:
@@ -66,8 +67,15 @@ class Experiment:
 
     @property
     def metric(self) -> str:
-        """What students and teachers are compared by."""
-        return main_metric(self.config.data.ranking, self.config.data.label_kind)
+        """What epochs, students and teachers are compared by."""
+        data = self.config.data
+        return main_metric(data.ranking, self.config.metric, data.label_kind)
+
+    @property
+    def own_metric(self) -> str | None:
+        """That metric where it is not the task's usual one, which shapes no key."""
+        data = self.config.data
+        return own_choice(data.ranking, self.config.metric, data.label_kind)
 
     def encoder(self, member: TeacherConfig | StudentConfig) -> Encoder:
         """Return a teacher's or the student's encoder."""
@@ -87,7 +95,7 @@ class Experiment:
     def _teacher(self, teacher: TeacherConfig, number: int) -> Classifier:
         """Return a teacher of the roster: what scores, then its copies, then its scale."""
         made, teachers = self._scoring(teacher, number), self.config.teachers
-        if teachers.cross_fit and isinstance(made, Teacher):
+        if teachers.cross_fit and isinstance(made, Teacher) and made.learns_task:
             parts = (LeftOut(fold, teachers.cross_fit) for fold in range(teachers.cross_fit))
             made = CrossFittedTeacher(tuple(replace(made, left_out=part) for part in parts))
         scale = teachers.scale_of(len(self.config.data.outputs))
@@ -95,7 +103,8 @@ class Experiment:
 
     def _scoring(self, teacher: TeacherConfig, number: int) -> Classifier:
         if teacher.kind == FINE_TUNED:
-            return Teacher.of(self.task, teacher, self.encoder(teacher), self.config.trainer, number)
+            own = self.config.teachers.settled(teacher)
+            return Teacher.of(self.task, own, self.encoder(teacher), self.config.trainer, number, self.own_metric)
         return UntrainedTeacher.of(self.task, teacher, number)
 
     def teachers(self, count: int | None = None) -> list[Classifier]:
@@ -112,7 +121,10 @@ class Experiment:
     @property
     def stage1_training(self) -> dict[str, Any]:
         """How stage 1 trains."""
-        return {name: getattr(self.config.stage1, name) for name in ("learning_rate", "batch_size", "epochs")}
+        own = self.config.stage1
+        training = {"learning_rate": own.learning_rate, "batch_size": own.batch_size, "epochs": own.epochs}
+        groups = {"group_size": own.group_size, "batch_questions": own.batch_questions}
+        return training | {name: value for name, value in groups.items() if value is not None}
 
     def untrained(self, teachers: Sequence[Classifier] | None = None) -> bool:
         """Return whether a teacher is still to be trained, of all that teach or of ``teachers``."""
@@ -124,7 +136,7 @@ class Experiment:
             self.task.build(self.context)
             if self.needs_corpus:
                 self.corpus.build(self.context)
-        return best_teacher([teacher.build(self.context) for teacher in teachers], self.metric)
+        return self._best([teacher.build(self.context) for teacher in teachers])
 
     def best_so_far(self, teachers: Sequence[Classifier]) -> int:
         """Return the index of the best teacher of those that are there, for a plan; the first one where none is."""
@@ -132,7 +144,10 @@ class Experiment:
         there = [place for place, artifact in enumerate(found) if artifact is not None]
         if not there:
             return 0
-        return there[best_teacher([artifact for artifact in found if artifact is not None], self.metric)]
+        return there[self._best([artifact for artifact in found if artifact is not None])]
+
+    def _best(self, trained: Sequence[Artifact]) -> int:
+        return best_teacher(self.context, self.task, trained, self.metric)
 
 
 def length_settings(config: Config) -> dict[int, list[str]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tmkd.choices import WITHOUT_TEACHER
+from tmkd.choices import TEMPERED, WITHOUT_TEACHER
 from tmkd.config import ArmConfig, Config, MethodConfig
 from tmkd.experiment.families import asked
 
@@ -24,6 +24,7 @@ class ResolvedArm:
     Attributes:
         targets: as the arm's; none where α is 0 all the time, since nobody teaches.
         soft: whether stage 2 has soft labels to learn from, those of an earlier generation among them.
+        gold_loss: of stage 2; None where it has no gold labels to learn from.
         terms: names in ``method.terms``; of those that an arm does not name itself, one without teachers has what needs
             none, and one without a stage 2 what is part of stage 1.
     """
@@ -31,6 +32,7 @@ class ResolvedArm:
     targets: str
     soft: bool
     alpha: float
+    gold_loss: str | None
     loss: str
     temperature: float
     terms: tuple[str, ...]
@@ -44,12 +46,17 @@ def settle(arm: ArmConfig, method: MethodConfig) -> ResolvedArm:
     terms = arm.terms
     if terms is None:
         terms = [name for name, term in method.terms.items() if targets != "none" or term.loss in WITHOUT_TEACHER]
+    # students in a row begin with one that has no teacher but those of the targets
+    gold = arm.fine_tune and (
+        targets == "none" or min(alpha, alpha if method.alpha_end is None else method.alpha_end) < 1
+    )
     if not arm.fine_tune:
         terms = [name for name in terms if 1 in method.terms[name].stages]
     return ResolvedArm(
         targets,
         arm.fine_tune and counts and (targets != "none" or arm.generations > 1),
         alpha,
+        (arm.gold_loss or method.gold_loss) if gold else None,
         _loss(method, arm.loss),
         method.temperature if arm.temperature is None else arm.temperature,
         tuple(terms),
@@ -70,6 +77,8 @@ def row_name(arm: ArmConfig, config: Config, teachers: int) -> str:
     """
     method, settled = config.method, settle(arm, config.method)
     suffix = (_differing(method, settled) if settled.soft else "") + _set(arm.set)
+    if settled.gold_loss not in (None, method.gold_loss):
+        suffix = f", gold {settled.gold_loss}" + suffix
     suffix += "".join(f" + {term}" for term in settled.terms)
     if arm.pretrain and config.stage1.kind != "soft" and "kind" not in arm.set.get("stage1", {}):
         suffix += f", stage1.kind = {config.stage1.kind}"
@@ -113,7 +122,7 @@ def _differing(method: MethodConfig, settled: ResolvedArm) -> str:
         parts.append(f", α = {settled.alpha:g}")
     if settled.loss != _loss(method):
         parts.append(f", {settled.loss}")
-    if settled.loss != "mse" and settled.temperature != method.temperature:
+    if settled.loss in TEMPERED and settled.temperature != method.temperature:
         parts.append(f", T = {settled.temperature:g}")
     return "".join(parts)
 

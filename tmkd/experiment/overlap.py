@@ -1,4 +1,5 @@
-"""What the corpora share with the task: logged before anything is trained, and refused where it is the test split."""
+"""What the corpora and teachers' own training pairs share with the task: logged before anything is trained, and refused
+where it is the test split."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from tmkd.errors import DataError
 from tmkd.experiment.experiment import Experiment
 from tmkd.report.data_notes import overlap_text
 from tmkd.results.corpus import Corpus, Overlap
+from tmkd.results.teacher import Teacher
 
 log = logging.getLogger(__name__)
 
@@ -21,11 +23,13 @@ def corpora(experiment: Experiment) -> list[Corpus]:
 
 
 def check_overlaps(experiment: Experiment) -> None:
-    """Say what each corpus shares with the splits, before anything is trained.
+    """Say what each corpus and each teacher's own training pairs share with the splits, before anything is trained.
 
     Raises:
-        DataError: a corpus has questions of the test split, and ``corpus.test_questions`` does not allow it.
+        DataError: a corpus has questions of the test split, and ``corpus.test_questions`` does not allow it; a
+            teacher's pairs cannot be used (see ``read_training_pairs``).
     """
+    _read_training_pairs(experiment)
     for own in corpora(experiment):
         found = Overlap(experiment.task, own).build(experiment.context).details
         if experiment.context.is_main_process:
@@ -41,3 +45,17 @@ def check_overlaps(experiment: Experiment) -> None:
                 f"{example['row']} of the corpus, {shown(example['question'])}; take them out, or set "
                 "corpus.test_questions=allow."
             )
+
+
+def _read_training_pairs(experiment: Experiment) -> None:
+    """Read the pairs that teachers learn beside the task's, those of arms that set teachers of their own too."""
+    each = [experiment, *(experiment.varied(arm.set) for arm in experiment.config.method.arms.values())]
+    trained = (teacher.trained for own in each for teacher in own.roster)
+    learning = {teacher.own: teacher for teacher in trained if isinstance(teacher, Teacher) and teacher.own}
+    for own, teacher in learning.items():
+        found = own.build(experiment.context).details
+        if experiment.context.is_main_process:
+            log.info(
+                "teacher %d learns %s: %s pairs; %s pairs of the files are in the training split of the task",
+                teacher.number, own.what, f"{found['pairs']:,}", f"{found['shared']:,}",
+            )  # fmt: skip

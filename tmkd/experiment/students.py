@@ -129,6 +129,7 @@ def fine_tuned(
         before,
         objective.carry_heads if start else None,
         method.head_init if fresh else "shared",
+        experiment.own_metric,
         called,
     )
 

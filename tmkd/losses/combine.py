@@ -7,12 +7,16 @@ is two terms; stage 1 is ``l_s`` alone.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tmkd.choices import ALL_PAIRS, POINTWISE
+from tmkd.losses.questions import Questions, gains, score
+from tmkd.losses.ranking import GOLD_RANKING, SOFT_RANKING, margin_mse
 from tmkd.losses.response import RESPONSE_LOSSES, per_teacher, weigh
 from tmkd.losses.weighting import weighted
 
@@ -62,38 +66,70 @@ def combine(
     return total, {name: value.detach() for name, value in values.items()}
 
 
-def gold_term(weight: Amount) -> Term:
-    """``l_g``: cross-entropy of the gold head (``output.gold: [batch, classes]``) with ``batch["labels"]: [batch]``.
+def gold_term(weight: Amount, loss: str = POINTWISE) -> Term:
+    """``l_g``: what the gold head (``output.gold: [batch, classes]``) learns from ``batch["labels"]: [batch]``.
 
-    Of one logit, ``[batch, 1]``, it is the squared error: labels are grades or numbers then.
+    Args:
+        loss: pointwise, see ``pointwise``; or a key of ``GOLD_RANKING``, over the passages of each question in
+            ``batch["questions"]: [batch]``.
     """
-    return Term("gold", weight, lambda output, batch, _: gold_loss(output.gold.float(), batch["labels"]))
+    if loss == POINTWISE:
+        return Term("gold", weight, lambda output, batch, _: pointwise(output.gold.float(), batch["labels"]))
+    function = GOLD_RANKING[loss]
+
+    def value(output: Any, batch: Mapping[str, Any], _: float) -> Tensor:
+        questions = _questions(batch)
+        relevance = gains(batch["labels"], output.gold.shape[-1])
+        return function(questions.dense(score(output.gold)), questions.dense(relevance), questions.mask).mean()
+
+    return Term("gold", weight, value)
 
 
-def gold_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """What ``gold_term`` minimises, a mean over the batch."""
+def pointwise(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy of logits ``[batch, classes]``, a mean over the batch; of one logit the squared error, since labels
+    are grades or numbers then.
+    """
     if logits.shape[-1] == 1:
         return F.mse_loss(logits.squeeze(-1), labels.float())
     return F.cross_entropy(logits, labels)
 
 
-def soft_term(weight: Amount, loss: str, temperature: Amount, head: str = "soft") -> Term:
+def soft_term(weight: Amount, loss: str, temperature: Amount, head: str = "soft", pairs: str = ALL_PAIRS) -> Term:
     """``l_s``: mean over the soft heads (``output.soft``) of their loss with ``batch["soft_targets"]``,
     both ``[batch, teachers, classes]``.
 
-    With ``batch["teacher_weights"]: [batch, teachers]`` it is the weighted mean. ``head="gold"`` teaches the gold head
-    instead, which with ``gold_term`` is the two losses of one head of Hinton et al. 2015, section 2.
+    With ``batch["teacher_weights"]: [batch, teachers]`` it is the weighted mean; of a loss over a question's passages
+    (a key of ``SOFT_RANKING``) a teacher's weight is the mean over the question's pairs.
+
+    Args:
+        head: soft; gold teaches the gold head instead, which with ``gold_term`` is the two losses of one head of Hinton
+            et al. 2015, section 2.
+        pairs: of passages that margin_mse compares: all, or right_wrong, by ``batch["labels"]``.
     """
-    function = RESPONSE_LOSSES[loss]
+
+    def student(output: Any) -> Tensor:
+        logits: Tensor = output.gold.unsqueeze(1) if head == "gold" else output.soft
+        return logits
 
     def value(output: Any, batch: Mapping[str, Any], progress: float) -> Tensor:
-        student = output.gold.unsqueeze(1) if head == "gold" else output.soft
-        degrees = at(temperature, progress)
+        function, degrees = RESPONSE_LOSSES[loss], at(temperature, progress)
         if "teacher_weights" not in batch:
-            return function(student, batch["soft_targets"], degrees)
-        return weighted(per_teacher(function, student, batch["soft_targets"], degrees), batch["teacher_weights"])
+            return function(student(output), batch["soft_targets"], degrees)
+        each = per_teacher(function, student(output), batch["soft_targets"], degrees)
+        return weighted(each, batch["teacher_weights"])
 
-    return Term("soft", weight, value)
+    def ranking_value(output: Any, batch: Mapping[str, Any], progress: float) -> Tensor:
+        questions, targets = _questions(batch), batch["soft_targets"]
+        function = SOFT_RANKING[loss]
+        if pairs != ALL_PAIRS:
+            relevance = questions.dense(gains(batch["labels"], targets.shape[-1])).unsqueeze(1)
+            function = functools.partial(margin_mse, gain=relevance)
+        scores, wanted = (questions.dense(score(logits)) for logits in (student(output), targets))
+        compared = function(scores, wanted, questions.mask.unsqueeze(1), at(temperature, progress))
+        weights = batch.get("teacher_weights")
+        return compared.mean(None if weights is None else questions.mean(weights.float()))
+
+    return Term("soft", weight, ranking_value if loss in SOFT_RANKING else value)
 
 
 def weighed_term(alpha: Amount, temperature: Amount) -> Term:
@@ -104,3 +140,9 @@ def weighed_term(alpha: Amount, temperature: Amount) -> Term:
         return weigh(output.gold, targets, batch["labels"], at(alpha, progress), at(temperature, progress))
 
     return Term("weighed", 1.0, value)
+
+
+def _questions(batch: Mapping[str, Any]) -> Questions:
+    if "questions" not in batch:
+        raise ValueError("expected a batch with the numbers of its questions [batch], for a loss over their passages")
+    return Questions.of(batch["questions"])

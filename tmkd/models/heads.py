@@ -43,6 +43,14 @@ class Heads(nn.Module):
         return logits.float().unflatten(-1, (len(self.names), self.classes))
 
     @torch.no_grad()
+    def move(self, head: int, slope: float, shift: Sequence[float]) -> None:
+        """Let one head's logits be ``slope · z + shift``, ``shift: [classes]``, from now on."""
+        rows = slice(head * self.classes, (head + 1) * self.classes)
+        self.linear.weight[rows] *= slope
+        self.linear.bias[rows] *= slope
+        self.linear.bias[rows] += self.linear.bias.new_tensor(shift)
+
+    @torch.no_grad()
     def carry_over(self, earlier: Heads) -> None:
         """Start from the heads of stage 1: each from its own teacher's where there is one, else from their mean.
 

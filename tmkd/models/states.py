@@ -73,7 +73,8 @@ def pooled(states: Tensor, mask: Tensor, pooling: str) -> Tensor:
         weight = mask.unsqueeze(-1).float()  # and so the mean: bfloat16 would round it
         return (states * weight).sum(dim=1) / weight.sum(dim=1)
     last = mask.sum(dim=1) - 1
-    return states[torch.arange(len(states), device=states.device), last]
+    rows = torch.arange(states.shape[0], device=states.device)  # len() would be a constant of an exported graph
+    return states[rows, last]
 
 
 def _keep(seen: dict[tuple[str, int], Tensor], name: tuple[str, int]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tmkd.experiment.arms import Arm, resolve_arms
 from tmkd.experiment.check import check_arms
+from tmkd.experiment.check_questions import check_questions
 from tmkd.experiment.experiment import Experiment
 from tmkd.experiment.overlap import check_overlaps
 
@@ -12,4 +13,5 @@ def build_arms(experiment: Experiment) -> list[Arm]:
     """Return the arms to compare; the teachers that they learn from are trained if they are not yet."""
     check_arms(experiment)
     check_overlaps(experiment)
+    check_questions(experiment)
     return resolve_arms(experiment, Experiment.best)

@@ -87,9 +87,9 @@ def _cost(works: Sequence[Work], trials: Mapping[str, Trial]) -> tuple[float, fl
     for work in works:
         trial = trials[work.member.architecture]
         rows, tokens = trial.sizes[work.source]
-        seconds += work.passes * tokens / trial.speeds[work.batch]
+        seconds += work.passes * work.share * tokens / trial.speeds[work.batch]
         size += work.kept * rows + (FLOAT * trial.parameters if work.batch else 0)
-        pairs += work.passes * rows if work.batch or not learnt else 0
+        pairs += work.passes * work.share * rows if work.batch or not learnt else 0
     return pairs, seconds, size
 
 

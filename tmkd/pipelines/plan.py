@@ -9,11 +9,14 @@ from collections.abc import Iterator
 from tmkd.config import Config
 from tmkd.experiment.arms import resolve_arms
 from tmkd.experiment.check import check_arms
+from tmkd.experiment.check_questions import check_questions
 from tmkd.experiment.entries import student_entries, teacher_entries
 from tmkd.experiment.experiment import Experiment
 from tmkd.experiment.overlap import check_overlaps
 from tmkd.experiment.students import corpus_labels, stage1_students
 from tmkd.pipelines.estimate import estimate, try_member
+from tmkd.pipelines.labelling import untrained_teachers
+from tmkd.pipelines.spend import dear_of
 from tmkd.report.plan_table import duration, print_plan
 from tmkd.results.context import RunContext
 from tmkd.results.node import Result
@@ -24,7 +27,8 @@ from tmkd.results.untrained import UntrainedTeacher
 from tmkd.store.identity import VERSIONS
 
 log = logging.getLogger(__name__)
-READ = ("task", "corpus", "overlap", "tokens", "encoder")  # made for a plan, too: all else depends on their sizes
+# made for a plan, too: all else depends on their sizes
+READ = ("task", "corpus", "overlap", "training_pairs", "tokens", "encoder")
 
 
 def run(config: Config) -> str:
@@ -53,10 +57,14 @@ def run(config: Config) -> str:
 def planned(experiment: Experiment) -> list[Result]:
     """Return all results that the stages ask for, made or not; what is read (task, corpus, tokens) is made on the way.
 
-    Where arms depend on the best teacher, it is the best of those that are there.
+    Where arms depend on the best teacher, it is the best of those that are there. Without labels no arm can be trained:
+    there the teachers label the corpus.
     """
+    if not experiment.task.splits:
+        return [SoftLabels.of(teacher, experiment.corpus.rows()) for teacher in untrained_teachers(experiment, "plan")]
     check_arms(experiment)
     check_overlaps(experiment)
+    check_questions(experiment)
     arms = resolve_arms(experiment, Experiment.best_so_far)
     entries = [*student_entries(arms), *teacher_entries(experiment, Experiment.best_so_far)]
     roots: list[Result] = [teacher for arm in arms for teacher in arm.teachers]
@@ -100,6 +108,14 @@ def _prices(context: RunContext, missing: list[Result]) -> Iterator[str]:
             yield f"{teacher.what} on {rows.split}: {price}, less what it has answered already."
 
 
+def _spending(experiment: Experiment) -> Iterator[str]:
+    """Yield what `tmkd spend` is going to cost, where a teacher that is paid for is the dear one."""
+    spend, teachers = experiment.config.spend, untrained_teachers(experiment, "plan")
+    dear, most = dear_of(spend, teachers), spend.held_out + spend.rounds * spend.pairs
+    if (price := dear.price(experiment.context, experiment.corpus.rows(), most)) is not None:
+        yield f"`tmkd spend` asks {dear.what} for about {most} pairs: {price}, less what it has answered already."
+
+
 def notes(experiment: Experiment, results: list[Result]) -> list[str]:
     """Return what the plan could not estimate."""
     context = experiment.context
@@ -111,6 +127,8 @@ def notes(experiment: Experiment, results: list[Result]) -> list[str]:
             "those that are there, or teacher 1; the time hardly depends on it."
         )
     notes += _prices(context, missing)
+    if not experiment.task.splits:
+        notes += _spending(experiment)
     if context.how.store_states and any(result.spec.get("terms") for result in missing):
         notes.append("Teachers' states that are stored (runtime.store_states) are not in what the disk needs.")
     return notes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tmkd.config import Config
 from tmkd.experiment.check import check_arms
+from tmkd.experiment.check_questions import check_questions
 from tmkd.experiment.experiment import Experiment
 from tmkd.experiment.overlap import check_overlaps
 from tmkd.store.artifacts import Artifact
@@ -15,4 +16,5 @@ def run(config: Config) -> list[Artifact]:
     if experiment.untrained():  # where nothing is to be trained, no encoder is looked at
         check_arms(experiment)
         check_overlaps(experiment)
+        check_questions(experiment)
     return [teacher.build(experiment.context) for teacher in experiment.teachers()]

@@ -19,6 +19,7 @@ from tmkd.pipelines.arms import build_arms
 from tmkd.pipelines.tables import COLUMN, add_column, check_columns, column_spec, report_folder, write_column
 from tmkd.report.rows import Row
 from tmkd.report.tables import print_table
+from tmkd.report.trec import RUNS
 from tmkd.results.comparison import Comparison
 from tmkd.results.speed import machine
 from tmkd.store.artifacts import Artifact
@@ -40,6 +41,8 @@ def run(config: Config) -> Path:
         machine(experiment.context),
         (*student_entries(arms), *teachers),
         column_spec(config, table_names(arms, teachers)),
+        experiment.own_metric,
+        config.comparison.write_runs,
         task=experiment.task,
         with_corpora=corpora(experiment),
         over_counts=len(config.comparison.teacher_counts) > 1,
@@ -74,9 +77,11 @@ def _publish(config: Config, comparison: Artifact) -> Path:
     with writing_to(folder, "paths.reports"):
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".comparison.lock"):
-            for stale in set(folder.glob("*_against_*.png")) - {folder / name for name in files}:
+            made = [path for pattern in ("*_against_*.png", f"{RUNS}/*") for path in folder.glob(pattern)]
+            for stale in set(made) - {folder / name for name in files}:
                 stale.unlink()
             for name in files:
+                (folder / name).parent.mkdir(exist_ok=True)
                 with written_whole(folder / name) as temporary:
                     shutil.copyfile(comparison.file(name), temporary)
     return folder

@@ -31,7 +31,7 @@ from tmkd.config import (
     task_folder,
 )
 from tmkd.errors import ConfigError, DataError
-from tmkd.evaluation.metrics import main_metric
+from tmkd.measures import main_metric
 from tmkd.report.paper_table import Claim, PaperRow, PaperTable
 from tmkd.report.rows import CHANCE, Row
 from tmkd.report.task_column import Column, claim_tests
@@ -98,7 +98,7 @@ def write_column(
         pairs: how many were evaluated.
     """
     wanted, where = spec["table"], spec["machine"]
-    metric = main_metric(config.data.ranking, config.data.label_kind)
+    metric = main_metric(config.data.ranking, config.metric, config.data.label_kind)
     by_name = {row.arm: row for row in rows}
     shown = {CHANCE: by_name[CHANCE], **{label: by_name[name] for label, name in wanted["rows"].items()}}
     shown_values = {label: values[name] for label, name in wanted["rows"].items()}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tmkd.measures import title
 from tmkd.report.claims import Verdict
 from tmkd.report.notes import chance_note, resampling_note, vectors_note
 from tmkd.report.paper_table import PaperTable
-from tmkd.report.rows import CHANCE, METRIC_NAMES
+from tmkd.report.rows import CHANCE
 from tmkd.report.task_column import Column
 
 SHARES = "lift, the share of our teacher ensemble's lead over chance; kept, the share of the ensemble's metric"
@@ -65,7 +66,7 @@ def claims_caption(compared: int, verdicts: Sequence[Verdict]) -> str:
 
 def _of(column: Column, beside: bool) -> str:
     """Say what a column's task is to the paper, its size, and what it is judged by."""
-    metric = METRIC_NAMES[column.metric]
+    metric = title(column.metric)
     if column.paper is None:
         is_ = "is none of the paper's data sets" if beside else ""
     elif column.stands_in:

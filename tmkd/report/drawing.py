@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tmkd.report.rows import METRIC_NAMES
+from tmkd.measures import title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +26,7 @@ LABEL_GAP = 0.055  # between the middles of two labels, in heights of the axes
 def new_axes(metric: str) -> tuple[Figure, Axes]:
     """Return a figure with one pair of axes, whose y axis is the metric."""
     figure, (axes,) = new_panels(1)
-    axes.set_ylabel(METRIC_NAMES.get(metric, metric))
+    axes.set_ylabel(title(metric))
     axes.grid(axis="y", color="#dddddd", lw=0.6)
     axes.set_axisbelow(True)
     axes.margins(y=0.1)

@@ -58,7 +58,7 @@ def write_report(
     images = "".join(f"\n![{Path(name).stem.replace('_', ' ')}]({name})\n" for name in figures)
 
     _publish(folder / "comparison.json", _text(json.dumps(document, indent=2, ensure_ascii=False) + "\n"))
-    _publish(folder / "comparison.csv", _text(to_csv(rows, baseline)))
+    _publish(folder / "comparison.csv", _text(to_csv(rows, metric, baseline)))
     section = f"\n{reliability_section(calibrated, RELIABILITY)}" if calibrated else ""
     if calibrated:
         figures[RELIABILITY] = lambda path: draw_reliability(calibrated, path)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from tmkd.evaluation.significance import RESAMPLES
-from tmkd.report.rows import METRIC_NAMES, Row
+from tmkd.measures import of_ranking, title
+from tmkd.report.rows import Row
 
 
 def chance_note(row: Row, metrics: Iterable[str]) -> str:
     """Say how the metrics, those that are shown, of the row of chance came about."""
-    shown = set(metrics)
-    ranked = [METRIC_NAMES[name] for name in ("map", "mrr", "ndcg") if name in shown]
+    shown = list(metrics)
+    ranked = [title(name) for name in shown if of_ranking(name)]
     clauses = [f"{_and(ranked)} expected of a random order of each question's passages"] if ranked else []
     if "accuracy" in shown:
         majority = row.settings["majority"]

@@ -18,10 +18,6 @@ from tmkd.evaluation.metrics import evaluate, per_question
 
 BASELINE = "KD (1-o-1)"
 CHANCE = "chance"  # the row of answers that know nothing
-METRIC_NAMES = {
-    "map": "MAP", "mrr": "MRR", "ndcg": "nDCG", "accuracy": "accuracy", "auc": "AUC", "spearman": "Spearman",
-    "mse": "squared error",
-}  # fmt: skip
 # to the teacher ensemble: of probabilities, and of scores
 FIDELITY_NAMES = {
     "agreement": "agreement", "divergence": "KL", "correlation": "correlation", "distance": "distance",
@@ -104,6 +100,7 @@ def make_row(
     parts: Sequence[str] | None = None,
     train_seconds: float | None = None,
     train_bytes: float | None = None,
+    metric: str | None = None,
     kind: str = CLASSES,
 ) -> Row:
     """Evaluate an arm at each of its seeds.
@@ -112,13 +109,14 @@ def make_row(
         probabilities_by_seed: one [pairs, classes] per seed.
         labels, question_ids: [pairs].
         parts, kind: as for ``tmkd.evaluation.metrics.evaluate``.
+        metric: what the task is judged by; None: its usual one.
 
     Raises:
         DataError: as ``tmkd.evaluation.metrics.evaluate``.
         ValueError: not one array per seed.
     """
     runs = [
-        evaluate(probabilities, labels, question_ids, ranking, parts, kind)
+        evaluate(probabilities, labels, question_ids, ranking, parts, metric, kind)
         for _, probabilities in zip(seeds, probabilities_by_seed, strict=True)
     ]
     metrics = {name: over_seeds([run[name] for run in runs]) for name in runs[0]}
@@ -133,6 +131,7 @@ def chance_row(
     classes: Sequence[str],
     ranking: bool,
     parts: Sequence[str] | None = None,
+    metric: str | None = None,
     kind: str = CLASSES,
 ) -> Row:
     """Return the row of answers that know nothing: it has no seeds and no cost, and is not tested.
@@ -140,9 +139,10 @@ def chance_row(
     Args:
         classes: their names; ``settings`` has the one that is the training split's majority, or the mean of grades and
             numbers there.
-        labels, question_ids, training_labels, ranking, parts, kind: as for ``tmkd.evaluation.chance.chance``.
+        labels, question_ids, training_labels, ranking, parts, metric, kind: as for
+            ``tmkd.evaluation.chance.chance``.
     """
-    found = chance(labels, question_ids, training_labels, len(classes), ranking, parts, kind)
+    found = chance(labels, question_ids, training_labels, len(classes), ranking, parts, metric, kind)
     metrics = {name: over_seeds([value]) for name, value in found.items()}
     settings: dict[str, Any]
     if kind == CLASSES:
@@ -167,10 +167,12 @@ def per_question_by_seed(
     question_ids: Sequence[Hashable] | np.ndarray,
     ranking: bool,
     parts: Sequence[str] | None = None,
+    metric: str | None = None,
     kind: str = CLASSES,
 ) -> np.ndarray:
     """Return the main metric of each question [seeds, questions], as ``add_versus`` wants it.
 
     Args and Raises: as for ``make_row``.
     """
-    return np.stack([per_question(p, labels, question_ids, ranking, parts, kind)[1] for p in probabilities_by_seed])
+    each = [per_question(p, labels, question_ids, ranking, parts, metric, kind)[1] for p in probabilities_by_seed]
+    return np.stack(each)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tmkd.measures import title
 from tmkd.report.drawing import CHANCE_COLOR, draw, lengths, new_axes, save
 from tmkd.report.paper_table import PaperTable
-from tmkd.report.rows import CHANCE, METRIC_NAMES
+from tmkd.report.rows import CHANCE
 from tmkd.report.task_column import Column
 from tmkd.report.text_tables import percents
 
@@ -30,7 +31,7 @@ def draw_table(table: PaperTable, columns: Sequence[Column], path: Path) -> None
         path: .png or .svg, by suffix; equal input gives equal bytes.
     """
     figure, axes = new_axes("")
-    metrics = " or ".join(sorted({METRIC_NAMES[column.metric] for column in columns}))
+    metrics = " or ".join(sorted({title(column.metric) for column in columns}))
     if table.axis is None:
         start = _bars(axes, table, columns)
         axes.set_ylabel(f"{metrics}, % (the axis starts at {start})")

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from tmkd.measures import SHOWN, recorded, title
 from tmkd.report.notes import chance_note, resampling_note, vectors_note
-from tmkd.report.rows import BASELINE, CHANCE, FIDELITY_NAMES, METRIC_NAMES, Row, json_safe
+from tmkd.report.rows import BASELINE, CHANCE, FIDELITY_NAMES, Row, json_safe
 
 MISSING = "–"
 WIDTH = 128  # columns that the full table needs on a terminal
+COLUMN = 12  # that one more metric needs
 FIDELITY = {
     "agreement": "Agreement is the share of pairs that a row puts into the same class as the teacher ensemble (the "
     "last row), KL the mean divergence of the row's probabilities from the ensemble's, in nats.",
@@ -31,18 +33,21 @@ def to_json(experiment: str, data: str, fingerprint: str, rows: Sequence[Row], *
     return found
 
 
-def to_csv(rows: Sequence[Row], baseline: str | None = BASELINE) -> str:
-    """Return one line per arm, full precision; empty cells where a value is undefined."""
+def to_csv(rows: Sequence[Row], metric: str, baseline: str | None = BASELINE) -> str:
+    """Return one line per arm, full precision; empty cells where a value is undefined.
+
+    Its columns are all metrics that there are, first ``metric``, by which the task is judged.
+    """
     versus = ("difference", "low", "high", "p_value", "p_holm")
-    shown = [*_metrics(rows), *_metrics(rows, FIDELITY_NAMES)]
-    statistics = [(metric, statistic) for metric in shown for statistic in ("mean", "std")]
+    shown = _there(rows, [*_order(metric), *recorded(metric), *FIDELITY_NAMES])
+    statistics = [(name, statistic) for name in shown for statistic in ("mean", "std")]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    names = [f"{metric}_{statistic}" for metric, statistic in statistics]
+    names = [f"{name}_{statistic}" for name, statistic in statistics]
     own = ("lift", "kept", "to_ensemble", "pairs_per_second", "parameters", "train_seconds", "train_bytes")
     writer.writerow(["arm", "seeds", *names, *own, *versus])
     for row in rows:
-        values = [row.metrics.get(metric, {}).get(statistic) for metric, statistic in statistics]
+        values = [row.metrics.get(name, {}).get(statistic) for name, statistic in statistics]
         compared = [row.versus.get(baseline or "", {}).get(key) for key in versus]
         writer.writerow(
             [row.arm, " ".join(map(str, row.seeds)), *values, *(getattr(row, name) for name in own), *compared]
@@ -63,11 +68,11 @@ def to_markdown(
 
     Args:
         fingerprint: of the data.
-        metric: what the task is judged by.
+        metric: what the task is judged by, the first column.
         questions, pairs: how many of the test split were evaluated; "?" where not given.
     """
-    nearness = _metrics(rows, FIDELITY_NAMES)
-    header, *body = _cells(rows, [*_metrics(rows), *nearness], baseline, whole=True)
+    nearness = _there(rows, FIDELITY_NAMES)
+    header, *body = _cells(rows, [*_there(rows, _order(metric)), *nearness], baseline, whole=True)
     lines = markdown_lines(header, body)
     sentences = [
         caption(data, fingerprint, rows, metric, questions, pairs, baseline),
@@ -95,35 +100,35 @@ def caption(
 ) -> str:
     """Say in words what the table holds; arguments as for ``to_markdown``."""
     shown = ["?" if count is None else f"{count:,}" for count in (questions, pairs)]
-    name = METRIC_NAMES[metric]
+    judged = title(metric)
     sentences = [
         f"Test split of {data} (fingerprint {fingerprint}): {shown[0]} questions, {shown[1]} pairs. Cells are mean ± "
         "sample standard deviation over seeds."
     ]
     if rows[0].arm == CHANCE:
         sentences += [
-            chance_note(rows[0], _metrics(rows)),
-            f"Lift is the share of the lead over chance that the teacher ensemble (the last row) has in {name}, kept "
-            f"the share of its {name}, and Δ ensemble the {name} minus the ensemble's.",
+            chance_note(rows[0], _there(rows, _order(metric))),
+            f"Lift is the share of the lead over chance that the teacher ensemble (the last row) has in {judged}, kept "
+            f"the share of its {judged}, and Δ ensemble the {judged} minus the ensemble's.",
         ]
     if baseline:
         sentences.append(
-            f"Δ is the {name} minus that of {baseline}; its p is two-sided, from {resampling_note(questions, rows)}; "
+            f"Δ is the {judged} minus that of {baseline}; its p is two-sided, from {resampling_note(questions, rows)}; "
             "p (Holm) is adjusted for all comparisons in the table."
         )
     return " ".join(sentences)
 
 
 def print_table(
-    rows: Sequence[Row], metric: str, title: str = "", baseline: str | None = BASELINE, console: Console | None = None
+    rows: Sequence[Row], metric: str, caption: str = "", baseline: str | None = BASELINE, console: Console | None = None
 ) -> None:
     """Print the comparison: plain text at full width into a pipe, only the main metric on a narrow terminal."""
-    console = console or Console()
+    console, needed = console or Console(), WIDTH + COLUMN * (metric not in SHOWN)
     if not console.is_terminal:
-        console = Console(file=console.file, width=WIDTH)
-    metrics = _metrics(rows) if console.width >= WIDTH else [metric]
+        console = Console(file=console.file, width=needed)
+    metrics = _there(rows, _order(metric)) if console.width >= needed else [metric]
     header, *body = _cells(rows, metrics, baseline)
-    table = Table(title=title or None, box=None, pad_edge=False, collapse_padding=True)
+    table = Table(title=caption or None, box=None, pad_edge=False, collapse_padding=True)
     # A number must never be cut; a header, or the name of an arm, may take two lines instead.
     for index, name in enumerate(header):
         table.add_column(name.replace(" ", "\n"), justify="right" if index else "left", max_width=None if index else 16)
@@ -132,13 +137,18 @@ def print_table(
     console.print(table)
 
 
-def _metrics(rows: Sequence[Row], names: Mapping[str, str] = METRIC_NAMES) -> list[str]:
-    return [metric for metric in names if any(metric in row.metrics for row in rows)]
+def _order(metric: str) -> list[str]:
+    """Return the columns of a table: first the metric that the task is judged by."""
+    return [metric, *(name for name in SHOWN if name != metric)]
+
+
+def _there(rows: Sequence[Row], names: Iterable[str]) -> list[str]:
+    return [name for name in dict.fromkeys(names) if any(name in row.metrics for row in rows)]
 
 
 def _cells(rows: Sequence[Row], metrics: Sequence[str], baseline: str | None, whole: bool = False) -> list[list[str]]:
     """Return the header and one line per row, as text; ``whole`` adds what a terminal has no room for."""
-    names = [(METRIC_NAMES | FIDELITY_NAMES)[metric] for metric in metrics]
+    names = [FIDELITY_NAMES.get(metric) or title(metric) for metric in metrics]
     stands = ["lift", "kept", "Δ ensemble"] if whole else ["lift"]
     trained = ["training (s)", "memory (GB)"] if whole else []
     lines = [["arm", "seeds", *names, *stands, "pairs/s", "params (M)", *trained, "Δ", "p", "p (Holm)"]]

@@ -35,7 +35,7 @@ class Column:
         task, fingerprint: name of the data, and checksum of it.
         paper: the paper's data set that it is or stands in for, if any.
         stands_in: it is not that data set itself.
-        metric: what the task is judged by, as ``tmkd.evaluation.metrics.main_metric`` names it.
+        metric: what the task is judged by: a name of ``tmkd.measures``.
         questions, pairs: how many were evaluated.
         encoders, machine: what teachers and students are and how they learn, and what timed them, in words.
         rows: by the label of the table's row; and ``CHANCE``.

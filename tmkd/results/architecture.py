@@ -116,4 +116,4 @@ class StudentClassifier(TrainedClassifier):
         def untrained() -> PairClassifier:
             return self.student.new(context, [GOLD], self.task.classes)
 
-        return member(context, self.task, self.student.costed_as, "the student", untrained, self.trainer)
+        return member(context, self.task.rows("train"), self.student.costed_as, "the student", untrained, self.trainer)

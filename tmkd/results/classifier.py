@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -90,11 +91,30 @@ def predictions(artifact: Artifact, split: str, exit: int | None = None) -> np.n
     return load_file(artifact.file(PREDICTIONS))[split if exit is None else f"{split}, exit {exit}"]
 
 
-def validation_metrics(context: RunContext, task: Task, logits: np.ndarray) -> dict[str, float]:
-    """Judge the predicting heads' logits ``[heads, pairs, classes]`` on the validation split."""
+def validation_metrics(
+    context: RunContext, task: Task, logits: np.ndarray, metric: str | None = None
+) -> dict[str, float]:
+    """Judge the predicting heads' logits ``[heads, pairs, classes]`` on the validation split.
+
+    ``metric`` is what the task is judged by, which is given in any case.
+    """
     from tmkd.evaluation.ensemble import average_probabilities
     from tmkd.evaluation.metrics import evaluate
 
     rows = task.rows("validation").read(context)
-    answers = average_probabilities(logits)
-    return evaluate(answers, rows["label"], rows["question_id"], task.ranking, parts_of(rows), task.label_kind)
+    answers, ids = average_probabilities(logits), rows["question_id"]
+    return evaluate(answers, rows["label"], ids, task.ranking, parts_of(rows), metric, task.label_kind)
+
+
+def validation_value(context: RunContext, task: Task, made: Artifact, metric: str) -> float:
+    """Return a classifier's metric on the validation split; −inf where it has no score of it (of a file, maybe).
+
+    It is computed from its predictions where the classifier was made before anybody asked for that metric.
+    """
+    known = made.details["validation"]
+    if known is None:
+        return -math.inf
+    value = known.get(metric)
+    if value is None or not math.isfinite(value):
+        value = validation_metrics(context, task, predictions(made, "validation"), metric)[metric]
+    return float(value)

@@ -60,6 +60,8 @@ class Comparison(Result):
         fingerprint: of all the data that is read.
         machine: what its speeds hold for.
         table: what shapes the column of the paper's table; None where there is none.
+        metric: what the task is judged by; None: its usual one.
+        write_runs: whether rows are written as TREC runs, too.
         with_corpora: the corpora that students are pre-trained on.
         over_counts: whether it compares several numbers of teachers.
         write_column: writes that column: folder, identity, rows, values of each question by row, number of pairs.
@@ -75,6 +77,8 @@ class Comparison(Result):
     machine: Mapping[str, Any]
     rows: tuple[Entry, ...]
     table: Mapping[str, Any] | None = unless(None)
+    metric: str | None = unless(None)
+    write_runs: bool = unless(False)
     task: Task = outside(kw_only=True)
     with_corpora: Sequence[Corpus] = outside(default=())
     over_counts: bool = outside(default=False)
@@ -90,8 +94,9 @@ class Comparison(Result):
         from tmkd.report.folder import write_report
         from tmkd.report.rows import chance_row, make_row, per_question_by_seed
         from tmkd.report.standing import add_fidelity, add_lift, add_versus
+        from tmkd.report.trec import RUNS, JudgedPairs, write_qrels, write_runs
 
-        ranking, kind, metric = self.task.ranking, self.task.label_kind, self.task.metric
+        ranking, kind, metric = self.task.ranking, self.task.label_kind, self.task.judged_by(self.metric)
         test = self.task.rows("test").read(context)
         labels, question_ids = np.asarray(test["label"]), list(test["question_id"])
         parts = parts_of(test)
@@ -100,6 +105,11 @@ class Comparison(Result):
         scored: dict[str, list[np.ndarray]] = {}
         series: dict[str, list[tuple[int, float | None, float | None]]] = {}
         members_of: dict[str, list[Artifact]] = {}
+        runs: dict[str, list[str]] = {}
+        judged = None
+        if self.write_runs:
+            judged = JudgedPairs.of(labels, len(self.task.classes), question_ids, list(test["id"]), parts)
+            write_qrels(work / RUNS, judged)
         for entry in self.rows:
             answers = entry.predictor
             made = [[member.build(context) for member in members] for members in entry.members]
@@ -121,16 +131,19 @@ class Comparison(Result):
                 parameters=_total([parameters(member, answers) for member in made[0]]),
                 artifacts=[member.name for member in each],
                 parts=parts,
+                metric=self.metric,
                 kind=kind,
                 **_cost(each, len(made)),
             )
             rows.append(row)
+            if judged is not None:
+                runs[entry.arm] = write_runs(work / RUNS, len(rows), entry.arm, entry.seeds, scores, judged)
             scored[entry.arm] = scores
-            values[entry.arm] = per_question_by_seed(scores, labels, question_ids, ranking, parts, kind)
+            values[entry.arm] = per_question_by_seed(scores, labels, question_ids, ranking, parts, self.metric, kind)
             for name in entry.series:
                 series.setdefault(name, []).append((entry.settings["count"], row.mean(metric), row.std(metric)))
         learnt = np.asarray(self.task.rows("train").read(context)["label"])
-        rows.insert(0, chance_row(labels, question_ids, learnt, self.task.classes, ranking, parts, kind))
+        rows.insert(0, chance_row(labels, question_ids, learnt, self.task.classes, ranking, parts, self.metric, kind))
         if self.rows[-1].is_ensemble:
             add_lift(rows, metric)
             add_fidelity(rows, scored)
@@ -140,8 +153,11 @@ class Comparison(Result):
             "machine": self.machine,
             "questions": next(iter(values.values())).shape[1],
             "pairs": len(labels),
+            "metric": metric,
             **data_facts(context, self.task, self.with_corpora, members_of),
         }
+        if runs:
+            extra["runs"] = runs
         if reliable := _reliability(self.rows, context):
             extra["reliability"] = reliable
         if trust := _trust(self.rows, context):

@@ -14,6 +14,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from tmkd.config.marks import HOW
 from tmkd.store.artifacts import SCRATCH, Artifact
 from tmkd.store.identity import key
 from tmkd.store.provenance import note_machines
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from tmkd.distributed import Processes
     from tmkd.results.context import RunContext
     from tmkd.results.work import Work
-
-HOW = "identity"  # the metadata of a field that differs
 
 
 def outside(**default: Any) -> Any:

@@ -125,7 +125,7 @@ class Peers(Result):
             **asdict(specs[0].training),
             **asdict(specs[0].trainer),
             validate=_judge(context, [specs[at] for at in mine], [ready[at] for at in mine], ranks),
-            metric=specs[0].task.metric,
+            metric=specs[0].task.judged_by(specs[0].metric),
             callbacks=meetings,
         )
         written = []
@@ -249,7 +249,7 @@ def _judge(
     context: RunContext, specs: Sequence[Student], ready: Sequence[PreparedStudent], ranks: Processes | None
 ) -> Callable[[Any], dict[str, float]]:
     """Return what gives the mean of all students' validation metrics, the same in every process."""
-    each = [validator(context, made_of.task, one.model) for made_of, one in zip(specs, ready)]
+    each = [validator(context, made_of.task, one.model, made_of.metric) for made_of, one in zip(specs, ready)]
 
     def validate(_: Any) -> dict[str, float]:
         found = [judge(None) for judge in each]

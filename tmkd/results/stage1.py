@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from tmkd.choices import RANKING_LOSSES
 from tmkd.config import TrainerConfig
 from tmkd.results.architecture import Architecture, StudentClassifier
 from tmkd.results.classifier import Classifier
@@ -19,6 +20,7 @@ from tmkd.results.context import RunContext
 from tmkd.results.corpus import Corpus
 from tmkd.results.node import Result, merged, outside, unless
 from tmkd.results.objective import soft_identity
+from tmkd.results.questions import pairs_seen, questions_of
 from tmkd.results.soft_targets import TeacherWeights, reads, soft_targets
 from tmkd.results.task import Task
 from tmkd.results.terms import Terms, state_terms, states_cost
@@ -49,7 +51,7 @@ class Stage1Student(StudentClassifier):
 
     Attributes:
         targets: one (teacher), average or heads.
-        training: its learning rate, batch size and epochs.
+        training: its learning rate, batch size and epochs, and how questions make a batch where they do.
         share: of the corpus.
         task: what it predicts, for a row of its own.
     """
@@ -109,10 +111,11 @@ class Stage1Student(StudentClassifier):
             found = soft_targets(context, self.teachers, rows, average, tokens, self.weights, self.missing)
             tokens, soft, weights = found.tokens, found.logits, found.weights
             losses = [soft_term(1.0, self.soft.loss, self.soft.temperature), *losses]
+        questions = questions_of(context, rows, tokens, self.classes, self.training.get("group_size"))
         with letting_go(tokens, soft, weights):
             facts = fit(
                 model,
-                PairDataset(tokens, soft, weights, states),
+                PairDataset(tokens, soft, weights, states, questions),
                 losses,
                 scratch=work / SCRATCH,
                 runtime=context.runtime,
@@ -121,10 +124,13 @@ class Stage1Student(StudentClassifier):
                 **self.training,
                 **asdict(self.trainer),
             )
-        return {"training": facts, **write_classifier(work, model, context, self.task)}
+        relative = model.predicting if self.soft.loss in RANKING_LOSSES else []
+        return {"training": facts, **write_classifier(work, model, context, self.task, relative=relative)}
 
     def cost(self, context: RunContext) -> list[Work]:
         rows, passes = self.corpus.rows(), self.training["epochs"] * self.share
         who, heads = self.member(context), 1 + len(self.teachers)
-        works = learning(context, who, self.task, rows, self.training["batch_size"], passes, judged=0, heads=heads)
-        return works + states_cost(context, self.terms, self.teachers, rows, passes)
+        groups = self.training.get("group_size"), self.training.get("batch_questions")
+        batch, seen = pairs_seen(context, rows, tuple(self.classes), self.training["batch_size"], *groups)
+        works = learning(context, who, self.task, rows, batch, passes, judged=0, heads=heads, share=seen)
+        return works + states_cost(context, self.terms, self.teachers, rows, passes * seen)

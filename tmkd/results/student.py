@@ -15,6 +15,7 @@ from tmkd.results.architecture import Architecture, StudentClassifier
 from tmkd.results.context import RunContext
 from tmkd.results.node import Result, identity, merged, outside, unless
 from tmkd.results.objective import Objective
+from tmkd.results.questions import pairs_seen, questions_of
 from tmkd.results.soft_targets import reads, soft_targets
 from tmkd.results.task import Task
 from tmkd.results.terms import Terms, state_terms, states_cost
@@ -46,6 +47,7 @@ class Student(StudentClassifier):
         before: an earlier student of stage 2 that it goes on from.
         carry_heads: whether its heads start from those of the student it starts from; None where there is none.
         head_init: how heads that do not start from others do.
+        metric: what decides which epoch is best; None: the task's usual one.
         called: its arm's name, for the log.
     """
 
@@ -63,6 +65,7 @@ class Student(StudentClassifier):
     before: Result | None = unless(None)
     carry_heads: bool | None = unless(None)
     head_init: str = unless("shared")
+    metric: str | None = unless(None)
     called: str = outside(default="student")
 
     @property
@@ -99,8 +102,8 @@ class Student(StudentClassifier):
             seed=self.seed,
             **asdict(self.training),
             **asdict(self.trainer),
-            validate=validator(context, self.task, ready.model),
-            metric=self.task.metric,
+            validate=validator(context, self.task, ready.model, self.metric, relative=self.objective.relative),
+            metric=self.task.judged_by(self.metric),
             start_competes=self.start_competes,
         )
         return {"training": facts, **self.write(context, ready, work)}
@@ -126,7 +129,8 @@ class Student(StudentClassifier):
         model.predicting = own.predicting
         model.objective = own.identity() | ({"terms": identity(self.terms)} if self.terms else {})
         terms = [*own.terms(), *more, *self._exit_losses(model.predicting)]
-        return PreparedStudent(model, PairDataset(tokens, targets, weights, states), terms)
+        questions = questions_of(context, rows, tokens, self.task.classes, self.training.group_size)
+        return PreparedStudent(model, PairDataset(tokens, targets, weights, states, questions), terms)
 
     def initial(self, context: RunContext) -> PairClassifier:
         """Return the student before stage 2: from its encoder, or with stage 1's encoder and, if asked, its heads."""
@@ -151,7 +155,7 @@ class Student(StudentClassifier):
         """
         from tmkd.models.exits import exit_parameters
 
-        facts = write_classifier(work, ready.model, context, self.task)
+        facts = write_classifier(work, ready.model, context, self.task, self.metric, relative=self.objective.relative)
         if layers := ready.model.exits.layers:
             each = {str(layer): exit_parameters(ready.model, layer) for layer in layers}
             facts["exits"] = each | {"all": exit_parameters(ready.model)}
@@ -160,8 +164,10 @@ class Student(StudentClassifier):
     def cost(self, context: RunContext) -> list[Work]:
         rows, own, epochs = self.task.rows("train"), self.objective, self.training.epochs
         who, heads = self.member(context), 1 + len(own.teachers)
-        works = learning(context, who, self.task, rows, self.training.batch_size, epochs, epochs, heads)
-        return works + states_cost(context, self.terms, own.teachers, rows, epochs)
+        groups = self.training.group_size, self.training.batch_questions
+        batch, seen = pairs_seen(context, rows, tuple(self.task.classes), self.training.batch_size, *groups)
+        works = learning(context, who, self.task, rows, batch, epochs, epochs, heads, seen)
+        return works + states_cost(context, self.terms, own.teachers, rows, epochs * seen)
 
     def _exit_losses(self, heads: list[int]) -> list[Term]:
         from tmkd.losses.exits import exit_terms

@@ -11,7 +11,7 @@ from tmkd.choices import CLASSES, NO_TASK, PAIRS, SCORE
 from tmkd.config import CorpusConfig, DataConfig, settings
 from tmkd.data import readers
 from tmkd.data.schema import SPLITS
-from tmkd.evaluation.metrics import main_metric
+from tmkd.measures import main_metric
 from tmkd.results.context import RunContext
 from tmkd.results.node import Result, outside
 from tmkd.results.rows import Rows
@@ -90,14 +90,13 @@ class Task(Result):
         return list(self.sections[0]["classes"]) if self.label_kind == CLASSES else [SCORE]
 
     @property
-    def metric(self) -> str:
-        """What it is judged by."""
-        return main_metric(self.ranking, self.label_kind)
-
-    @property
     def ranking(self) -> bool:
         """Whether a question has several passages to put in order."""
         return bool(self.sections[0]["ranking"])
+
+    def judged_by(self, metric: str | None = None) -> str:
+        """Return the metric that it is judged by: ``metric``, or its usual one."""
+        return main_metric(self.ranking, metric, self.label_kind)
 
     @property
     def splits(self) -> tuple[str, ...]:

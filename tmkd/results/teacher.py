@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tmkd.choices import CUT
+from tmkd.choices import CUT, POINTWISE
 from tmkd.config import TeacherConfig, TrainerConfig, kind_settings
 from tmkd.errors import ConfigError
+from tmkd.results.classifier import validation_value
 from tmkd.results.context import RunContext
 from tmkd.results.encoder import Encoder
 from tmkd.results.node import merged, outside, unless
+from tmkd.results.questions import pairs_seen, questions_of
+from tmkd.results.rows import Rows
 from tmkd.results.task import Task
 from tmkd.results.trained import TrainedClassifier, learning, member, new_classifier, validator, write_classifier
+from tmkd.results.training_pairs import TrainingPairs
 from tmkd.results.work import Member, Work
 from tmkd.store.artifacts import SCRATCH, Artifact
 
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from tmkd.models.lora import Adapters
 
 log = logging.getLogger(__name__)
+TRAINING = ("seed", "learning_rate", "batch_size", "epochs", "group_size", "batch_questions")  # what ``fit`` takes
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,8 @@ class Teacher(TrainedClassifier):
         recipe: its hyperparameters.
         number: its place in the roster, from 1.
         left_out: what it does not learn, as one of several copies.
+        own: the pairs that it learns instead of the task's training split; None: those.
+        metric: what decides which epoch is best; None: the task's usual one.
     """
 
     kind: ClassVar[str] = "teacher"
@@ -57,23 +63,55 @@ class Teacher(TrainedClassifier):
     recipe: Mapping[str, Any] = merged()
     number: int = outside(default=1)
     left_out: LeftOut | None = unless(None)
+    own: TrainingPairs | None = unless(None)
+    metric: str | None = unless(None)
 
     @classmethod
-    def of(cls, task: Task, teacher: TeacherConfig, encoder: Encoder, trainer: TrainerConfig, number: int) -> Teacher:
-        return cls(task, encoder, trainer, recipe(teacher, encoder), number)
+    def of(
+        cls,
+        task: Task,
+        teacher: TeacherConfig,
+        encoder: Encoder,
+        trainer: TrainerConfig,
+        number: int,
+        metric: str | None = None,
+    ) -> Teacher:
+        own = TrainingPairs.of(task, teacher, number)
+        return cls(task, encoder, trainer, recipe(teacher, encoder), number, own=own, metric=metric)
 
     @property
     def what(self) -> str:
         copy = f", copy {self.left_out.fold + 1} of {self.left_out.folds}" if self.left_out else ""
-        return f"teacher {self.number} (learning rate {self.recipe['learning_rate']:g}{copy})"
+        own = f", {self.own.what}" if self.own else ""
+        return f"teacher {self.number} (learning rate {self.recipe['learning_rate']:g}{own}{copy})"
 
     @property
     def own_task(self) -> Task:
         return self.task
 
     @property
+    def learnt(self) -> Rows:
+        """The pairs that it learns."""
+        return self.own.rows() if self.own else self.task.rows("train")
+
+    @property
+    def learns_task(self) -> bool:
+        """Whether the task's training split is among them."""
+        return self.own is None or self.own.with_task
+
+    @property
     def timed_as(self) -> dict[str, Any]:
         return {"encoder": self.encoder.identity(), "max_length": self.recipe["max_length"]}
+
+    @property
+    def gold_loss(self) -> str:
+        """What it learns from gold labels by."""
+        return str(self.recipe.get("gold_loss", POINTWISE))
+
+    @property
+    def relative(self) -> list[int]:
+        """Its head, if that is known up to a scale and a constant alone (see ``Objective.relative``)."""
+        return [] if self.gold_loss == POINTWISE else [0]
 
     def untrained(self, context: RunContext) -> PairClassifier:
         """Return the teacher before its training, with the gold head alone, and with its adapters if it has any."""
@@ -110,50 +148,66 @@ class Teacher(TrainedClassifier):
             log.info(
                 "%s: LoRA, %s of %s parameters are trained", self.what, f"{learnt:,}", f"{model.parameter_count:,}"
             )
+        tokens = self._pairs(context, model)
+        questions = questions_of(context, self.learnt, tokens, self.task.classes, own.get("group_size"))
         facts = fit(
             model,
-            PairDataset(self._learnt(context, model)),
-            [gold_term(1.0)],
+            PairDataset(tokens, questions=questions),
+            [gold_term(1.0, self.gold_loss)],
             scratch=work / SCRATCH,
             runtime=context.runtime,
             what=f"teacher {self.number}",
-            **{name: own[name] for name in ("seed", "learning_rate", "batch_size", "epochs")},
+            **{name: own[name] for name in TRAINING if name in own},
             **asdict(self.trainer),
-            validate=validator(context, self.task, model),
-            metric=self.task.metric,
+            validate=validator(context, self.task, model, self.metric, relative=self.relative),
+            metric=self.task.judged_by(self.metric),
         )
         if adapters:
             adapters.merge()
         facts["learnable_parameters"] = learnt
-        return {"training": facts, **write_classifier(work, model, context, self.task)}
+        written = write_classifier(work, model, context, self.task, self.metric, relative=self.relative)
+        return {"training": facts, **written}
 
-    def _learnt(self, context: RunContext, model: PairClassifier) -> Dataset:
-        """Return the training pairs, without those of the questions that are left out."""
-        rows = self.task.rows("train")
-        tokens = rows.read_by(context, model)
+    def _pairs(self, context: RunContext, model: PairClassifier) -> Dataset:
+        """Return the pairs that it learns, without those of the questions of the task that are left out."""
+        tokens = self.learnt.read_by(context, model)
         if self.left_out is None:
             return tokens
-        folds = fold_of(rows.read(context)["question_id"], self.left_out.folds)
-        return tokens.select((folds != self.left_out.fold).nonzero()[0])
+        known = self.task.rows("train").read(context)["question_id"]
+        left = {name for name, fold in zip(known, fold_of(known, self.left_out.folds)) if fold == self.left_out.fold}
+        asked = self.learnt.read(context)["question_id"]
+        return tokens.select([at for at, name in enumerate(asked) if name not in left])
 
     def member(self, context: RunContext) -> Member:
         shaping = ("dropout", "freeze_embeddings", "lora")
         known = self.timed_as | {name: self.recipe[name] for name in shaping if name in self.recipe}
         what = f"teacher {self.number}"
-        return member(context, self.task, known, what, lambda: self.untrained(context), self.trainer)
+        return member(context, self.learnt, known, what, lambda: self.untrained(context), self.trainer)
 
     def cost(self, context: RunContext) -> list[Work]:
         epochs = self.recipe["epochs"]
-        who, rows = self.member(context), self.task.rows("train")
-        passes = epochs * (1 - 1 / self.left_out.folds) if self.left_out else epochs
-        return learning(context, who, self.task, rows, self.recipe["batch_size"], passes, epochs, heads=1)
+        who, rows = self.member(context), self.learnt
+        passes = epochs * (1 - self._share_left_out(context))
+        groups = self.recipe.get("group_size"), self.recipe.get("batch_questions")
+        batch, share = pairs_seen(context, rows, tuple(self.task.classes), self.recipe["batch_size"], *groups)
+        return learning(context, who, self.task, rows, batch, passes, epochs, heads=1, share=share)
+
+    def _share_left_out(self, context: RunContext) -> float:
+        """Return about which share of the pairs it leaves out, as one of several copies."""
+        if self.left_out is None:
+            return 0.0
+        of_task = 1.0
+        if self.own:
+            of_task = self.task.build(context).details["pairs"]["train"] / self.own.build(context).details["pairs"]
+        return of_task / self.left_out.folds
 
 
 def recipe(teacher: TeacherConfig, encoder: Encoder) -> dict[str, Any]:
-    """Return a teacher's hyperparameters: all of its settings but its encoder's, and ``long`` unless it is cut."""
+    """Return a teacher's hyperparameters: all of its settings but its encoder's and data, and ``long`` if not cut."""
     own = kind_settings(teacher) | {"max_length": teacher.max_length or encoder.settings.max_length}
     own |= {"long": teacher.long or encoder.settings.long}
-    return {name: value for name, value in own.items() if name != "encoder" and (name, value) != ("long", CUT)}
+    apart = ("encoder", "train", "train_with_task")
+    return {name: value for name, value in own.items() if name not in apart and (name, value) != ("long", CUT)}
 
 
 def fold_of(question_ids: Sequence[str], folds: int) -> np.ndarray:
@@ -169,10 +223,10 @@ def fold_of(question_ids: Sequence[str], folds: int) -> np.ndarray:
     return np.array([places[name] for name in question_ids])
 
 
-def best_teacher(trained: Sequence[Artifact], metric: str) -> int:
+def best_teacher(context: RunContext, task: Task, trained: Sequence[Artifact], metric: str) -> int:
     """Return the index of the best teacher on the validation split; the first of equals.
 
     One that has no score of that split (of a file, maybe) is the best only where none has.
     """
-    values = [(teacher.details["validation"] or {}).get(metric, -math.inf) for teacher in trained]
+    values = [validation_value(context, task, teacher, metric) for teacher in trained]
     return values.index(max(values))

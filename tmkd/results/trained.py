@@ -14,10 +14,11 @@ from tmkd.choices import CLASSES, CUT
 from tmkd.config import TrainerConfig
 from tmkd.results.classifier import Classifier, validation_metrics, write_predictions
 from tmkd.results.context import RunContext
+from tmkd.results.head_calibration import calibrate_heads, calibrated
 from tmkd.results.rows import Rows
 from tmkd.results.task import Task
 from tmkd.results.work import FLOAT, ID, Member, Work
-from tmkd.store.artifacts import MODEL, Artifact
+from tmkd.store.artifacts import LABEL_KIND, MODEL, Artifact
 
 if TYPE_CHECKING:
     import numpy as np
@@ -120,27 +121,47 @@ def new_classifier(
     return model.to(context.runtime.device)
 
 
-def validator(context: RunContext, task: Task, model: PairClassifier) -> Callable[[Any], dict[str, float]]:
-    """Return what judges ``model`` after each epoch: the mean of the predicting heads' probabilities, on validation."""
+def validator(
+    context: RunContext, task: Task, model: PairClassifier, metric: str | None, relative: Sequence[int] = ()
+) -> Callable[[Any], dict[str, float]]:
+    """Return what judges ``model`` after each epoch: the mean of the predicting heads' probabilities, on validation.
+
+    Heads at the places ``relative`` are calibrated first, as they are once the model is written. ``metric`` is what the
+    task is judged by; None: its usual one.
+    """
     from tmkd.training.predict import predict_together
 
     tokens = task.rows("validation").read_by(context, model)
 
     def validate(_: Any) -> dict[str, float]:
-        found = predict_together(model, tokens, context.runtime)
-        return validation_metrics(context, task, found[:, model.predicting].transpose(1, 0, 2))
+        found = predict_together(model, tokens, context.runtime).transpose(1, 0, 2)
+        found = calibrated(context, task, found, relative) if relative else found
+        return validation_metrics(context, task, found[model.predicting], metric)
 
     return validate
 
 
-def write_classifier(work: Path, model: PairClassifier, context: RunContext, task: Task) -> dict[str, Any]:
+def write_classifier(
+    work: Path,
+    model: PairClassifier,
+    context: RunContext,
+    task: Task,
+    metric: str | None = None,
+    relative: Sequence[int] = (),
+) -> dict[str, Any]:
     """Write a trained classifier, and what it predicts of validation and test, once, for every later table, exits too.
 
+    Args:
+        relative: places of the heads that are calibrated first (see ``head_calibration``).
+
     Returns:
-        What the manifest says of it: ``validation``, the metrics, and ``parameters``.
+        What the manifest says of it: ``validation``, the metrics (``metric`` among them), ``parameters``, where
+        heads were calibrated, how, and where labels are no classes, ``label_kind``.
     """
     from tmkd.training.predict import predict_together
 
+    facts: dict[str, Any] = {"calibrated": calibrate_heads(context, task, model, relative)} if relative else {}
+    facts |= {} if task.label_kind == CLASSES else {LABEL_KIND: task.label_kind}
     logits = {}
     for split in ("validation", "test"):
         tokens = task.rows(split).read_by(context, model)
@@ -151,21 +172,26 @@ def write_classifier(work: Path, model: PairClassifier, context: RunContext, tas
     if context.is_main_process:
         write_predictions(work, logits)
         model.save(work / MODEL)
-    return {"validation": validation_metrics(context, task, logits["validation"]), "parameters": model.parameter_count}
+    validation = validation_metrics(context, task, logits["validation"], metric)
+    return {"validation": validation, "parameters": model.parameter_count, **facts}
 
 
 def member(
     context: RunContext,
-    task: Task,
+    rows: Rows,
     known: Mapping[str, Any],
     what: str,
     untrained: Callable[[], PairClassifier],
     trainer: TrainerConfig,
 ) -> Member:
-    """Return a member for a plan; ``known`` is all of its architecture that its speed depends on."""
-    train = task.rows("train")
+    """Return a member for a plan.
+
+    Args:
+        rows: what it learns.
+        known: all of its architecture that its speed depends on.
+    """
     architecture = json.dumps(known, sort_keys=True)
-    return Member(architecture, what, untrained, functools.partial(train.read_by, context), asdict(trainer))
+    return Member(architecture, what, untrained, functools.partial(rows.read_by, context), asdict(trainer))
 
 
 def scoring(context: RunContext, who: Member, rows: Rows, passes: float = 1.0, kept: int = 0) -> Work:
@@ -174,7 +200,15 @@ def scoring(context: RunContext, who: Member, rows: Rows, passes: float = 1.0, k
 
 
 def learning(
-    context: RunContext, who: Member, task: Task, rows: Rows, batch: int, passes: float, judged: int, heads: int
+    context: RunContext,
+    who: Member,
+    task: Task,
+    rows: Rows,
+    batch: int,
+    passes: float,
+    judged: int,
+    heads: int,
+    share: float = 1.0,
 ) -> list[Work]:
     """Return what a training takes, with its predictions.
 
@@ -182,10 +216,11 @@ def learning(
         passes: over ``rows``; may be a part of one.
         judged: how often validation is scored on the way.
         heads: how many predict.
+        share: of the pairs of ``rows`` that a pass learns from.
     """
     predicted = FLOAT * len(task.classes) * heads
     return [
-        Work(who, batch, rows.identity(), functools.partial(rows.lengths, context), passes),
+        Work(who, batch, rows.identity(), functools.partial(rows.lengths, context), passes, share=share),
         scoring(context, who, task.rows("validation"), judged + 1.0, predicted),
         scoring(context, who, task.rows("test"), 1.0, predicted),
     ]

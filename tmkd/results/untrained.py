@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -15,6 +16,7 @@ from tmkd.results.classifier import Classifier, validation_metrics, write_predic
 from tmkd.results.context import RunContext
 from tmkd.results.node import Result, merged, outside
 from tmkd.results.rows import Rows
+from tmkd.results.soft_labels import SoftLabels
 from tmkd.results.task import Task
 from tmkd.store.artifacts import SCRATCH
 from tmkd.store.identity import key
@@ -26,8 +28,10 @@ if TYPE_CHECKING:
     import numpy as np
     from datasets import Dataset
 
+    from tmkd.teachers.kept import KeptScores
+
 log = logging.getLogger(__name__)
-ANSWERS = ".answers"  # folder of the store, for answers that must not be asked for twice
+ANSWERS = ".answers"  # folder of the store, for answers and scores by the pair: no split or run asks for one twice
 
 
 @dataclass(frozen=True)
@@ -101,8 +105,12 @@ class UntrainedTeacher(Classifier):
             )
         return details
 
-    def price(self, context: RunContext, rows: Rows) -> object | None:
-        """Return what its scores of a split cost, to be printed; None: nothing but time."""
+    def price(self, context: RunContext, rows: Rows, part: int | None = None) -> object | None:
+        """Return what its scores of a split cost, to be printed; None: nothing but time.
+
+        Args:
+            part: how many of the pairs it is asked for, which cost about as much as others; None: all.
+        """
         if not self.known.source.paid:
             return None
         pairs = rows.read(context)
@@ -110,7 +118,9 @@ class UntrainedTeacher(Classifier):
         for batch in pairs.select_columns(["question_id", "question", "passage"]).iter(1000):
             questions.update(batch["question_id"])
             tokens += tokens_of(*batch["question"], *batch["passage"])
-        return self.known.source.price(len(pairs), len(questions), int(tokens))
+        share = 1.0 if part is None else min(part / len(pairs), 1.0)
+        numbers = (round(share * each) for each in (len(pairs), len(questions), tokens))
+        return self.known.source.price(*numbers)
 
     def _score(self, context: RunContext, rows: Rows, work: Path) -> dict[str, Any]:
         import numpy as np
@@ -120,18 +130,22 @@ class UntrainedTeacher(Classifier):
 
         pairs, size, source = rows.read(context), context.runtime.shard_size, self.known.source
         shown = {"unit": "pair", "dynamic_ncols": True, "mininterval": 1, "disable": not context.is_main_process}
-        answers = context.store.root / ANSWERS / f"{source.kind}-{key(self.kind, dict(self.known.identity()))}"
+        answers = self._folder(context, self.kind)
         started = time.monotonic()
         with (
             tqdm(total=len(pairs), desc=f"teacher {self.number} scores {rows.split}", **shown) as bar,
             source.open(context.runtime, self.task.classes, answers) as scorer,
+            self._kept(context) as kept,
         ):
 
             def score(part: Dataset) -> np.ndarray:
-                return scorer(part, bar)
+                return kept.scored(part, scorer, bar) if kept else scorer(part, bar)
 
             scored = write_soft_labels(work, pairs, score, size, bar.update, None)
-        whole = source.timed and scored == len(pairs)
+        if kept and kept.reused:
+            scored -= kept.reused
+            log.info("%s: %d of %d pairs were scored before, and are looked up", self.what, kept.reused, len(pairs))
+        whole = source.computed and scored == len(pairs)
         speed = scored / (time.monotonic() - started) if whole else None
         missing = sum(int(np.isnan(shard).any(axis=1).sum()) for shard in each_shard(work))
         return {
@@ -140,6 +154,25 @@ class UntrainedTeacher(Classifier):
             "scored_in_the_last_run": scored,
             "pairs_per_second": speed,
         }
+
+    @contextmanager
+    def _kept(self, context: RunContext) -> Iterator[KeptScores | None]:
+        """Return the scores that were computed already, for as long as they are open; None: its source computes none.
+
+        They go by what scores, the classes and the version of soft labels, not by the task.
+        """
+        from tmkd.teachers.kept import KeptScores
+
+        if not self.known.source.computed:
+            yield None
+            return
+        with closing(KeptScores(self._folder(context, SoftLabels.kind, classes=self.task.classes))) as kept:
+            yield kept
+
+    def _folder(self, context: RunContext, stage: str, **more: Any) -> Path:
+        """Return the folder that all splits and runs of this source share; a new version of the stage has another."""
+        known = key(stage, {**self.known.identity(), **more})
+        return context.store.root / ANSWERS / f"{self.known.source.kind}-{known}"
 
     def _complete(self, logits: np.ndarray, rows: Dataset, split: str) -> np.ndarray | None:
         """Return the logits of a split that is predicted whole; None where no pair of it has a score (a file's)."""

@@ -42,6 +42,7 @@ class Work:
         lengths: returns how many tokens of each of its pairs a model reads.
         passes: over all of the split; may be a part of one.
         kept: bytes a pair that stay on disk.
+        share: of the split's pairs that a pass sees.
     """
 
     member: Member
@@ -50,3 +51,4 @@ class Work:
     lengths: Callable[[PairClassifier], Sequence[int]]
     passes: float
     kept: int = 0
+    share: float = 1.0

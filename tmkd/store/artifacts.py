@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 SCRATCH = "scratch"
 MANIFEST = "manifest.json"
 MODEL = "model"  # the folder of an artifact that holds its classifier
+LABEL_KIND = "label_kind"  # among the details of a classifier that learnt grades or numbers
 
 
 @dataclass(frozen=True)

@@ -81,3 +81,22 @@ def written_whole(path: Path, by_way_of: Path | None = None, durable: bool = Fal
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def folder_written_whole(path: Path) -> Iterator[Path]:
+    """Give a new folder to fill, which is renamed to ``path`` at the end, or removed where filling it failed.
+
+    What a killed run left is removed first. ``path`` must not exist (ConfigError).
+    """
+    if path.exists():
+        raise ConfigError(f"{path}: expected a new name but it exists; name another, or remove it.")
+    temporary = path.with_name(f".{path.name}.writing")
+    with writing_to(path.parent, "folder"):
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        try:
+            yield temporary
+            os.rename(temporary, path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)

@@ -17,6 +17,7 @@ VERSIONS = {
     "corpus": 2,
     "overlap": 1,
     "candidates": 1,
+    "training_pairs": 1,
     "tokens": 2,
     "encoder": 1,
     "teacher": 3,
@@ -28,7 +29,7 @@ VERSIONS = {
     "stage2": 3,
     "peers": 3,
     "speed": 2,
-    "comparison": 5,
+    "comparison": 6,
 }
 # What else goes into a stage without its key standing in the stage's own spec.
 MADE_WITH = {

@@ -35,12 +35,12 @@ class Source(ABC):
 
     Attributes:
         kind: its name in ``teachers.roster``.
-        timed: the time that its scores take is its own, so that a table may show it; of a file it is not.
+        computed: its scores are computed here: they are kept by the pair, and a table may show the time that they take.
         paid: its scores may cost money, which ``price`` knows.
     """
 
     kind: ClassVar[str]
-    timed: ClassVar[bool] = False
+    computed: ClassVar[bool] = False
     paid: ClassVar[bool] = False
 
     @property

@@ -99,8 +99,9 @@ class KeepBest(TrainerCallback):
 class Progress(TrainerCallback):
     """One bar for the whole training, with the loss, the last validation metric and the time left."""
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, metric: str) -> None:
         self.what = what
+        self.metric = metric
         self.bar: tqdm | None = None
         self.shown: dict[str, str] = {}
 
@@ -121,7 +122,7 @@ class Progress(TrainerCallback):
 
     def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         logs = kwargs.get("logs") or {}
-        for name in ("loss", "eval_map", "eval_accuracy", "eval_ndcg", "eval_spearman"):
+        for name in ("loss", f"eval_{self.metric}"):
             if name in logs:
                 self.shown[name.removeprefix("eval_")] = f"{logs[name]:.3f}"
         if self.bar is not None:

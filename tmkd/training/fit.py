@@ -48,6 +48,8 @@ def train(
     weight_decay: float,
     max_grad_norm: float,
     schedule: str,
+    group_size: int | None = None,
+    batch_questions: int | None = None,
     validate: Callable[[Any], dict[str, float]] | None = None,
     metric: str = "map",
     patience: int = 0,
@@ -58,6 +60,9 @@ def train(
 
     Args:
         scratch: folder of checkpoints; what it holds is gone on from.
+        group_size: None: a batch is ``batch_size`` pairs; else it is of whole questions with so many of their pairs at
+            most, or all (0), and ``pairs`` know their questions.
+        batch_questions: questions of a batch; None: as many as have about ``batch_size`` pairs.
         metric: what ``validate`` returns that decides which epoch is best; higher is better.
         start_competes: the weights that training starts from may be the best, as epoch 0.
 
@@ -98,7 +103,7 @@ def train(
         remove_unused_columns=False,
         dataloader_pin_memory=runtime.device.type != "cpu",
     )
-    progress = Progress(what)
+    progress = Progress(what, metric)
     arguments._n_gpu = min(arguments.n_gpu, 1)  # several GPUs are torchrun's business, not DataParallel's
     trainer = _trainer(
         learner,
@@ -109,6 +114,8 @@ def train(
         data_collator=collate,
         validate=validate,
         batch_size=batch_size,
+        group_size=group_size,
+        batch_questions=batch_questions,
         processes=processes,
         callbacks=[
             CheckpointByTheClock(runtime.checkpoint_seconds, processes),
@@ -123,7 +130,9 @@ def train(
         with measured(runtime.device) as cost:
             trainer.train(resume_from_checkpoint=resumed)
     except torch.OutOfMemoryError:
-        raise TmkdError(f"{what}: the device has no memory for a batch of {batch_size}; lower batch_size.") from None
+        big = f"a batch of {batch_size}" if group_size is None else "a batch of whole questions"
+        lower = "batch_size" if group_size is None else "batch_questions or batch_size, or set a lower group_size"
+        raise TmkdError(f"{what}: the device has no memory for {big}; lower {lower}.") from None
     finally:
         progress.close()
     # the last step's loss was computed before it, and on a GPU the loss is not looked at in each

@@ -43,6 +43,7 @@ class PeerPairs(TorchDataset[Any]):
                 )
         self.views = views
         self.lengths = np.max([view.lengths for view in views], axis=0)
+        self.questions = views[0].questions
         self.states = self if any(view.states is not None for view in views) else None  # for ``plan``
 
     def __len__(self) -> int:

@@ -13,6 +13,7 @@ from transformers import Trainer
 
 from tmkd.data.batching import LengthBuckets
 from tmkd.data.distributed_batch_sampler import Shares
+from tmkd.data.question_batch_sampler import QuestionBatches
 from tmkd.distributed import Processes
 from tmkd.errors import REMEDY, TrainingDiverged
 from tmkd.losses.all_gather import SHARE
@@ -29,6 +30,8 @@ class DistillationTrainer(Trainer):
         validate: called with the student (with peers: the list of them) after each epoch, returns metrics; None where
             there is nothing to validate on.
         batch_size: examples a step, of all processes together.
+        group_size: None: pairs by themselves; else batches are of whole questions (``QuestionBatches``).
+        batch_questions: questions a step, where batches are of whole questions.
         processes: those that train it together, each on its share of every batch.
     """
 
@@ -37,13 +40,17 @@ class DistillationTrainer(Trainer):
         *args: Any,
         validate: Callable[[Any], dict[str, float]] | None,
         batch_size: int,
+        group_size: int | None = None,
+        batch_questions: int | None = None,
         processes: Processes | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self.batch_size = batch_size
+        self.group_size = group_size
+        self.batch_questions = batch_questions
         self.processes = processes
-        self.shares: Shares | None = None
+        self.shares: Shares | QuestionBatches | None = None
         self.pairs = kwargs["train_dataset"]
         self.learner: Learner | PeerLearner = kwargs["model"]
         self.validate = validate
@@ -76,18 +83,36 @@ class DistillationTrainer(Trainer):
         return metrics
 
     def get_train_dataloader(self) -> DataLoader[Any]:
-        if self.processes is None:
+        if self.processes is None and self.group_size is None:
             return super().get_train_dataloader()
-        order = LengthBuckets(self.pairs.lengths, self.batch_size, self.args.seed)
-        self.shares = shares = Shares(order, self.processes.rank, self.processes.count)
+        batches = self._batches()
+        if self.processes is not None:
+            self.shares = batches
         if (states := self.pairs.states) is not None:
-            order.on_order = lambda epoch: states.plan(shares.rows(epoch))
+            batches.before_epoch(states.plan)
         # not handed to accelerate, which would fill up the last batch with rows of the first
         return DataLoader(
             self.pairs,
-            batch_sampler=self.shares,
+            batch_sampler=batches,
             collate_fn=self.data_collator,
             pin_memory=self.args.dataloader_pin_memory,
+        )
+
+    def _batches(self) -> Shares | QuestionBatches:
+        rank, count = (self.processes.rank, self.processes.count) if self.processes else (0, 1)
+        if self.group_size is None:
+            return Shares(LengthBuckets(self.pairs.lengths, self.batch_size, self.args.seed), rank, count)
+        if self.pairs.questions is None:
+            raise ValueError("expected pairs whose questions are known, for batches of whole questions")
+        return QuestionBatches(
+            self.pairs.questions,
+            self.pairs.lengths,
+            self.args.seed,
+            group_size=self.group_size,
+            batch_size=self.batch_size,
+            batch_questions=self.batch_questions,
+            rank=rank,
+            count=count,
         )
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:

@@ -62,6 +62,11 @@ class LanguageModelScorer:
         self.has_positions = "position_ids" in takes
         self.columns = _keep_answers(model, asking.answers)
 
+    @property
+    def length(self) -> int:
+        """Tokens of a prompt with its pair."""
+        return self.asking.length
+
     @torch.inference_mode()
     def __call__(self, rows: Dataset, bar: tqdm) -> np.ndarray:
         prompts, cut = self.asking.encode(list(zip(rows["question"], rows["passage"])))
@@ -99,7 +104,7 @@ def open_language_model(
     asking = _asking(model, checkpoint, prompt, max_length)
     nn.Module.to(model, runtime.device)
     scorer = LanguageModelScorer(model, asking, what, runtime, outputs)
-    try_out(scorer, what, asking.length)
+    try_out(scorer, what, scorer.length)
     scorer.cuts = Cuts()
     return scorer
 

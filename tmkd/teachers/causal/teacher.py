@@ -6,16 +6,13 @@ token that would follow the prompt.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tmkd.errors import ConfigError
 from tmkd.teachers.causal.prompts import PROMPTS, Prompt, prompt_of
-from tmkd.teachers.checkpoint import Checkpoint
-from tmkd.teachers.source import Source
+from tmkd.teachers.checkpoint import FromCheckpoint
 
 if TYPE_CHECKING:
     from tmkd.teachers.causal.scorer import LanguageModelScorer
@@ -23,37 +20,24 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Causal(Source):
-    """A causal language model from a folder or the hub, and a prompt. Two prompts of one model are two teachers.
+class Causal(FromCheckpoint):
+    """A causal language model and a prompt. Two prompts of one model are two teachers.
+
+    A pair that is longer than ``max_length`` with its prompt loses the end of its document. ``prompt`` is that of
+    ``tmkd.teachers.causal.prompts.prompt_of``.
 
     Attributes:
-        name: the folder or hub name.
-        revision: a branch, tag or commit of the hub's; None: main.
-        trust_remote_code: the checkpoint's own code may run.
-        prompt: see ``tmkd.teachers.causal.prompts.prompt_of``.
         answers: the token that means relevant, and the one that means the opposite; None: the prompt's own.
-        max_length: tokens of a prompt with its pair; None: as many as the model can read. What is too long loses the
-            end of its document.
     """
 
     kind: ClassVar[str] = "causal"
-    timed: ClassVar[bool] = True
 
-    name: str
-    revision: str | None = None
-    trust_remote_code: bool = False
-    prompt: str | None = None
     answers: list[str] | None = None
-    max_length: int | None = None
 
     @property
     def what(self) -> str:
         asked = f" ({self.prompt})" if self.prompt in PROMPTS else ""
         return f"language model {self.name}{asked}"
-
-    @property
-    def checkpoint(self) -> Checkpoint:
-        return Checkpoint(self.name, self.revision, self.trust_remote_code)
 
     @property
     def asked(self) -> Prompt:
@@ -62,12 +46,7 @@ class Causal(Source):
 
     def identity(self) -> dict[str, Any]:
         asked = self.asked
-        return self.checkpoint.identity() | {
-            "prompt": asked.text,
-            "chat": asked.chat,
-            "answers": list(asked.answers),
-            "max_length": self.max_length,
-        }
+        return super().identity() | {"prompt": asked.text, "chat": asked.chat, "answers": list(asked.answers)}
 
     def check(self, classes: Sequence[str]) -> None:
         asked = self.asked
@@ -80,10 +59,7 @@ class Causal(Source):
 
         check_language_model(self.checkpoint, asked, self.max_length)
 
-    @contextmanager
-    def open(self, runtime: Runtime, classes: Sequence[str], answers: Path) -> Iterator[LanguageModelScorer]:
+    def load(self, runtime: Runtime, classes: Sequence[str]) -> LanguageModelScorer:
         from tmkd.teachers.causal.scorer import open_language_model
 
-        scorer = open_language_model(self.checkpoint, self.asked, self.max_length, runtime, len(classes))
-        yield scorer
-        scorer.cuts.warn(self.what, scorer.asking.length)
+        return open_language_model(self.checkpoint, self.asked, self.max_length, runtime, len(classes))

@@ -1,24 +1,17 @@
 """Answers that were paid for, and what was paid: a database that several processes may write to.
 
 It is SQLite with a write-ahead log: what is committed survives a kill. (A power cut may take the last answers, or each
-request would wait for the disk twice.) It needs a disk whose locks work, as the store of results does; a network file
-system may have none.
+request would wait for the disk twice.)
 """
 
 from __future__ import annotations
 
 import json
-import sqlite3
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock
-
-from tmkd.errors import DataError
-from tmkd.store.disk import writing_to
+from tmkd.teachers.database import Database
 from tmkd.teachers.served.failures import Spent
 
 FILE = "answers.sqlite"
@@ -44,61 +37,43 @@ class Answers:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE
-        self._lock = threading.Lock()
-        with writing_to(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-        with self._as_sentence(), FileLock(self.path.with_suffix(".opening.lock")):
-            # Without the lock, two processes that make the file at once meet as "database is locked".
-            self._connection = sqlite3.connect(self.path, timeout=60, check_same_thread=False)
-            self._connection.executescript(TABLES)
+        self._database = Database(self.path, TABLES)
 
     def close(self) -> None:
-        self._connection.close()
+        self._database.close()
 
     def found(self, pairs: Sequence[str]) -> dict[str, float]:
         """Return the scores of those pairs that have one, NaN for the refused."""
         ask = "SELECT pair, score FROM answers WHERE pair IN (SELECT value FROM json_each(?))"
-        with self._as_sentence():
-            rows = self._connection.execute(ask, (json.dumps(list(pairs)),)).fetchall()
+        with self._database.transaction() as connection:
+            rows = connection.execute(ask, (json.dumps(list(pairs)),)).fetchall()
         return {pair: float("nan") if score is None else score for pair, score in rows}
 
     def any(self) -> bool:
         """Return whether any pair has a score."""
-        with self._as_sentence():
-            row = self._connection.execute("SELECT EXISTS (SELECT 1 FROM answers WHERE score IS NOT NULL)").fetchone()
+        with self._database.transaction() as connection:
+            row = connection.execute("SELECT EXISTS (SELECT 1 FROM answers WHERE score IS NOT NULL)").fetchone()
         return bool(row[0])
 
     def keep(self, scores: Mapping[str, float], money: float = 0.0) -> None:
         """Write scores (NaN, which SQLite keeps as NULL: refused), and what they cost beyond what ``spend`` wrote."""
-        with self._as_sentence(), self._connection:
-            self._connection.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?)", scores.items())
-            self._connection.execute("UPDATE spent SET money = money + ?", (money,))
+        with self._database.transaction() as connection:
+            connection.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?)", scores.items())
+            connection.execute("UPDATE spent SET money = money + ?", (money,))
 
     def spent(self) -> tuple[int, float]:
         """Return how many requests were sent, and the money that they have cost."""
-        with self._as_sentence():
-            requests, money = self._connection.execute("SELECT requests, money FROM spent").fetchone()
+        with self._database.transaction() as connection:
+            requests, money = connection.execute("SELECT requests, money FROM spent").fetchone()
         return requests, money
 
     def spend(self, money: float, budget: Budget) -> None:
         """Write that a request is sent, before it is: a kill must not make it free. Spent where the budget is."""
-        with self._as_sentence(), self._connection:
-            changed = self._connection.execute(
+        with self._database.transaction() as connection:
+            changed = connection.execute(
                 "UPDATE spent SET requests = requests + 1, money = money + :cost "
                 "WHERE (:most IS NULL OR requests < :most) AND (:sum IS NULL OR money + :cost <= :sum)",
                 {"cost": money, "most": budget.requests, "sum": budget.money},
             ).rowcount
         if not changed:
             raise Spent
-
-    @contextmanager
-    def _as_sentence(self) -> Iterator[None]:
-        """Hold the lock between threads, and turn what SQLite may answer into a sentence."""
-        with self._lock:
-            try:
-                yield
-            except sqlite3.Error as error:
-                raise DataError(
-                    f"{self.path}: expected a database of answers that can be read and written, got '{error}'; make "
-                    "room on its disk, or move the file away if it is damaged."
-                ) from None

@@ -1,0 +1,56 @@
+"""``tmkd export``: a student as a folder that other programs read."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tmkd.choices import EXPORTS, PROCESSORS
+from tmkd.errors import TmkdError
+
+TARGETS, FILES = ", ".join(EXPORTS), ", ".join(PROCESSORS)
+
+
+def export(
+    artifact: Annotated[Path, typer.Argument(help="The folder of a student or a teacher: artifacts/stage2-KEY.")],
+    to: Annotated[str, typer.Option("--to", help=f"Who reads it: {TARGETS} (docs/deployment.md).")],
+    into: Annotated[Path, typer.Option("--into", help="A new folder.")],
+    verify: Annotated[bool, typer.Option(help="Let the programs that read it score pairs, and compare.")] = True,
+    pairs: Annotated[
+        Path | None,
+        typer.Option(help="Pairs to verify with: question, passage, label, question_id. Else the test split."),
+    ] = None,
+    most_pairs: Annotated[int, typer.Option(help="Verify with no more than these.")] = 10_000,
+    most_lost: Annotated[float, typer.Option(help="What onnx-int8 may lose of MAP or accuracy.")] = 0.005,
+    processor: Annotated[str, typer.Option(help=f"Of onnx-int8: auto (this machine's), {FILES}.")] = "auto",
+    threads: Annotated[int, typer.Option(help="Of the programs; 0: all cores.")] = 0,
+) -> None:
+    """Write a student as a folder that other programs read, once these score as the student does."""
+    from tmkd.export.card import table
+    from tmkd.export.run import export_model
+
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logging.getLogger("tmkd").setLevel(logging.INFO)
+    try:
+        made = export_model(
+            artifact,
+            to,
+            into,
+            verify=verify,
+            pairs=pairs,
+            most_pairs=most_pairs,
+            most_lost=most_lost,
+            processor=processor,
+            threads=threads,
+        )
+    except TmkdError as error:
+        typer.echo(f"tmkd: {error}", err=True)
+        raise typer.Exit(2) from None
+    if made.proof is not None:
+        typer.echo(table(made.proof))
+    for each in made.lost:
+        typer.echo(f"- {each}")
+    typer.echo(f"written: {made.folder}")

@@ -1,0 +1,74 @@
+"""An export that is read again: ``tmkd.Reranker`` runs it by the program that it is for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tmkd.choices import CROSS_ENCODER, ONNX, ONNX_INT8, OPENVINO
+from tmkd.errors import ConfigError, ModelError
+from tmkd.export.graph import FILE, OPENVINO_FILE
+from tmkd.export.programs import BATCH, PROGRAMS, Scorer
+from tmkd.export.student import ALL_CLASSES, probabilities
+
+BACKENDS = ("torch", "onnx", "openvino")
+
+
+@dataclass(frozen=True)
+class ExportedModel:
+    """A folder that ``tmkd export`` wrote.
+
+    Attributes:
+        folder: where it is.
+        classes: their names; the last means "right" where ranked.
+    """
+
+    folder: Path
+    classes: tuple[str, ...]
+    scorer: Scorer
+
+    @classmethod
+    def read(cls, folder: Path, backend: str) -> ExportedModel:
+        """Load it on the CPU.
+
+        Raises:
+            ConfigError: a backend that is not known, or whose package is missing.
+            ModelError: the folder is no export, or none for this backend.
+        """
+        if backend not in BACKENDS:
+            raise ConfigError(f"backend: expected one of {', '.join(BACKENDS)}, got {backend}.")
+        try:
+            classes: Any = json.loads((folder / "config.json").read_text())[ALL_CLASSES]
+        except (OSError, ValueError, KeyError):
+            raise ModelError(
+                f"Expected the folder of a student (artifacts/stage2-KEY) or of an export of one, but {folder} is "
+                "neither; reports/NAME/comparison.json names the artifacts of every row."
+            ) from None
+        target = _target(folder, backend)
+        program = PROGRAMS[target][-1]
+        if not program.installed:
+            raise ConfigError(f"backend={backend}: expected {program.name} to be installed; install it.")
+        return cls(folder, tuple(classes), program.load(folder))
+
+    def probabilities(self, questions: Sequence[str], passages: Sequence[str], batch_size: int | None) -> np.ndarray:
+        """Return the probabilities ``[pairs, classes]``, float64."""
+        return probabilities(self.scorer(questions, passages, batch_size or BATCH), len(self.classes))
+
+
+def _target(folder: Path, backend: str) -> str:
+    """Return what the folder was exported to, as far as the backend reads it."""
+    if backend == "torch" and (folder / "model.safetensors").is_file():
+        return CROSS_ENCODER  # whose program reads hf, too
+    if backend == "openvino" and (folder / OPENVINO_FILE).is_file():
+        return OPENVINO
+    if backend == "onnx" and (folder / FILE.parent).is_dir():
+        return ONNX if (folder / FILE).is_file() else ONNX_INT8
+    raise ModelError(
+        f"{folder}: expected an export that backend={backend} can run, but it has other files; export the student --to "
+        f"{backend.replace('torch', CROSS_ENCODER)}, or name another backend."
+    )

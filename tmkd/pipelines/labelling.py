@@ -1,0 +1,120 @@
+"""From teachers' scores of unlabelled pairs to labels: what the stages share that work without gold labels."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tmkd.choices import CLASSES
+from tmkd.config import LabelConfig
+from tmkd.data.schema import SPLITS
+from tmkd.errors import ConfigError, DataError
+from tmkd.experiment.experiment import Experiment
+from tmkd.pipelines.pairs import COLUMNS, rows_of
+from tmkd.results.untrained import UntrainedTeacher
+
+if TYPE_CHECKING:
+    import numpy as np
+    from datasets import Dataset
+
+log = logging.getLogger(__name__)
+
+
+def untrained_teachers(experiment: Experiment, stage: str) -> list[UntrainedTeacher]:
+    """Return the teachers that teach, as they score: a scale that is fitted on labels has no place here.
+
+    Raises:
+        ConfigError: a teacher that is fine-tuned, which takes labels, or a task without two classes.
+    """
+    config = experiment.config
+    if config.data.label_kind != CLASSES:
+        raise ConfigError(f"data.label_kind: expected classes for `tmkd {stage}`, got {config.data.label_kind}.")
+    if len(config.data.classes) != 2:
+        raise ConfigError(f"data.classes: expected two classes for `tmkd {stage}`, got {config.data.classes}.")
+    found = []
+    for number, teacher in enumerate(experiment.teachers()):
+        if not isinstance(teacher.trained, UntrainedTeacher):
+            kind = config.teachers.roster[number].kind
+            raise ConfigError(
+                f"teachers.roster[{number}].kind: expected a teacher that needs no labels (ready, causal, scores or "
+                f"served) for `tmkd {stage}`, got {kind}."
+            )
+        found.append(teacher.trained)
+    return found
+
+
+def margins_of(logits: np.ndarray) -> np.ndarray:
+    """Return the log-odds ``[pairs]`` of the teachers' mean probability, of logits ``[pairs, teachers, 2]``."""
+    from tmkd.evaluation.ensemble import teaching_logits
+
+    mean = teaching_logits(logits)
+    margins: np.ndarray = mean[:, 1] - mean[:, 0]
+    return margins
+
+
+def labelled(
+    label: LabelConfig, classes: Sequence[str], pairs: Dataset, margins: np.ndarray
+) -> tuple[Dataset, Iterator[dict[str, Any]]]:
+    """Return the pairs that get a label, and their rows: texts, ``label`` and ``score``.
+
+    Left out are questions whose best passages have one score, where the best of each question is right.
+
+    Args:
+        margins: of the pairs, ``[pairs]``.
+    """
+    if label.right == "top" and (tied := _tied(pairs["question_id"], margins)):
+        kept = [place for place, name in enumerate(pairs["question_id"]) if name not in tied]
+        pairs, margins = pairs.select(kept), margins[kept]
+        log.warning(
+            "%d questions are left out: their best passages have one score, so that none is the best", len(tied)
+        )
+    right = _right(label, pairs["question_id"], margins)
+    rows = rows_of(pairs.select_columns(list(COLUMNS)))
+    return pairs, (
+        row | {"label": classes[int(right[place])], "score": float(margins[place])} for place, row in enumerate(rows)
+    )
+
+
+def check_counts(classes: Sequence[str], counts: Mapping[str, int], folder: Path, split: str) -> None:
+    """Log how many pairs of each class a split has; DataError where it has none of one."""
+    each = ", ".join(f"{counts[name]} {name}" for name in classes)
+    log.info("labelled  %s/%s.jsonl: %s", folder, split, each)
+    if not all(counts[name] for name in classes):
+        raise DataError(
+            f"{folder}/{split}.jsonl: expected pairs of both classes, got {each}; "
+            "take a larger corpus, or label.right=top, which makes the best passage of each question right."
+        )
+
+
+def next_command(folder: Path) -> str:
+    """Return the command that trains a student on what was written."""
+    splits = " ".join(f"data.{split}={folder}/{split}.jsonl" for split in SPLITS)
+    corpus = f"corpus=files corpus.path={folder}/train.jsonl"
+    teacher = f"'teachers.roster=[{{kind: scores, path: \"{folder}/*.jsonl\"}}]' teachers.calibration=none"
+    return f"tmkd stage3 data=files {splits} {corpus} {teacher}"
+
+
+def _tied(question_ids: list[str], margins: np.ndarray) -> set[str]:
+    """Return the questions of which several passages have the highest score."""
+    each: dict[str, list[float]] = {}
+    for name, margin in zip(question_ids, margins.tolist()):
+        each.setdefault(name, []).append(margin)
+    return {name for name, found in each.items() if found.count(max(found)) > 1}
+
+
+def _right(label: LabelConfig, question_ids: list[str], margins: np.ndarray) -> np.ndarray:
+    """Return which pairs are right ``[pairs]``."""
+    import numpy as np
+
+    if label.right == "positive":
+        positive: np.ndarray = margins > 0
+        return positive
+    best: dict[str, int] = {}
+    for place, name in enumerate(question_ids):
+        if name not in best or margins[place] > margins[best[name]]:
+            best[name] = place
+    right = np.zeros(len(margins), dtype=bool)
+    right[list(best.values())] = True
+    return right
