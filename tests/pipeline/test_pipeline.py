@@ -117,8 +117,9 @@ def test_comparison_says_what_it_was_made_of_and_on_which_machine(whole):
     assert "none of its 80 pairs has a question of train, validation or test" in text
     assert "60 of 60 pairs of train (100.0 %)" in text
     assert "Not all rows were trained alike" not in text
-    page = (home / "reports" / "smoke" / "comparison.html").read_text()
+    page = (home / "reports" / "smoke" / "index.html").read_text()
     assert "<h2>Data</h2>" in page
+    assert "60 of 60 pairs of train (100.0 %)" in page
     assert said["teachers"].count("60 of 60 pairs of train (100.0 %) are longer than the 64 tokens") == 1
 
 

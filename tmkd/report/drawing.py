@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-STYLE: dict[Any, Any] = {"font.size": 10, "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "tmkd"}
+STYLE: dict[Any, Any] = {
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "svg.hashsalt": "tmkd",
+    "svg.fonttype": "none",  # text stays text
+}
 CHANCE_COLOR = "#555555"
 LABEL_GAP = 0.055  # between the middles of two labels, in heights of the axes
 
@@ -33,16 +39,18 @@ def new_axes(metric: str) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def new_panels(count: int) -> tuple[Figure, list[Axes]]:
-    """Return a figure with pairs of axes side by side."""
+def new_panels(
+    count: int, rows: int = 1, size: tuple[float, float] = (9, 5.5), sharey: bool = False
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure of a size in inches with ``rows`` rows of ``count`` pairs of axes, listed row by row."""
     # Not pyplot: it would choose a backend and keep every figure alive.
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     with rc_context(STYLE):
-        figure = Figure(figsize=(9, 5.5), layout="constrained")
-        panels = figure.subplots(1, count, squeeze=False)
-    return figure, list(panels[0])
+        figure = Figure(figsize=size, layout="constrained")
+        panels = figure.subplots(rows, count, squeeze=False, sharey=sharey)
+    return figure, list(panels.flat)
 
 
 def lengths(stds: Sequence[float | None]) -> list[float]:
