@@ -107,7 +107,10 @@ def label(axes: Axes, points: Mapping[str, tuple[float, float]], x: float, align
 def save(figure: Figure, path: Path) -> None:
     """Save as .png or .svg, by suffix, without the date or random ids that would make equal figures differ."""
     from matplotlib import rc_context
+    from matplotlib.text import Text
 
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)  # a $ in a name is a $
     with rc_context(STYLE):
         metadata = {"Date": None} if path.suffix == ".svg" else {}
         figure.savefig(path, dpi=160, metadata=metadata)

@@ -20,6 +20,7 @@ class Training:
         seed: of the row; None for a teacher.
         validation: the metric after each epoch; empty where it was not judged by epochs.
         best_epoch: from 1, or 0 for the weights that training started from; None where none was chosen.
+        before: the metric of the weights that training started from; None where these did not compete.
         seconds, peak_bytes: what its last stage took; None where it was not measured.
     """
 
@@ -29,8 +30,16 @@ class Training:
     seed: int | None
     validation: Sequence[float]
     best_epoch: int | None
+    before: float | None
     seconds: float | None
     peak_bytes: float | None
+
+    @property
+    def chosen(self) -> float | None:
+        """The metric of validation at the epoch that was chosen."""
+        if self.best_epoch is None:
+            return None
+        return self.validation[self.best_epoch - 1] if self.best_epoch else self.before
 
 
 @dataclass(frozen=True)

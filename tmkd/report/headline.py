@@ -32,6 +32,8 @@ def headline(rows: Sequence[Row], metric: str, baseline: str | None) -> Headline
     if best is None:
         return Headline(["There is no row of a student."], None)
     sentences = [_standing(best, metric)]
+    if best.lift is None and best.kept is not None:  # the ensemble was there to be compared with
+        sentences.append("The teacher ensemble is no better than chance: there is little to learn from it.")
     base = next((row for row in rows if row.arm == baseline), None)
     if base is None:
         sentences.append("Rows were not tested against each other: there is no baseline.")

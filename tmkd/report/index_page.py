@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tmkd.measures import title
-from tmkd.report import page_tables
+from tmkd.report import detail_tables, page_tables
 from tmkd.report.data_notes import data_notes
 from tmkd.report.facts import Facts, Mistakes, Source
 from tmkd.report.headline import headline
@@ -57,19 +57,19 @@ def to_page(
             rows, metric, baseline, caption(data, fingerprint, rows, metric, questions, pairs, baseline)
         ),
         figures=page_figures(rows, metric, extra, facts),
-        training=page_tables.training_table(facts.training, metric),
-        agreement=page_tables.agreement_table(facts.teacher_agreement),
-        fidelity=page_tables.fidelity_table(rows),
-        heads=page_tables.heads_table(rows, facts, metric),
+        training=detail_tables.training_table(facts.training, metric),
+        agreement=detail_tables.agreement_table(facts.teacher_agreement),
+        fidelity=detail_tables.fidelity_table(rows),
+        heads=detail_tables.heads_table(rows, facts, metric),
         trust=_fragment(trust_section(trust)) if trust else None,
-        calibration=page_tables.calibration_table(facts.calibration),
+        calibration=detail_tables.calibration_table(facts.calibration),
         calibrated=_fragment(reliability_section(calibrated)) if calibrated else None,
         mistakes=_judged(facts.mistakes),
         notes=_fragment(data_notes(extra)),
         machine=extra.get("machine", {}),
         command=facts.command,
         made_with=_versions(facts.sources),
-        sources=page_tables.sources_table(facts),
+        sources=detail_tables.sources_table(facts),
     )  # fmt: skip
 
 

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tmkd.measures import main_metric
+from tmkd.results.answering import Answering
 from tmkd.results.classifier import Classifier
 from tmkd.results.context import RunContext
 from tmkd.results.corpus import Corpus
 from tmkd.results.data_facts import data_facts
 from tmkd.results.exits import DEEPEST, Predictor, leaving, parameters, probabilities
 from tmkd.results.node import Result, outside, unless
-from tmkd.results.row_facts import Answering, row_facts
+from tmkd.results.row_facts import row_facts
 from tmkd.results.rows import parts_of
 from tmkd.results.speed import Speed
 from tmkd.results.task import Task

@@ -2,39 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tmkd.report.facts import Agreement, Calibration, Facts, Head, Mistakes, Source, Training
-from tmkd.results.classifier import predictions
+from tmkd.report.facts import Agreement, Calibration, Facts, Mistakes, Source, Training
+from tmkd.results.answering import Answering, heads
 from tmkd.results.mistakes import worst_mistakes
 from tmkd.results.rows import parts_of
-from tmkd.store.artifacts import MODEL, Artifact
+from tmkd.store.artifacts import Artifact
 from tmkd.store.provenance import command
 
 if TYPE_CHECKING:
     import numpy as np
     from datasets import Dataset
-
-    from tmkd.report.rows import Row
-
-
-@dataclass(frozen=True)
-class Answering:
-    """A row with what it was computed from.
-
-    Attributes:
-        scores: one [pairs, classes] a seed.
-        made: for each seed the classifiers whose probabilities are averaged.
-        whole: it answers with all its heads, not from an exit.
-    """
-
-    row: Row
-    scores: Sequence[np.ndarray]
-    made: Sequence[Sequence[Artifact]]
-    whole: bool
 
 
 def row_facts(
@@ -49,9 +29,14 @@ def row_facts(
     """
     import numpy as np
 
+    from tmkd.evaluation.metrics import evaluate
     from tmkd.report.rows import best_student, is_teacher
 
-    labels = np.asarray(test["label"])
+    labels, question_ids, parts = np.asarray(test["label"]), list(test["question_id"]), parts_of(test)
+
+    def judge(probabilities: np.ndarray) -> dict[str, float]:
+        return evaluate(probabilities, labels, question_ids, ranking, parts, metric)
+
     teachers = [each for each in answering if is_teacher(each.row.arm)]
     best = best_student([each.row for each in answering], metric)
     chosen = next((each for each in answering if each.row is best), None)
@@ -61,7 +46,7 @@ def row_facts(
         mistakes = worst_mistakes(chosen.row.arm, scored, test, classes, ranking, metric)
     return Facts(
         training=[each for one in answering for each in _training(one)],
-        heads=[each for one in answering for each in _heads(one, teachers, test, ranking, metric)],
+        heads=[each for one in answering for each in heads(one, teachers, judge, metric)],
         calibration=[_calibration(each, labels) for each in answering],
         teacher_agreement=_agreement(teachers),
         mistakes=mistakes,
@@ -90,42 +75,12 @@ def _training(one: Answering) -> list[Training]:
                         None if is_teacher(one.row.arm) else seed,
                         known.get("validation", []),
                         known.get("best_epoch"),
+                        known.get("validation_before"),
                         cost.get("seconds"),
                         cost.get("peak_bytes"),
                     )
                 )
     return found
-
-
-def _heads(one: Answering, teachers: Sequence[Answering], test: Dataset, ranking: bool, metric: str) -> list[Head]:
-    """Return the heads of a row's students where several predict together."""
-    from tmkd.evaluation.ensemble import average_probabilities
-    from tmkd.evaluation.metrics import evaluate
-    from tmkd.report.rows import is_teacher, json_safe, over_seeds
-
-    if is_teacher(one.row.arm) or not one.whole or any(len(members) > 1 for members in one.made):
-        return []
-    names = {member.key: each.row.arm for each in teachers if len(each.made[0]) == 1 for member in each.made[0]}
-    values: dict[str, list[float]] = {}
-    for [member] in one.made:
-        logits, heads = predictions(member, "test"), _predicting(member)
-        if len(logits) != len(heads) or len(heads) < 2:
-            return []
-        for name, alone in zip(heads, logits):
-            judged = evaluate(
-                average_probabilities([alone]), test["label"], test["question_id"], ranking, parts_of(test), metric
-            )
-            values.setdefault(names.get(name, name), []).append(judged[metric])
-    return [Head(one.row.arm, name, json_safe(over_seeds(found))) for name, found in values.items()]
-
-
-def _predicting(member: Artifact) -> list[str]:
-    """Return the names of the heads that predict."""
-    file = member.path / MODEL / "classifier.json"
-    if not file.exists():
-        return []
-    facts = json.loads(file.read_text(encoding="utf-8"))
-    return [facts["heads"][place] for place in facts["predicting"]]
 
 
 def _calibration(one: Answering, labels: np.ndarray) -> Calibration:
