@@ -171,6 +171,15 @@ def test_names_in_figures_stay_texts() -> None:
     assert read.text.count(name) >= 4  # both tables, the figure and its description
 
 
+def test_name_that_is_wider_than_a_figure_is_cut_there_alone() -> None:
+    rows = some_rows()
+    rows[2].arm = name = f"MKD ({'settings, ' * 20}layers = 3)"
+    html = page(rows)
+    drawn = html[html.index("</desc>") : html.index("</svg>")]
+    assert "MKD (settings, setting…ettings, layers = 3)" in drawn and name not in drawn
+    assert html.count(name) >= 3
+
+
 def test_long_text_says_how_much_of_it_is_left_out() -> None:
     text = "word " * 200
     read = Page(page([replace(each, pairs_per_second=None) for each in some_rows()], some_facts(text)))

@@ -26,6 +26,7 @@ STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text
 }
 CHANCE_COLOR = "#555555"
+LONGEST_LABEL = 44  # characters; names that list settings can be longer than the figure is wide
 LABEL_GAP = 0.055  # between the middles of two labels, in heights of the axes
 
 
@@ -87,7 +88,7 @@ def chance_line(axes: Axes, chance: float | None) -> None:
 
 
 def label(axes: Axes, points: Mapping[str, tuple[float, float]], x: float, align: str) -> None:
-    """Write the names of the points in a column at x, in the order of their heights."""
+    """Write the names of the points in a column at x, in the order of their heights; of long ones both ends."""
     names = sorted(points, key=lambda name: points[name][1])
     if not names:
         return
@@ -100,8 +101,13 @@ def label(axes: Axes, points: Mapping[str, tuple[float, float]], x: float, align
     for name, height in zip(names, heights + steps, strict=True):
         leader = {"arrowstyle": "-", "color": "#999999", "lw": 0.7, "shrinkA": 1, "shrinkB": 5}
         leader["relpos"] = (0 if align == "left" else 1, 0.5)
-        axes.annotate(name, points[name], (x, height), ha=align, va="center", arrowprops=leader, zorder=1)
+        axes.annotate(_short(name), points[name], (x, height), ha=align, va="center", arrowprops=leader, zorder=1)
     axes.set_ylim(low, high)
+
+
+def _short(name: str) -> str:
+    half = LONGEST_LABEL // 2
+    return name if len(name) <= LONGEST_LABEL else f"{name[:half]}…{name[1 - half :]}"
 
 
 def save(figure: Figure, path: Path) -> None:
