@@ -176,7 +176,7 @@ def test_name_that_is_wider_than_a_figure_is_cut_there_alone() -> None:
     rows[2].arm = name = f"MKD ({'settings, ' * 20}layers = 3)"
     html = page(rows)
     drawn = html[html.index("</desc>") : html.index("</svg>")]
-    assert "MKD (settings, setting…ettings, layers = 3)" in drawn and name not in drawn
+    assert "MKD (settings, setting…settings, layers = 3)" in drawn and name not in drawn
     assert html.count(name) >= 3
 
 
