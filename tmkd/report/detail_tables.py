@@ -99,4 +99,4 @@ def sources_table(facts: Facts) -> Table | None:
     """Return the artifacts that the rows were computed from."""
     lines = [Line(each.artifact, [each.what, ", ".join(each.rows)]) for each in facts.sources]
     caption = "Each is a folder below paths.artifacts, whose manifest.json has all its settings and checksums."
-    return Table(caption, ["artifact", "what", "rows"], [("", lines)]) if lines else None
+    return Table(caption, ["artifact", "what", "rows"], [("", lines)], texts=True) if lines else None

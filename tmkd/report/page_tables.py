@@ -30,12 +30,14 @@ class Table:
         header: names of the columns, that of the rows' names first.
         groups: a name, "" for none, and its rows.
         slim: fits every screen; another one scrolls by itself.
+        texts: its cells are texts, not numbers.
     """
 
     caption: str
     header: Sequence[str]
     groups: Sequence[tuple[str, Sequence[Line]]]
     slim: bool = False
+    texts: bool = False
 
 
 def main_table(rows: Sequence[Row], metric: str, baseline: str | None) -> Table:
