@@ -53,6 +53,8 @@ def comparison(home, experiment="smoke"):
     assert (chance["arm"], chance["pairs_per_second"], chance["train_seconds"]) == ("chance", None, None)
     for row in rows:
         assert all(row.pop(name) > 0 for name in ("pairs_per_second", "train_seconds", "train_bytes"))
+    for each in found["training"]:
+        assert all(each.pop(name) > 0 for name in ("seconds", "peak_bytes"))
     return found
 
 
@@ -117,9 +119,40 @@ def test_comparison_says_what_it_was_made_of_and_on_which_machine(whole):
     assert "none of its 80 pairs has a question of train, validation or test" in text
     assert "60 of 60 pairs of train (100.0 %)" in text
     assert "Not all rows were trained alike" not in text
-    page = (home / "reports" / "smoke" / "comparison.html").read_text()
-    assert "<h2>Data</h2>" in page
+    page = (home / "reports" / "smoke" / "index.html").read_text()
+    assert "60 of 60 pairs of train (100.0 %)" in page
     assert said["teachers"].count("60 of 60 pairs of train (100.0 %) are longer than the 64 tokens") == 1
+
+
+def test_page_has_the_curves_heads_mistakes_and_artifacts_of_its_rows(whole):
+    home, said = whole
+    found, page = comparison(home), (home / "reports" / "smoke" / "index.html").read_text()
+    rows = {row["arm"]: row for row in found["rows"]}
+    assert re.search("stage3 done: .*/index.html", said["stage3"])
+    for name in ("All columns", "The worst mistakes", "Training", "Teachers and students", "Calibration", "Data",
+                 "How it was made"):  # fmt: skip
+        assert f"<h2>{name}</h2>" in page
+    trained = [each for each in found["training"] if each["row"] == "TMKD"]
+    assert [each["seed"] for each in trained] == [1, 2]
+    assert all(len(each["validation"]) == 2 for each in trained)
+    assert sum(each["row"] == "m-o-m" for each in found["training"]) == 6
+    # in every run, the mean over heads is of as many heads as there are teachers, and the gold one
+    heads = {each["name"]: each["metric"] for each in found["heads"] if each["row"] == "TMKD"}
+    assert list(heads) == ["gold", "teacher 1", "teacher 2", "teacher 3"]
+    assert not any(each["row"].startswith(("teacher", "m-o-m")) for each in found["heads"])
+    agreement = found["teacher_agreement"]
+    assert agreement["rows"] == ["teacher 1", "teacher 2", "teacher 3", "teacher ensemble"]
+    fidelity = [rows[name]["metrics"]["agreement"]["mean"] for name in agreement["rows"]]
+    assert [shares[-1] for shares in agreement["shares"]] == pytest.approx(fidelity)
+    assert [each["row"] for each in found["calibration"]] == list(rows)[1:]
+    mistakes = found["mistakes"]
+    students = [row for name, row in rows.items() if not name.startswith(("teacher", "chance"))]
+    assert rows[mistakes["row"]] == max(students, key=lambda row: row["metrics"]["map"]["mean"])
+    assert mistakes["worst"][0]["question"] in page and len(mistakes["worst"][0]["probabilities"]) == 5
+    assert {each["artifact"] for each in found["sources"]} == {
+        name for row in rows.values() for name in row["artifacts"]
+    }
+    assert found["command"].startswith("tmkd stage3 experiment=smoke") and str(home) not in found["command"]
 
 
 @pytest.mark.thorough

@@ -153,7 +153,7 @@ def test_report_prints_the_table_again_and_where_its_page_is(small_store):
     found = tmkd(small_store, "report", "default")
     assert found.exit_code == 0
     assert "TMKD" in found.stdout and "teacher ensemble" in found.stdout
-    assert found.stdout.strip().endswith("comparison.html")
+    assert found.stdout.strip().endswith("index.html")
     assert json.loads(tmkd(small_store, "report", "--output", "json").stdout)["experiment"] == "default"
 
 

@@ -57,7 +57,7 @@ def launch(stage: str, by: str = "make") -> None:
         if isinstance(made, list):
             made = f"{len(made)} results in {config.paths.artifacts}/"
         elif stage == "stage3":
-            made = f"{made}/comparison.md"
+            made = f"{made}/index.html"
         log.info("%s done: %s, in %.0f s. Next: %s", stage, made, time.monotonic() - started, STAGES[stage].then(by))
 
     for stream in (sys.stdout, sys.stderr):

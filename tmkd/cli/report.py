@@ -40,5 +40,5 @@ def report(
     tables = sorted(folder.glob("table*.md"))
     for table in tables:  # beside the paper's numbers
         print(f"\n{table.read_text(encoding='utf-8')}")
-    page = next((folder / name for name in ("table.html", "comparison.html") if (folder / name).exists()), folder)
+    page = next((folder / name for name in ("index.html", "table.html") if (folder / name).exists()), folder)
     print(f"\n{page}")

@@ -77,7 +77,9 @@ def _publish(config: Config, comparison: Artifact) -> Path:
     with writing_to(folder, "paths.reports"):
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".comparison.lock"):
-            made = [path for pattern in ("*_against_*.png", f"{RUNS}/*") for path in folder.glob(pattern)]
+            # comparison.html: the page of earlier versions
+            old = ("*_against_*.png", f"{RUNS}/*", "comparison.html")
+            made = [path for pattern in old for path in folder.glob(pattern)]
             for stale in set(made) - {folder / name for name in files}:
                 stale.unlink()
             for name in files:

@@ -18,8 +18,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-STYLE: dict[Any, Any] = {"font.size": 10, "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "tmkd"}
+STYLE: dict[Any, Any] = {
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "svg.hashsalt": "tmkd",
+    "svg.fonttype": "none",  # text stays text
+}
 CHANCE_COLOR = "#555555"
+LONGEST_LABEL = 44  # characters; names that list settings can be longer than the figure is wide
 LABEL_GAP = 0.055  # between the middles of two labels, in heights of the axes
 
 
@@ -33,16 +40,18 @@ def new_axes(metric: str) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def new_panels(count: int) -> tuple[Figure, list[Axes]]:
-    """Return a figure with pairs of axes side by side."""
+def new_panels(
+    count: int, rows: int = 1, size: tuple[float, float] = (9, 5.5), sharey: bool = False
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure of a size in inches with ``rows`` rows of ``count`` pairs of axes, listed row by row."""
     # Not pyplot: it would choose a backend and keep every figure alive.
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     with rc_context(STYLE):
-        figure = Figure(figsize=(9, 5.5), layout="constrained")
-        panels = figure.subplots(1, count, squeeze=False)
-    return figure, list(panels[0])
+        figure = Figure(figsize=size, layout="constrained")
+        panels = figure.subplots(rows, count, squeeze=False, sharey=sharey)
+    return figure, list(panels.flat)
 
 
 def lengths(stds: Sequence[float | None]) -> list[float]:
@@ -79,7 +88,7 @@ def chance_line(axes: Axes, chance: float | None) -> None:
 
 
 def label(axes: Axes, points: Mapping[str, tuple[float, float]], x: float, align: str) -> None:
-    """Write the names of the points in a column at x, in the order of their heights."""
+    """Write the names of the points in a column at x, in the order of their heights; of long ones both ends."""
     names = sorted(points, key=lambda name: points[name][1])
     if not names:
         return
@@ -92,14 +101,22 @@ def label(axes: Axes, points: Mapping[str, tuple[float, float]], x: float, align
     for name, height in zip(names, heights + steps, strict=True):
         leader = {"arrowstyle": "-", "color": "#999999", "lw": 0.7, "shrinkA": 1, "shrinkB": 5}
         leader["relpos"] = (0 if align == "left" else 1, 0.5)
-        axes.annotate(name, points[name], (x, height), ha=align, va="center", arrowprops=leader, zorder=1)
+        axes.annotate(_short(name), points[name], (x, height), ha=align, va="center", arrowprops=leader, zorder=1)
     axes.set_ylim(low, high)
+
+
+def _short(name: str) -> str:
+    half = LONGEST_LABEL // 2
+    return name if len(name) <= LONGEST_LABEL else f"{name[:half]}…{name[1 - half :]}"
 
 
 def save(figure: Figure, path: Path) -> None:
     """Save as .png or .svg, by suffix, without the date or random ids that would make equal figures differ."""
     from matplotlib import rc_context
+    from matplotlib.text import Text
 
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)  # a $ in a name is a $
     with rc_context(STYLE):
         metadata = {"Date": None} if path.suffix == ".svg" else {}
         figure.savefig(path, dpi=160, metadata=metadata)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from tmkd.report.drawing import chance_line, draw, label, new_axes, save
-from tmkd.report.rows import CHANCE, Row
+from tmkd.report.rows import CHANCE, Row, is_teacher
 
 GROUPS = {
     "teachers": {"color": "#000000", "marker": "s"},
@@ -19,6 +19,7 @@ GROUPS = {
     "student, distilled in one stage": {"color": "#0072B2", "marker": "o"},
     "student, distilled in two stages": {"color": "#D55E00", "marker": "^"},
 }
+ALIKE = 1.1  # speeds that differ by less are drawn side by side
 LINES = [("#0072B2", "o", "-"), ("#D55E00", "^", "--"), ("#000000", "s", ":"), ("#009E73", "D", "-.")]
 
 
@@ -26,7 +27,8 @@ def accuracy_against_speed(rows: Sequence[Row], path: Path, metric: str) -> None
     """Draw one point per arm: ``metric`` with a bar of one standard deviation over seeds, against pairs/s (log).
 
     Rows without a measured speed, or without the metric, are left out. Many arms share one speed: their points are
-    drawn side by side, and names stand in a column on the nearer side, each joined to its point by a line.
+    drawn side by side, and names stand in a column on the nearer side, each joined to its point by a line. A line joins
+    those on the Pareto front.
 
     Args:
         path: .png or .svg, by suffix; equal rows give equal bytes.
@@ -36,21 +38,19 @@ def accuracy_against_speed(rows: Sequence[Row], path: Path, metric: str) -> None
     """
     from matplotlib.ticker import LogLocator
 
-    places = {
-        row.arm: (speed, mean)
-        for row in rows
-        if (speed := row.pairs_per_second) and (mean := row.mean(metric)) is not None
-    }
-    drawn = [row for row in rows if row.arm in places]
-    speeds = [speed for speed, _ in places.values()]
+    found = places(rows, metric)
+    drawn = [row for row in rows if row.arm in found]
+    speeds = [speed for speed, _ in found.values()]
     slowest, fastest = min(speeds), max(speeds)
     room = max(fastest / slowest, 2.0)  # the axes' width is a power of it
 
     figure, axes = new_axes(metric)
-    points = _side_by_side(places, room**0.03)
+    points = _side_by_side(found, room**0.03)
     for row in drawn:
         x, mean = points[row.arm]
         draw(axes, [x], [mean], [row.std(metric)], ls="", **GROUPS[_group(row.arm)])
+    front = pareto(found)
+    axes.plot(*zip(*(points[arm] for arm in front)), color="#999999", ls="--", lw=1.2, zorder=1)
     axes.set_xscale("log")
     axes.set_xlim(slowest / room**0.5, fastest * room**0.7)
     low, high = slowest / 1.3, fastest * 1.3  # no ticks under the columns of names
@@ -59,14 +59,41 @@ def accuracy_against_speed(rows: Sequence[Row], path: Path, metric: str) -> None
     axes.xaxis.set_major_formatter("{x:,.4g}")
     axes.set_xlabel("pairs per second (log scale; arms within 10 % are drawn side by side)")
     middle = (slowest * fastest) ** 0.5
-    slow = [arm for arm, (speed, _) in places.items() if speed < middle]
+    slow = [arm for arm, (speed, _) in found.items() if speed < middle]
     label(axes, {arm: points[arm] for arm in points if arm in slow}, slowest / room**0.15, "right")
     label(axes, {arm: points[arm] for arm in points if arm not in slow}, fastest * room**0.15, "left")
     chance_line(axes, next((row.mean(metric) for row in rows if row.arm == CHANCE), None))
     for name in sorted({_group(arm) for arm in points}, key=list(GROUPS).index):
         axes.plot([], [], ls="", ms=8, label=name, **GROUPS[name])  # type: ignore[arg-type]
+    axes.plot([], [], color="#999999", ls="--", lw=1.2, label="Pareto front: no other is faster and better")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.11), ncols=2, frameon=False)
     save(figure, path)
+
+
+def places(rows: Sequence[Row], metric: str) -> dict[str, tuple[float, float]]:
+    """Return speed and metric of each arm that has both."""
+    return {
+        row.arm: (speed, mean)
+        for row in rows
+        if (speed := row.pairs_per_second) and (mean := row.mean(metric)) is not None
+    }
+
+
+def pareto(found: Mapping[str, tuple[float, float]]) -> list[str]:
+    """Return the arms that no other beats in one of speed and metric without losing in the other, the slowest first.
+
+    Args:
+        found: speed and metric of each arm; speeds within 10 % count as equal.
+    """
+    front = [
+        arm
+        for arm, (speed, mean) in found.items()
+        if not any(
+            (other > mean and other_speed * ALIKE >= speed) or (other >= mean and other_speed > speed * ALIKE)
+            for other_speed, other in found.values()
+        )
+    ]
+    return sorted(front, key=lambda arm: found[arm])
 
 
 def metric_against_teacher_count(
@@ -103,7 +130,7 @@ def metric_against_teacher_count(
 def _group(arm: str) -> str:
     """Name the group of an arm; keys and order of ``GROUPS``."""
     teachers, gold, one_stage, two_stages = GROUPS
-    if arm.startswith("teacher"):
+    if is_teacher(arm):
         return teachers
     if arm.startswith("student"):
         return gold
@@ -115,7 +142,7 @@ def _side_by_side(points: Mapping[str, tuple[float, float]], step: float) -> dic
     arms = sorted(points, key=lambda arm: points[arm][0])
     gaps = np.diff(np.log([points[arm][0] for arm in arms]))
     moved = {}
-    for alike in np.split(np.array(arms, dtype=object), np.flatnonzero(gaps > np.log(1.1)) + 1):
+    for alike in np.split(np.array(arms, dtype=object), np.flatnonzero(gaps > np.log(ALIKE)) + 1):
         speed = np.exp(np.mean([np.log(points[arm][0]) for arm in alike]))
         for place, arm in enumerate(sorted(alike, key=lambda arm: points[arm][1])):
             moved[arm] = (float(speed * step ** (place - (len(alike) - 1) / 2)), points[arm][1])

@@ -1,4 +1,4 @@
-"""The folder of a comparison: JSON, CSV, Markdown, figures, and a page with all; each written whole or not at all."""
+"""The folder of a comparison: a page, JSON, CSV, Markdown and figures; each written whole or not at all."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from tmkd.report.data_notes import data_notes
+from tmkd.report.facts import Facts
 from tmkd.report.figures import accuracy_against_speed, metric_against_teacher_count
-from tmkd.report.page import to_html
+from tmkd.report.index_page import to_page
 from tmkd.report.reliability_figure import draw_reliability, reliability_section, teachers_from_json
 from tmkd.report.rows import BASELINE, CHANCE, Row
 from tmkd.report.tables import to_csv, to_json, to_markdown
@@ -17,6 +18,8 @@ from tmkd.report.trust_section import trust_section
 from tmkd.store.disk import written_whole
 
 RELIABILITY = "reliability.png"
+PAGE = "index.html"
+NOTHING = Facts()
 
 
 def write_report(
@@ -28,8 +31,9 @@ def write_report(
     metric: str,
     extra: Mapping[str, Any] | None = None,
     baseline: str | None = BASELINE,
+    facts: Facts = NOTHING,
 ) -> None:
-    """Write comparison.json, .csv, .md and .html, and the figures whose numbers there are.
+    """Write index.html, comparison.json, .csv and .md, and the figures whose numbers there are.
 
     Each file appears whole or not at all, and equal input gives equal bytes.
 
@@ -41,10 +45,11 @@ def write_report(
             caption, ``teacher_counts`` ({name: [(count, mean, std)]}) makes a second figure, ``reliability`` (of
             calibrated teachers, by row) a section with a figure, ``trust`` (learnt weights, by row) a section, and what
             ``data_notes`` takes a section at the end.
+        facts: what else is known; further keys of the JSON and sections of the page.
     """
     extra = dict(extra or {})
     folder.mkdir(parents=True, exist_ok=True)
-    document = to_json(experiment, data, fingerprint, rows, **extra)
+    document = to_json(experiment, data, fingerprint, rows, **extra, **facts.document())
     table = to_markdown(data, fingerprint, rows, metric, extra.get("questions"), extra.get("pairs"), baseline)
     figures: dict[str, Callable[[Path], None]] = {}
     if any(row.pairs_per_second for row in rows):
@@ -68,7 +73,8 @@ def write_report(
     _publish(folder / "comparison.md", _text(text))
     for name, draw in figures.items():
         _publish(folder / name, draw)
-    _publish(folder / "comparison.html", _text(to_html(text, folder)))
+    page = to_page(experiment, data, fingerprint, rows, metric, extra, baseline, facts)
+    _publish(folder / PAGE, _text(page))
 
 
 def _text(text: str) -> Callable[[Path], object]:

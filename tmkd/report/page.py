@@ -14,6 +14,18 @@ img { max-width: 100%; }
 """
 
 
+def to_fragment(markdown: str) -> str:
+    """Return Markdown as HTML to stand inside a section of a page: its headings are one level lower."""
+    from markdown_it import MarkdownIt
+
+    parser = MarkdownIt("commonmark", {"html": False}).enable("table")
+    tokens = parser.parse(markdown)
+    for token in tokens:
+        if token.type in ("heading_open", "heading_close"):
+            token.tag = f"h{int(token.tag[1]) + 1}"
+    return str(parser.renderer.render(tokens, parser.options, {}))
+
+
 def to_html(markdown: str, folder: Path) -> str:
     """Return a Markdown text as a page; its first heading is the title.
 

@@ -63,11 +63,11 @@ def draw_reliability(teachers: Sequence[CalibratedTeacher], path: Path) -> None:
     save(figure, path)
 
 
-def reliability_section(teachers: Sequence[CalibratedTeacher], image: str) -> str:
+def reliability_section(teachers: Sequence[CalibratedTeacher], image: str | None = None) -> str:
     """Return a section of Markdown: a caption, a line for each teacher, and the diagram with its alternative text.
 
     Args:
-        image: name of the file that ``draw_reliability`` wrote, relative to the report.
+        image: name of the file that ``draw_reliability`` wrote, relative to the report; None: without the diagram.
     """
     header = ["teacher", "method", "pairs", "ECE before", "ECE after", "Brier before", "Brier after"]
     body = [
@@ -85,12 +85,15 @@ def reliability_section(teachers: Sequence[CalibratedTeacher], image: str) -> st
         "far a probability is from the share of pairs where it came true, a mean over bins; Brier is the mean squared "
         "error of the probabilities. Of both, 0 is best. Pairs without a score are left out."
     )
+    escaped = alternative(teachers).replace("[", "\\[").replace("]", "\\]")
+    diagram = [f"![{escaped}]({image})", ""] if image else []
+    return "\n".join(["## Calibration", "", caption, "", *markdown_lines(header, body, 2), "", *diagram])
+
+
+def alternative(teachers: Sequence[CalibratedTeacher]) -> str:
+    """Say what the diagram shows to those who cannot see it."""
     changes = [f"{each.name} from {each.before.ece:.3f} to {each.after.ece:.3f}" for each in teachers]
-    alternative = f"Reliability diagram of each teacher before and after calibration; ECE of {', '.join(changes)}"
-    escaped = alternative.replace("[", "\\[").replace("]", "\\]")
-    return "\n".join(
-        ["## Calibration", "", caption, "", *markdown_lines(header, body, 2), "", f"![{escaped}]({image})", ""]
-    )
+    return f"Reliability diagram of each teacher before and after calibration; ECE of {', '.join(changes)}"
 
 
 def _line(axes: Axes, index: int, name: str, found: Reliability) -> None:

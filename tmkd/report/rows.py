@@ -71,6 +71,18 @@ class Row:
         return self.metrics.get(metric, {}).get("std")
 
 
+def is_teacher(arm: str) -> bool:
+    """Whether a row is a teacher or the teacher ensemble, by its name."""
+    return arm.startswith("teacher")
+
+
+def best_student(rows: Sequence[Row], metric: str) -> Row | None:
+    """Return the row of students with the highest mean; None where there is none, or none has the metric."""
+    students = [row for row in rows if row.arm != CHANCE and not is_teacher(row.arm)]
+    judged = [(mean, row) for row in students if (mean := row.mean(metric)) is not None]
+    return max(judged, key=lambda each: each[0])[1] if judged else None
+
+
 def json_safe(value: Any) -> Any:
     """Turn numpy values into Python's, tuples into lists, and NaN or infinity, which JSON lacks, into None."""
     match value:

@@ -72,7 +72,7 @@ def to_markdown(
         questions, pairs: how many of the test split were evaluated; "?" where not given.
     """
     nearness = _there(rows, FIDELITY_NAMES)
-    header, *body = _cells(rows, [*_there(rows, _order(metric)), *nearness], baseline, whole=True)
+    header, *body = all_cells(rows, metric, baseline)
     lines = markdown_lines(header, body)
     sentences = [
         caption(data, fingerprint, rows, metric, questions, pairs, baseline),
@@ -80,6 +80,11 @@ def to_markdown(
         vectors_note({row.arm: row for row in rows}),
     ]
     return "\n".join([" ".join(filter(None, sentences)), "", *lines, ""])
+
+
+def all_cells(rows: Sequence[Row], metric: str, baseline: str | None = BASELINE) -> list[list[str]]:
+    """Return the header and one line per row, as text, with all columns; arguments as for ``to_markdown``."""
+    return _cells(rows, [*_there(rows, _order(metric)), *_there(rows, FIDELITY_NAMES)], baseline, whole=True)
 
 
 def markdown_lines(header: Sequence[str], body: Sequence[Sequence[str]], left: int = 1) -> list[str]:
@@ -158,7 +163,7 @@ def _cells(rows: Sequence[Row], metrics: Sequence[str], baseline: str | None, wh
             [
                 row.arm,
                 str(len(row.seeds) or MISSING),
-                *(_mean_and_std(row.mean(metric), row.std(metric)) for metric in metrics),
+                *(mean_and_std(row.mean(metric), row.std(metric)) for metric in metrics),
                 number(row.lift, ".3f"),
                 *([number(row.kept, ".3f"), number(row.to_ensemble, "+.3f")] if whole else []),
                 number(row.pairs_per_second, ",.0f"),
@@ -175,7 +180,8 @@ def _cells(rows: Sequence[Row], metrics: Sequence[str], baseline: str | None, wh
     return lines
 
 
-def _mean_and_std(mean: float | None, std: float | None) -> str:
+def mean_and_std(mean: float | None, std: float | None) -> str:
+    """Return a mean over seeds with its standard deviation, where there is one."""
     return number(mean, ".3f") if std is None else f"{number(mean, '.3f')} ± {std:.3f}"
 
 

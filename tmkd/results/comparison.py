@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from tmkd.results.answering import Answering
 from tmkd.results.classifier import Classifier
 from tmkd.results.context import RunContext
 from tmkd.results.corpus import Corpus
 from tmkd.results.data_facts import data_facts
 from tmkd.results.exits import DEEPEST, Predictor, leaving, parameters, probabilities
 from tmkd.results.node import Result, outside, unless
+from tmkd.results.row_facts import row_facts
 from tmkd.results.rows import parts_of
 from tmkd.results.speed import Speed
 from tmkd.results.task import Task
@@ -105,6 +107,7 @@ class Comparison(Result):
         scored: dict[str, list[np.ndarray]] = {}
         series: dict[str, list[tuple[int, float | None, float | None]]] = {}
         members_of: dict[str, list[Artifact]] = {}
+        answering: list[Answering] = []
         runs: dict[str, list[str]] = {}
         judged = None
         if self.write_runs:
@@ -136,6 +139,7 @@ class Comparison(Result):
                 **_cost(each, len(made)),
             )
             rows.append(row)
+            answering.append(Answering(row, scores, made, answers == DEEPEST))
             if judged is not None:
                 runs[entry.arm] = write_runs(work / RUNS, len(rows), entry.arm, entry.seeds, scores, judged)
             scored[entry.arm] = scores
@@ -164,7 +168,8 @@ class Comparison(Result):
             extra["trust"] = trust
         if self.over_counts:
             extra["teacher_counts"] = {name: points for name, points in series.items() if len(points) > 1}
-        write_report(work, self.experiment, self.data, self.fingerprint, rows, metric, extra, self.baseline)
+        facts = row_facts(answering, test, self.task.classes, ranking, metric, kind)
+        write_report(work, self.experiment, self.data, self.fingerprint, rows, metric, extra, self.baseline, facts)
         if self.write_column is not None:
             self.write_column(work, self.spec, rows, values, len(labels))
         return {"rows": len(rows)}

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import platform
+import shlex
 import subprocess
+import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
@@ -15,6 +18,7 @@ from typing import Any
 from tmkd.store.disk import written_whole
 
 COMPUTED_ON = "computed_on"  # of a manifest: the machines; and the file that holds them until it is published
+ELSEWHERE = ("paths.", "runtime.", "hydra.")  # settings that shape no result
 PACKAGES = ("tmkd", "torch", "transformers", "datasets", "numpy", "scikit-learn", "bm25s")
 
 
@@ -27,6 +31,14 @@ def provenance() -> dict[str, Any]:
         "machine": platform.machine(),
         "commit": _commit(),
     }
+
+
+def command() -> str | None:
+    """Return the command that this process is, without where its results are kept; None if it is no stage's."""
+    stage = os.environ.get("TMKD_STAGE")
+    if stage is None:
+        return None
+    return shlex.join(["tmkd", stage, *(each for each in sys.argv[1:] if not each.startswith(ELSEWHERE))])
 
 
 def versions(names: Iterable[str]) -> dict[str, str]:
