@@ -82,8 +82,8 @@ def own_cutoffs(
     right, (_, question) = np.asarray(right, dtype=bool), grouped(np.asarray(question_ids, dtype=object))
     if len(np.unique(question[right])) < 2:
         raise DataError(
-            "Cut-offs: expected right answers to two questions at least, of which one can judge what the other chooses, "
-            f"but found {len(np.unique(question[right]))}; label more pairs."
+            "Cut-offs: expected right answers to two questions at least, one to judge what the other chooses, but "
+            f"found {len(np.unique(question[right]))}; label more pairs."
         )
     kept = np.zeros((len(scores), len(targets)), dtype=bool)
     for train, test in folds(question, right):

@@ -1,0 +1,121 @@
+"""What a student was made from: its data, its encoder and its settings, with licences where these are known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, metadata
+from typing import Any
+
+from huggingface_hub import ModelCard, try_to_load_from_cache
+from huggingface_hub.constants import HF_HUB_CACHE
+
+from tmkd.errors import DamagedArtifact
+from tmkd.export.answers import task_folder
+from tmkd.models.embedded import LICENSE, NAME, WEIGHTS_SHA256, WHEEL
+from tmkd.store.artifacts import Artifact, open_artifact
+
+NOT_KNOWN = "not known"
+APART = ("task", "stage1", "teachers", "encoder")  # of a student's settings: results, of which the card says more
+
+
+@dataclass(frozen=True)
+class Part:
+    """Something that a student was made from.
+
+    Attributes:
+        hub: its name on the hub; None where it has none, or that is not known.
+        license: as its own metadata names it; None: not known.
+    """
+
+    what: str
+    hub: str | None
+    license: str | None
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What is known of it.
+
+    Attributes:
+        data: the labelled task; ``sizes`` are pairs and questions of its splits, and ``content`` the SHA-256 of it; all
+            three are empty where the task is not in the store.
+        sources: packages that the data is the documentation of.
+        settings: name and value, as the student's identity has them.
+    """
+
+    data: Part
+    sizes: dict[str, tuple[int, int]]
+    content: str | None
+    sources: list[Part]
+    encoder: Part
+    settings: list[tuple[str, str]]
+
+
+def origin(artifact: Artifact) -> Origin:
+    """Read it from the manifests of an artifact and its task."""
+    spec = artifact.manifest["spec"]
+    try:
+        task: Artifact | None = open_artifact(task_folder(artifact))
+    except DamagedArtifact:
+        task = None
+    data, sizes, sources = Part("a task that is not in the store", None, None), {}, list[Part]()
+    if task is not None:
+        raw, details = task.manifest["spec"].get("raw", {}), task.details
+        hub = raw.get("name") if "commit" in raw else None
+        data = Part(str(task.manifest["what"]).removeprefix("task "), hub, None)
+        questions = details.get("questions", {})
+        sizes = {split: (pairs, questions.get(split, 0)) for split, pairs in details.get("pairs", {}).items()}
+        if task.manifest["spec"].get("data", {}).get("reader") == "documentation":
+            sources = [Part(f"{name} {version}", None, _license(name)) for name, version in raw.items()]
+    content = None if task is None else task.details.get("content")
+    student = spec.get("student") or spec
+    own = {name: value for name, value in spec.items() if name not in APART}
+    return Origin(data, sizes, content, sources, _encoder(student.get("encoder", {})), list(_flat(own)))
+
+
+def _encoder(known: Mapping[str, Any]) -> Part:
+    if known.get("sha256") == WEIGHTS_SHA256:
+        return Part(f"{NAME}, of the package {WHEEL}", NAME, LICENSE)
+    if name := known.get("name"):
+        return Part(f"{name}, revision {known.get('revision')}", str(name), _card_license(str(name), known))
+    if "tiny" in known:
+        return Part("random weights", None, None)
+    if "bilstm" in known or "made" in known:
+        return Part("a Bi-LSTM over the words of the data", None, None)
+    return Part("a checkpoint from a folder", None, None)
+
+
+def _card_license(name: str, known: Mapping[str, Any]) -> str | None:
+    """Return the licence of the hub's card, if the card is in the cache; no network is asked."""
+    found = try_to_load_from_cache(name, "README.md", cache_dir=HF_HUB_CACHE, revision=known.get("revision"))
+    if not isinstance(found, str):
+        return None
+    try:
+        given = ModelCard.load(found, ignore_metadata_errors=True).data.to_dict().get("license")
+    except (OSError, ValueError):
+        return None
+    return given if isinstance(given, str) else None
+
+
+def _license(package: str) -> str | None:
+    """Return an installed package's licence, as its metadata names it in a word or two."""
+    try:
+        found = metadata(package)
+    except PackageNotFoundError:
+        return None
+    given = found.get("License-Expression") or found.get("License") or ""
+    if given and len(given) < 60 and "\n" not in given:
+        return str(given)
+    named = [text.rpartition("::")[2].strip() for text in found.get_all("Classifier") or [] if "License ::" in text]
+    return ", ".join(named) or None
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in settings.items():
+        if name == "encoder":
+            continue
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", str(value)
