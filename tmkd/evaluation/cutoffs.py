@@ -94,11 +94,12 @@ def own_cutoffs(
 
 def choose(scores: np.ndarray, right: np.ndarray, target: float) -> float:
     """Return the highest score, with ``DIGITS`` digits, that keeps at least a share of the right pairs."""
-    found = np.sort(_finite(scores)[np.asarray(right, dtype=bool)])[::-1]
+    found = np.sort(_finite(scores)[np.asarray(right, dtype=bool)])[::-1].tolist()
     if not len(found):
         raise DataError("Cut-offs: expected right answers to choose by, but found none; label some.")
     needed = math.ceil(target * len(found) - 1e-9)
-    return math.floor(float(found[max(needed, 1) - 1]) * 10**DIGITS) / 10**DIGITS
+    lowest: float = found[max(needed, 1) - 1]
+    return float(math.floor(lowest * 10**DIGITS) / 10**DIGITS)
 
 
 def folds(question: np.ndarray, right: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -134,9 +135,8 @@ def _judged(
     found = []
     for at, (target, place) in enumerate(zip(targets, places, strict=True)):
         kept_right, kept_all = sums[:, 2 + at], sums[:, 2 + len(places) + at]
-        shares = [_estimate(kept_right, sums[:, 0]), _estimate(kept_all, sums[:, 1])]
-        precision = _estimate(kept_right, kept_all) if kept_all[0] else None
-        found.append(Cutoff(target, place, *shares, precision))
+        recall, share = _estimate(kept_right, sums[:, 0]), _estimate(kept_all, sums[:, 1])
+        found.append(Cutoff(target, place, recall, share, _estimate(kept_right, kept_all) if kept_all[0] else None))
     return found
 
 

@@ -95,11 +95,13 @@ def front_matter(student: Student, target: str, proof: Proof | None, receipt: Re
 def _speed(latency: Latency | None) -> str:
     if latency is None:
         return "## Speed\n\nNot measured."
+    threads = "one thread" if latency.threads == 1 else f"{latency.threads} threads"
     return (
         f"## Speed\n\n{PASSAGES} passages of one question at once: {latency.median:.1f} ms (median of {latency.runs} "
-        f"runs; 95 % took less than {latency.slow:.1f} ms). Many pairs, {BATCH} at once: {latency.pairs_per_second:,.0f} "
-        f"a second. By {latency.program}, {latency.threads} threads, on {plain(latency.processor)}; a pair has "
-        f"{latency.words:.0f} words on average. Measured once, when this was exported, whatever else the machine did."
+        f"runs; 95 % took less than {latency.slow:.1f} ms). Many pairs, {BATCH} at once: "
+        f"{latency.pairs_per_second:,.0f} a second. By {latency.program}, {threads}, on {plain(latency.processor)}; a "
+        f"pair has {latency.words:.0f} words on average. Measured once, when this was exported, whatever else the "
+        "machine did."
     )
 
 

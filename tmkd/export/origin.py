@@ -41,6 +41,7 @@ class Origin:
         data: the labelled task; ``sizes`` are pairs and questions of its splits, and ``content`` the SHA-256 of it; all
             three are empty where the task is not in the store.
         sources: packages that the data is the documentation of.
+        stage1: the student that it starts from, and its corpus; None: there is none.
         settings: name and value, as the student's identity has them.
     """
 
@@ -49,6 +50,7 @@ class Origin:
     content: str | None
     sources: list[Part]
     encoder: Part
+    stage1: str | None
     settings: list[tuple[str, str]]
 
 
@@ -70,8 +72,22 @@ def origin(artifact: Artifact) -> Origin:
             sources = [Part(f"{name} {version}", None, _license(name)) for name, version in raw.items()]
     content = None if task is None else task.details.get("content")
     student = spec.get("student") or spec
+    encoder, stage1 = _encoder(student.get("encoder", {})), _stage1(artifact)
     own = {name: value for name, value in spec.items() if name not in APART}
-    return Origin(data, sizes, content, sources, _encoder(student.get("encoder", {})), list(_flat(own)))
+    return Origin(data, sizes, content, sources, encoder, stage1, list(_flat(own)))
+
+
+def _stage1(artifact: Artifact) -> str | None:
+    """Say which student of stage 1 it starts from, and of what corpus that learnt, as far as the store has them."""
+    key, root = artifact.manifest["spec"].get("stage1"), artifact.path.resolve().parent
+    if key is None:
+        return None
+    try:
+        first = open_artifact(root / f"stage1-{key}")
+        corpus = open_artifact(root / f"corpus-{first.manifest['spec']['corpus']}")
+    except (DamagedArtifact, KeyError):
+        return f"stage1-{key}"
+    return f"{first.manifest['what']} ({first.name}), on {corpus.manifest['what']} ({corpus.name})"
 
 
 def _encoder(known: Mapping[str, Any]) -> Part:
@@ -104,9 +120,9 @@ def _license(package: str) -> str | None:
         found = metadata(package)
     except PackageNotFoundError:
         return None
-    given = found.get("License-Expression") or found.get("License") or ""
+    given = next((text for name in ("License-Expression", "License") for text in found.get_all(name) or []), "")
     if given and len(given) < 60 and "\n" not in given:
-        return str(given)
+        return given
     named = [text.rpartition("::")[2].strip() for text in found.get_all("Classifier") or [] if "License ::" in text]
     return ", ".join(named) or None
 

@@ -18,7 +18,6 @@ SOFTWARE = "tmkd: two-stage multi-teacher knowledge distillation for question an
 
 def made_section(origin: Origin, student: Student) -> str:
     """Say what it was made from, and by which settings."""
-    spec = student.artifact.manifest["spec"]
     sizes = "; ".join(
         f"{split} {pairs:,} pairs, {questions:,} questions" for split, (pairs, questions) in origin.sizes.items()
     )
@@ -26,7 +25,7 @@ def made_section(origin: Origin, student: Student) -> str:
     facts = [
         f"Data: {plain(origin.data.what)}{f' ({sizes})' if sizes else ''}{fingerprint}.",
         f"Encoder before training: {plain(origin.encoder.what)}.",
-        f"Stage 1: {code(f'''stage1-{spec['stage1']}''') if spec.get('stage1') else 'none'}.",
+        f"Stage 1: {plain(origin.stage1) if origin.stage1 else 'none'}.",
         f"Parameters: {student.model.parameter_count:,}.",
     ]
     settings = [[code(name), code(value)] for name, value in origin.settings]
@@ -38,7 +37,7 @@ def limits_section(origin: Origin, student: Student) -> str:
     return "## Limits\n\n" + bullets(
         [
             f"It reads {student.model.max_length} tokens of a question and a passage together; the rest is cut.",
-            f"It was trained and judged on {plain(origin.data.what)} alone; on other data its figures do not hold.",
+            f"It was judged on {plain(origin.data.what)} alone: how good it is on other data is not known.",
             "Languages: not known; it knows those of its encoder and its data, if any.",
             "It scores how well a passage answers, not whether what the passage says is true.",
         ]
@@ -58,4 +57,5 @@ def licences_section(origin: Origin, license: str | None) -> str:
 
 def citation_section(version: str) -> str:
     """Say whom to cite: the paper, and the software (CITATION.cff)."""
-    return f"## Citation\n\nThe method is that of the paper; the software is {SOFTWARE}, version {version}.\n\n```bibtex\n{PAPER}\n```"
+    of = f"The method is that of the paper; the software is {SOFTWARE}, version {version}."
+    return f"## Citation\n\n{of}\n\n```bibtex\n{PAPER}\n```"

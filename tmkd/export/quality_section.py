@@ -28,9 +28,8 @@ def quality_section(quality: Quality | str, standing: Standing | str | None) -> 
     elif quality.agreement is None:
         notes.append("Its agreement with its teachers is not known: their predictions are not all in the store.")
     else:
-        notes.append(
-            f"It puts {100 * quality.agreement:.1f} % of the pairs into the same class as its teachers together."
-        )
+        same = f"{100 * quality.agreement:.1f} %"
+        notes.append(f"It puts {same} of the pairs into the same class as its teachers together.")
     lines = ["## How good it is", table(["", title(quality.name)], body), " ".join(notes), standing_text(standing)]
     return "\n\n".join(lines)
 
@@ -45,8 +44,8 @@ def standing_text(found: Standing | str | None) -> str:
     seeds = "" if found.seeds < 2 else f" of {found.seeds} seeds, of which this student is one"
     beside = [*found.baselines, *([found.ensemble] if found.ensemble else [])]
     text = (
-        f"In {code(found.comparison)} ({plain(found.experiment)}{more}) it is in the row {plain(found.arm)}{seeds}, with a "
-        f"{title(found.metric)} of {found.mean:.4f}."
+        f"In {code(found.comparison)} ({plain(found.experiment)}{more}) it is in the row {plain(found.arm)}{seeds}, "
+        f"with a {title(found.metric)} of {found.mean:.4f}."
     )
     if not beside:
         return f"{text} The row is not tested against another one."
@@ -60,8 +59,8 @@ def _sentence(beside: Beside) -> str:
     judged = "not shown to be better or worse than"
     if beside.shown:
         judged = "better than" if beside.difference > 0 else "worse than"
-    p = "below 0.001" if beside.p < 0.001 else f"{beside.p:.3f}"
+    p = f"{'p (Holm)' if beside.adjusted else 'p'} {'below 0.001' if beside.p < 0.001 else f'{beside.p:.3f}'}"
     return (
         f"{judged} {other}: {difference} (95 % interval over questions and seeds {beside.low:+.4f} to "
-        f"{beside.high:+.4f}; p {p})."
+        f"{beside.high:+.4f}; {p})."
     )

@@ -67,8 +67,8 @@ def _reliability(found: ScoreCalibration) -> str:
     header = ["split", "pairs", "questions", "ECE before", "ECE after", "Brier before", "Brier after"]
     rows = [row("validation, by maps of the other questions", found.validation), row("test", found.test)]
     note = (
-        "ECE is how far a probability is from the share of pairs where it came true, Brier the mean squared error; 0 is "
-        "best."
+        "ECE is how far a probability is from the share of pairs where it came true, Brier the mean squared error; 0 "
+        "is best."
     )
     if found.test.after.brier >= found.test.before.brier:
         note += " **On the test split the map does not help: do not rely on it without pairs of your own.**"

@@ -26,7 +26,8 @@ class Beside:
 
     Attributes:
         low, high: 95 % interval over questions and seeds; None, with ``p``: it could not be computed.
-        p: two-sided; of a baseline it is adjusted for all rows that are compared with it.
+        p: two-sided.
+        adjusted: for all rows that are compared with the same baseline (Holm).
     """
 
     other: str
@@ -34,6 +35,7 @@ class Beside:
     low: float | None = None
     high: float | None = None
     p: float | None = None
+    adjusted: bool = False
 
     @property
     def shown(self) -> bool:
@@ -83,7 +85,7 @@ def standing(artifact: Artifact, ranking: bool) -> Standing | None:
     if row["to_ensemble"] is not None and together is not row:
         ensemble = _beside_ensemble(artifact, row, together, ranking, metric)
     baselines = [
-        Beside(name, each["difference"], each["low"], each["high"], each["p_holm"])
+        Beside(name, each["difference"], each["low"], each["high"], each["p_holm"], True)
         for name, each in row["versus"].items()
     ]
     about = (comparison.name, document["experiment"], len(named) - 1, row["arm"], len(row["seeds"]))
