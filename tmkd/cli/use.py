@@ -104,6 +104,9 @@ def evaluate(
     queries: QueriesOption = None,
     documents: DocumentsOption = None,
     skip_bad_rows: SkipOption = False,
+    cutoffs: Annotated[
+        bool, typer.Option("--cutoffs", help="Also scores that keep 99, 95, 90 and 80 % of the right answers.")
+    ] = False,
     output: OutputOption = Output.text,
     artifacts: ArtifactsOption = ARTIFACTS,
     exit_at: ExitOption = None,
@@ -128,6 +131,7 @@ def evaluate(
         queries=queries,
         documents=documents,
         skip=skip_bad_rows,
+        with_cutoffs=cutoffs,
     )
     if output is Output.json:
         print_json(asdict(judged))

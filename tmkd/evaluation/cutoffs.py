@@ -29,6 +29,11 @@ class Estimate:
     high: float
 
 
+def percent(share: Estimate) -> str:
+    """Return a share in per cent, with its interval."""
+    return f"{100 * share.value:.1f} % ({100 * share.low:.1f} to {100 * share.high:.1f})"
+
+
 @dataclass(frozen=True)
 class Cutoff:
     """A cut-off, and what it keeps of pairs that it was not chosen on.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tmkd.evaluation.cutoffs import Cutoff, Estimate
+from tmkd.evaluation.cutoffs import Cutoff, percent
 from tmkd.evaluation.score_calibration import Judgement, ScoreCalibration
 from tmkd.export.calibrated import CALIBRATION
 from tmkd.export.markdown import plain, table
@@ -41,11 +41,6 @@ def cutoffs_table(found: tuple[Cutoff, ...] | list[Cutoff], probabilities: tuple
         for at, each in enumerate(found)
     ]
     return table([*header, "right answers kept", "passages kept", "right among those kept"], body, 0)
-
-
-def percent(share: Estimate) -> str:
-    """Return a share in per cent, with its interval."""
-    return f"{100 * share.value:.1f} % ({100 * share.low:.1f} to {100 * share.high:.1f})"
 
 
 def _map(found: ScoreCalibration) -> str:
