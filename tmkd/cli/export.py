@@ -28,6 +28,7 @@ def export(
     processor: Annotated[str, typer.Option(help=f"Of onnx-int8: auto (this machine's), {FILES}.")] = "auto",
     threads: Annotated[int, typer.Option(help="Of the programs; 0: all cores.")] = 0,
     latency: Annotated[bool, typer.Option(help="Time the export, for its card: some seconds.")] = True,
+    push: Annotated[str | None, typer.Option(help="Upload it to this repository of the hub: OWNER/NAME.")] = None,
     license: Annotated[str | None, typer.Option(help="Of the export, for its card: apache-2.0, mit, ...")] = None,
 ) -> None:
     """Write a student as a folder that other programs read, once these score as the student does."""
@@ -49,6 +50,7 @@ def export(
             threads=threads,
             latency=latency,
             license=license,
+            push=push,
         )
     except TmkdError as error:
         typer.echo(f"tmkd: {error}", err=True)
@@ -58,3 +60,5 @@ def export(
     for each in made.lost:
         typer.echo(f"- {each}")
     typer.echo(f"written: {made.folder}")
+    if made.address is not None:
+        typer.echo(f"uploaded: {made.address}")

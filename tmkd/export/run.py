@@ -17,6 +17,7 @@ from tmkd.export.calibrated import write_calibration
 from tmkd.export.card import losses, write_card
 from tmkd.export.checkpoint import check_checkpoint, write_checkpoint
 from tmkd.export.graph import write_onnx, write_openvino
+from tmkd.export.hub import check_push, push_folder
 from tmkd.export.latency import measure
 from tmkd.export.modular import write_modular
 from tmkd.export.pairs import pairs_for
@@ -45,12 +46,14 @@ class Exported:
         lost: what differs from the student, a sentence each.
         proof: what each program said; None where nobody was asked.
         receipt: what the card says of the student.
+        address: of its page on the hub; None: it was not uploaded.
     """
 
     folder: Path
     lost: list[str]
     proof: Proof | None
     receipt: Receipt
+    address: str | None = None
 
 
 def export_model(
@@ -66,6 +69,7 @@ def export_model(
     threads: int = 0,
     latency: bool = True,
     license: str | None = None,
+    push: str | None = None,
 ) -> Exported:
     """Write a trained student as a folder that other programs read, whole or not at all.
 
@@ -82,15 +86,18 @@ def export_model(
         threads: of the programs; 0: all cores.
         latency: time the export, for the card: some seconds.
         license: of the export, for the card, as the hub names it (apache-2.0); None: the card says that none was given.
+        push: OWNER/NAME of a repository on the hub, to which the folder is uploaded; it is private where it is new.
 
     Raises:
-        ConfigError: a name that is not known, a package that is missing, or ``into`` exists.
+        ConfigError: a name that is not known, a package that is missing, ``into`` exists, or the hub refuses.
         ModelError: the student cannot be exported so, or a program scores otherwise.
         DamagedArtifact, DataError: the artifact or the pairs cannot be read.
     """
     folder = Path(into).expanduser()
     processor = int8.chosen(processor)
     _check_arguments(to, folder, most_pairs, Path(pairs) if pairs else None)
+    if push is not None:
+        check_push(push)
     student = Student.read(Path(artifact).expanduser())
     _check_student(student, to)
     runtime = resolve_runtime(device="cpu", precision="fp32", threads=threads)
@@ -107,7 +114,8 @@ def export_model(
         if isinstance(known.calibration, ScoreCalibration):
             write_calibration(known.calibration, student.artifact, work)
         write_card(student, to, work, proof, known)
-    return Exported(folder, losses(student, to, proof), proof, known)
+    address = None if push is None else push_folder(folder, push, f"{student.artifact.name}, by tmkd export --to {to}")
+    return Exported(folder, losses(student, to, proof), proof, known, address)
 
 
 _verify = verify  # which an argument's name hides
