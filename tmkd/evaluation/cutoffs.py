@@ -6,6 +6,7 @@ A cut-off is chosen on some pairs and judged on others, since on its own pairs i
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
@@ -118,7 +119,9 @@ def folds(question: np.ndarray, right: np.ndarray) -> list[tuple[np.ndarray, np.
 
     count = min(FOLDS, len(np.unique(question[np.asarray(right, dtype=bool)])))
     made = StratifiedGroupKFold(count, shuffle=True, random_state=1)
-    return list(made.split(question, np.asarray(right, dtype=int), question))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # fewer pairs of a class than folds: not every fold has one
+        return list(made.split(question, np.asarray(right, dtype=int), question))
 
 
 def _judged(
