@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,7 +129,7 @@ def cells(card: str, first: str) -> list[str]:
     """The cells of the row of a table that begins so, as they are read."""
     rows: list[list[str]] = []
     tokens = MarkdownIt().enable("table").parse(card)
-    for before, token in zip(tokens, tokens[1:]):
+    for before, token in itertools.pairwise(tokens):
         if token.type == "tr_open":
             rows.append([])
         elif before.type in ("td_open", "th_open"):
@@ -152,7 +153,9 @@ def test_figures_of_the_card_are_those_of_predictions_and_comparison(store: Stor
     document = json.loads((next(store.made["task"].path.parent.glob("comparison-*")) / "comparison.json").read_text())
     row = document["rows"][2]
     assert f"with a MAP of {row['metrics']['map']['mean']:.4f}" in card
-    assert f"better than base: {row['versus']['base']['difference']:+.4f}" in card
+    versus = row["versus"]["base"]
+    judged = "better than" if versus["p_holm"] < 0.05 else "not shown to be better or worse than"
+    assert f"- {judged} base: {versus['difference']:+.4f}" in card
     assert f"train {len(LABELS)} pairs, {QUESTIONS} questions" in card and "`c0ffee`" in card
     assert cells(card, "alpha") == ["alpha", "0.9"]
 
