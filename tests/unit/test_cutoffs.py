@@ -32,6 +32,8 @@ def test_cutoff_is_the_highest_score_that_keeps_enough_right_answers(target: flo
 def test_cutoff_with_four_digits_still_keeps_the_pair_that_it_was_chosen_by() -> None:
     assert choose(np.array([0.123456]), np.array([1]), 1) == 0.1234
     assert choose(np.array([-0.12345]), np.array([1]), 1) == -0.1235
+    narrow = np.array([0.50000111, 0.50000222, 0.50000333])
+    assert np.count_nonzero(narrow >= choose(narrow, np.ones(3), 0.6)) == 2
 
 
 def test_what_a_cutoff_keeps_is_counted_on_the_other_split() -> None:

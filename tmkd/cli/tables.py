@@ -52,7 +52,7 @@ def _print_cutoffs(judged: Judged) -> None:
     rows = [
         (
             f"{100 * each.target:g} %",
-            f"{each.score:.4f}",
+            f"{each.score:.10g}",
             percent(each.recall),
             percent(each.kept),
             "none is kept" if each.precision is None else percent(each.precision),

@@ -18,7 +18,7 @@ from tmkd.evaluation.metrics import grouped
 TARGETS = (0.99, 0.95, 0.9, 0.8)  # shares of the right answers
 FOLDS = 5
 RESAMPLES = 2_000
-DIGITS = 4  # of a score, so that a cut-off that is copied from a table is the one that was judged
+DIGITS = 4  # decimals of a score, so that a cut-off that is copied from a table is the one that was judged
 
 
 @dataclass(frozen=True)
@@ -99,13 +99,18 @@ def own_cutoffs(
 
 
 def choose(scores: np.ndarray, right: np.ndarray, target: float) -> float:
-    """Return the highest score, with ``DIGITS`` digits, that keeps at least a share of the right pairs."""
+    """Return the highest score that keeps at least a share of the right pairs.
+
+    It has ``DIGITS`` decimals; more, where scores differ by less than a thousandth of their spread otherwise.
+    """
     found = np.sort(_finite(scores)[np.asarray(right, dtype=bool)])[::-1].tolist()
     if not len(found):
         raise DataError("Cut-offs: expected right answers to choose by, but found none; label some.")
     needed = math.ceil(target * len(found) - 1e-9)
     lowest: float = found[max(needed, 1) - 1]
-    return float(math.floor(lowest * 10**DIGITS) / 10**DIGITS)
+    spread = float(np.std(found))
+    digits = max(DIGITS, 3 - math.floor(math.log10(spread))) if spread else DIGITS
+    return math.floor(lowest * 10.0**digits) / 10.0**digits
 
 
 def folds(question: np.ndarray, right: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:

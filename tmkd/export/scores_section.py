@@ -32,7 +32,7 @@ def cutoffs_table(found: tuple[Cutoff, ...] | list[Cutoff], probabilities: tuple
     body = [
         [
             f"{100 * each.target:g} %",
-            f"{each.score:.4f}",
+            f"{each.score:.10g}",
             *([f"{probabilities[at]:.3f}"] if probabilities else []),
             percent(each.recall),
             percent(each.kept),
