@@ -20,12 +20,16 @@ from tmkd.choices import CROSS_ENCODER
 from tmkd.cli import app
 from tmkd.errors import ModelError
 from tmkd.evaluation.ensemble import fidelity, log_odds
+from tmkd.evaluation.score_calibration import Split, calibrate_scores
 from tmkd.evaluation.significance import crossed_bootstrap
+from tmkd.export.answers import mean_logits
 from tmkd.export.card import write_card
 from tmkd.export.markdown import code, plain
 from tmkd.export.origin_section import PAPER, SOFTWARE
-from tmkd.export.quality_section import standing_text
+from tmkd.export.quality import Quality
+from tmkd.export.quality_section import quality_section, standing_text
 from tmkd.export.receipt import receipt
+from tmkd.export.scores_section import scores_section
 from tmkd.export.standing import Beside, Standing, standing
 from tmkd.export.student import Student
 from tmkd.models.classifier import PairClassifier
@@ -152,7 +156,7 @@ def test_figures_of_the_card_are_those_of_predictions_and_comparison(store: Stor
     assert f"{both.difference:+.4f} (95 % interval over questions and seeds {both.low:+.4f} to {both.high:+.4f}" in card
     document = json.loads((next(store.made["task"].path.parent.glob("comparison-*")) / "comparison.json").read_text())
     row = document["rows"][2]
-    assert f"with a MAP of {row['metrics']['map']['mean']:.4f}" in card
+    assert f"MAP of the row is {row['metrics']['map']['mean']:.4f}" in card
     versus = row["versus"]["base"]
     judged = "better than" if versus["p_holm"] < 0.05 else "not shown to be better or worse than"
     assert f"- {judged} base: {versus['difference']:+.4f}" in card
@@ -275,3 +279,24 @@ def test_export_has_a_card_a_map_and_cutoffs_that_are_read_again(
     (tmp_path / "out" / "calibration.json").unlink()
     with pytest.raises(ModelError, match=r"expected calibration\.json"):
         _ = Reranker.from_pretrained(tmp_path / "out", threads=1).cutoffs
+
+
+@pytest.mark.parametrize(("low", "said"), [(0.4, True), (0.5, True), (0.51, False)])
+def test_student_whose_interval_holds_chance_is_not_shown_to_be_better(low: float, said: bool) -> None:
+    text = quality_section(Quality("map", 0.6, low, 0.7, 0.5, 10, 30, None, []), None)
+    assert ("not shown to be better than chance" in text) == said
+
+
+def test_cutoffs_of_an_export_are_of_the_scores_that_it_gives() -> None:
+    logits = np.array([[[0.0, 1.0], [0.0, 6.0]], [[2.0, 0.0], [0.0, 1.0]]])  # two heads, margins 1, 6 and −2, 1
+    assert log_odds(mean_logits(logits)[:, 1]) == pytest.approx([-0.5, 3.5])
+
+
+def test_map_and_cutoffs_that_do_not_hold_on_the_test_split_are_said_not_to(store: Store) -> None:
+    own, labels = store.probabilities("good 1"), LABELS
+    other = own[np.argsort(np.random.default_rng(0).random(len(own)))]  # a test split on which scores mean nothing
+    found = calibrate_scores(Split(own, labels, IDS.tolist()), Split(other, labels, IDS.tolist()))
+    text = scores_section(found, "A score is a logit.")
+    assert found.test.after.brier != found.test.before.brier
+    assert ("the map does not help" in text) == (found.test.after.brier > found.test.before.brier)
+    assert "the interval does not hold the aim" in text

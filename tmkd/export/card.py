@@ -51,14 +51,17 @@ def write_card(student: Student, target: str, folder: Path, proof: Proof | None,
     if len(labels) == 1:
         meaning = f"A score is one logit, the log-odds of {code(labels[0])}: the higher, the more surely so."
     else:
-        meaning = f"Scores are {len(labels)} logits, of {', '.join(map(code, labels))}; softmax makes probabilities."
+        meaning = f"There are {len(labels)} logits, of {', '.join(map(code, labels))}; softmax makes probabilities."
+    if len(labels) == 2:
+        meaning += f" A score is their difference, the log-odds of {code(labels[-1])}."
+    right = "right answers" if student.ranking else f"pairs of {code(labels[-1])}"
     sections = [
         f"# {plain(student.artifact.manifest['what'])}",
         f"Scores a question with a passage. {kind.model_type}, {kind.num_hidden_layers} layers, width "
         f"{kind.hidden_size}; reads {model.max_length} tokens of a pair.",
         "```python\n" + _code(target, folder) + "\n```",
         quality_section(receipt.quality, receipt.standing),
-        scores_section(receipt.calibration, meaning),
+        scores_section(receipt.calibration, meaning, right),
         _speed(receipt.latency),
         "## What was lost",
         bullets(losses(student, target, proof)) or "Nothing.",

@@ -14,6 +14,7 @@ from tmkd.errors import DamagedArtifact
 from tmkd.export.answers import task_folder
 from tmkd.models.embedded import LICENSE, NAME, WEIGHTS_SHA256, WHEEL
 from tmkd.store.artifacts import Artifact, open_artifact
+from tmkd.store.catalogue import keys
 
 NOT_KNOWN = "not known"
 APART = ("task", "stage1", "teachers", "encoder")  # of a student's settings: results, of which the card says more
@@ -41,6 +42,7 @@ class Origin:
         data: the labelled task; ``sizes`` are pairs and questions of its splits, and ``content`` the SHA-256 of it; all
             three are empty where the task is not in the store.
         sources: packages that the data is the documentation of.
+        teachers: encoders of those that were fine-tuned, and others as they are.
         stage1: the student that it starts from, and its corpus; None: there is none.
         settings: name and value, as the student's identity has them.
     """
@@ -50,6 +52,7 @@ class Origin:
     content: str | None
     sources: list[Part]
     encoder: Part
+    teachers: list[Part]
     stage1: str | None
     settings: list[tuple[str, str]]
 
@@ -69,12 +72,28 @@ def origin(artifact: Artifact) -> Origin:
         questions = details.get("questions", {})
         sizes = {split: (pairs, questions.get(split, 0)) for split, pairs in details.get("pairs", {}).items()}
         if task.manifest["spec"].get("data", {}).get("reader") == "documentation":
-            sources = [Part(f"{name} {version}", None, _license(name)) for name, version in raw.items()]
+            sources = [Part(f"{name} {version}", None, _license(name, version)) for name, version in raw.items()]
     content = None if task is None else task.details.get("content")
     student = spec.get("student") or spec
     encoder, stage1 = _encoder(student.get("encoder", {})), _stage1(artifact)
     own = {name: value for name, value in spec.items() if name not in APART}
-    return Origin(data, sizes, content, sources, encoder, stage1, list(_flat(own)))
+    return Origin(data, sizes, content, sources, encoder, _teachers(artifact), stage1, list(_flat(own)))
+
+
+def _teachers(artifact: Artifact) -> list[Part]:
+    """Return what the teachers are, each once."""
+    root = artifact.path.resolve().parent
+    names, found = keys(root), list[Part]()
+    for key in artifact.manifest["spec"].get("teachers", []):
+        try:
+            teacher = open_artifact(root / names.get(str(key), "none"))
+        except DamagedArtifact:
+            found.append(Part(f"teacher {key}, which is not in the store", None, None))
+            continue
+        spec = teacher.manifest["spec"]
+        encoder = (spec.get("student") or spec).get("encoder")
+        found.append(_encoder(encoder) if encoder else Part(str(teacher.manifest["what"]), None, None))
+    return list(dict.fromkeys(found))
 
 
 def _stage1(artifact: Artifact) -> str | None:
@@ -114,11 +133,13 @@ def _card_license(name: str, known: Mapping[str, Any]) -> str | None:
     return given if isinstance(given, str) else None
 
 
-def _license(package: str) -> str | None:
-    """Return an installed package's licence, as its metadata names it in a word or two."""
+def _license(package: str, version: str) -> str | None:
+    """Return a package's licence, as its metadata names it in a word or two, if this version is installed."""
     try:
         found = metadata(package)
     except PackageNotFoundError:
+        return None
+    if found["Version"] != version:
         return None
     given = next((text for name in ("License-Expression", "License") for text in found.get_all(name) or []), "")
     if given and len(given) < 60 and "\n" not in given:

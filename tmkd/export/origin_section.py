@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tmkd.export.markdown import bullets, code, plain, table
-from tmkd.export.origin import NOT_KNOWN, Origin
+from tmkd.export.origin import NOT_KNOWN, Origin, Part
 from tmkd.export.student import Student
 
 PAPER = """@inproceedings{yang2020model,
@@ -46,7 +46,13 @@ def limits_section(origin: Origin, student: Student) -> str:
 
 def licences_section(origin: Origin, license: str | None) -> str:
     """List the licences of all that it was made of, as their own metadata names them."""
-    parts = [("encoder", origin.encoder), ("data", origin.data), *(("data", each) for each in origin.sources)]
+    parts = [
+        ("encoder", origin.encoder),
+        *(("teachers", each) for each in origin.teachers),
+        ("data", origin.data),
+        *(("data", each) for each in origin.sources),
+        *([("stage 1", Part(origin.stage1, None, None))] if origin.stage1 else []),
+    ]
     body = [[kind, plain(part.what), plain(part.license or NOT_KNOWN)] for kind, part in parts]
     own = plain(license) if license else "none was given"
     return (

@@ -23,6 +23,8 @@ def quality_section(quality: Quality | str, standing: Standing | str | None) -> 
         f"Test split: {quality.pairs:,} pairs, {quality.questions:,} questions that count. In brackets is the 95 % "
         "interval over questions."
     ]
+    if quality.low <= quality.chance:
+        notes.append("**It is not shown to be better than chance.**")
     if not quality.teachers:
         notes.append("No teacher taught it in its last stage.")
     elif quality.agreement is None:
@@ -44,8 +46,8 @@ def standing_text(found: Standing | str | None) -> str:
     seeds = "" if found.seeds < 2 else f" of {found.seeds} seeds, of which this student is one"
     beside = [*found.baselines, *([found.ensemble] if found.ensemble else [])]
     text = (
-        f"In {code(found.comparison)} ({plain(found.experiment)}{more}) it is in the row {plain(found.arm)}{seeds}, "
-        f"with a {title(found.metric)} of {found.mean:.4f}."
+        f"In {code(found.comparison)} ({plain(found.experiment)}{more}) it is in the row {plain(found.arm)}{seeds}; "
+        f"{title(found.metric)} of the row is {found.mean:.4f}."
     )
     if not beside:
         return f"{text} The row is not tested against another one."

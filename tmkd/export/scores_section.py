@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from tmkd.evaluation.cutoffs import Cutoff, percent
+from tmkd.evaluation.cutoffs import percent
 from tmkd.evaluation.score_calibration import Judgement, ScoreCalibration
 from tmkd.export.calibrated import CALIBRATION
 from tmkd.export.markdown import plain, table
 
 
-def scores_section(found: ScoreCalibration | str, meaning: str) -> str:
-    """Return the section as Markdown; ``meaning`` says what a score is."""
+def scores_section(found: ScoreCalibration | str, meaning: str, right: str = "right answers") -> str:
+    """Return the section as Markdown.
+
+    Args:
+        meaning: says what a score is.
+        right: what the pairs of the last class are, as Markdown.
+    """
     if isinstance(found, str):
         return f"## Scores and cut-offs\n\n{meaning} They are not calibrated: {plain(found)}"
     return "\n\n".join(
@@ -17,30 +22,25 @@ def scores_section(found: ScoreCalibration | str, meaning: str) -> str:
             "## Scores and cut-offs",
             f"{meaning} {_map(found)}",
             _reliability(found),
-            *([cutoffs_table(found.cutoffs, found.probabilities), _reading(found)] if found.cutoffs else []),
+            *([_cutoffs(found, right), _reading(found, right)] if found.cutoffs else []),
         ]
     )
 
 
-def cutoffs_table(found: tuple[Cutoff, ...] | list[Cutoff], probabilities: tuple[float, ...] = ()) -> str:
-    """Return cut-offs as Markdown.
-
-    Args:
-        probabilities: the calibrated probability of each, where there are some.
-    """
-    header = ["to keep", "score at least", *(["probability"] if probabilities else [])]
+def _cutoffs(found: ScoreCalibration, right: str) -> str:
+    header = ["to keep", "score at least", "probability", f"{right} kept", "pairs kept", f"{right} among those kept"]
     body = [
         [
             f"{100 * each.target:g} %",
             f"{each.score:.10g}",
-            *([f"{probabilities[at]:.3f}"] if probabilities else []),
+            f"{probability:.3f}",
             percent(each.recall),
             percent(each.kept),
             "none is kept" if each.precision is None else percent(each.precision),
         ]
-        for at, each in enumerate(found)
+        for each, probability in zip(found.cutoffs, found.probabilities, strict=True)
     ]
-    return table([*header, "right answers kept", "passages kept", "right among those kept"], body, 0)
+    return table(header, body, 0)
 
 
 def _map(found: ScoreCalibration) -> str:
@@ -70,11 +70,11 @@ def _reliability(found: ScoreCalibration) -> str:
     return f"{table(header, rows)}\n\n{note}"
 
 
-def _reading(found: ScoreCalibration) -> str:
+def _reading(found: ScoreCalibration, right: str) -> str:
     missed = [each for each in found.cutoffs if not each.recall.low <= each.target <= each.recall.high]
     text = (
-        "Cut-offs were chosen on validation to keep a share of the right answers; the last three columns are what they "
-        "keep of the test split, with 95 % intervals over questions."
+        f"Cut-offs were chosen on validation to keep a share of the {right}; the last three columns are what they keep "
+        "of the test split, with 95 % intervals over questions."
     )
     if missed:
         named = ", ".join(f"{100 * each.target:g} %" for each in missed)
