@@ -23,6 +23,7 @@ from tmkd.evaluation.ensemble import fidelity, log_odds
 from tmkd.evaluation.score_calibration import Split, calibrate_scores
 from tmkd.evaluation.significance import crossed_bootstrap
 from tmkd.export.answers import mean_logits
+from tmkd.export.calibrated import calibration_of
 from tmkd.export.card import write_card
 from tmkd.export.markdown import code, plain
 from tmkd.export.origin_section import PAPER, SOFTWARE
@@ -300,3 +301,18 @@ def test_map_and_cutoffs_that_do_not_hold_on_the_test_split_are_said_not_to(stor
     assert found.test.after.brier != found.test.before.brier
     assert ("the map does not help" in text) == (found.test.after.brier > found.test.before.brier)
     assert "the interval does not hold the aim" in text
+
+
+def test_student_of_one_logit_has_no_probabilities(store: Store, tmp_path: Path) -> None:
+    def make(work: Path) -> dict:
+        write_predictions(work, {split: np.zeros((1, len(LABELS), 1), np.float32) for split in ("validation", "test")})
+        PairClassifier(load_encoder(source="tiny", layers=1, width=16), ["gold"], ["score"], 24).save(work / MODEL)
+        return {"validation": {"map": 0.5}}
+
+    spec = {"task": store.made["task"].key, "student": {"encoder": {}}, "seed": "of grades"}
+    artifact = ArtifactStore(store.made["task"].path.parent).build("stage2", spec, make, "of grades")
+    with pytest.raises(ModelError, match="it learnt grades or numbers, whose scores are no probabilities"):
+        calibration_of(artifact, exported=True)
+    write_card(student := Student.read(artifact.path), CROSS_ENCODER, tmp_path, None, receipt(student, None, None))
+    text = (tmp_path / "README.md").read_text()
+    assert "a sigmoid of it means nothing. They are not calibrated: it learnt grades" in text and "ECE" not in text

@@ -22,9 +22,9 @@ Mean = Callable[[np.ndarray], np.ndarray]
 
 
 def mean_logits(logits: np.ndarray) -> np.ndarray:
-    """Return the probabilities of an export, whose one linear map is the mean of the heads."""
-    found: np.ndarray = softmax(logits.astype(np.float64).mean(axis=0), axis=-1)
-    return found
+    """Return the probabilities of an export, whose one linear map is the mean of the heads; of one logit the score."""
+    mean: np.ndarray = logits.astype(np.float64).mean(axis=0)
+    return mean if mean.shape[-1] == 1 else softmax(mean, axis=-1)
 
 
 def task_folder(artifact: Artifact) -> Path:

@@ -13,6 +13,7 @@ from tmkd.store.artifacts import Artifact
 from tmkd.store.disk import written_whole
 
 CALIBRATION = "calibration.json"
+GRADES = "it learnt grades or numbers, whose scores are no probabilities."
 
 
 def calibration_of(artifact: Artifact, *, exported: bool = False, exit: int | None = None) -> ScoreCalibration:
@@ -30,6 +31,8 @@ def calibration_of(artifact: Artifact, *, exported: bool = False, exit: int | No
     validation, test = (
         answered(artifact, Rows.read(artifact, split), split, mean, exit) for split in ("validation", "test")
     )
+    if validation.probabilities.shape[1] == 1:
+        raise ModelError(f"{artifact.name} has no calibration: {GRADES}")
     return calibrate_scores(validation, test)
 
 

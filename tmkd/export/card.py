@@ -48,7 +48,9 @@ def write_card(student: Student, target: str, folder: Path, proof: Proof | None,
     """Write ``README.md`` into a folder that is otherwise whole."""
     labels, kind, model = student.labels, student.model.encoder.config, student.model
     version = versions(["tmkd"])["tmkd"]
-    if len(labels) == 1:
+    if len(model.classes) == 1:
+        meaning = "A score is one logit: it learnt grades or numbers, and a sigmoid of it means nothing."
+    elif len(labels) == 1:
         meaning = f"A score is one logit, the log-odds of {code(labels[0])}: the higher, the more surely so."
     else:
         meaning = f"There are {len(labels)} logits, of {', '.join(map(code, labels))}; softmax makes probabilities."
