@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,10 @@ from tmkd.data.batching import encode_pairs
 from tmkd.data.cutting import count_cut
 from tmkd.data.given import check_texts
 from tmkd.errors import DataError, ModelError
+from tmkd.evaluation.cutoffs import Cutoff
 from tmkd.evaluation.ensemble import average_probabilities, log_odds
+from tmkd.evaluation.score_calibration import ScoreCalibration
+from tmkd.export.calibrated import calibration_of, read_calibration
 from tmkd.export.exported import ExportedModel
 from tmkd.models.classifier import PairClassifier
 from tmkd.store.artifacts import MODEL, open_artifact
@@ -38,6 +42,7 @@ class Reranker:
     Args:
         exit_at: the layer whose early exit answers, so that the layers above are not run; None: the deepest classifier
             (ModelError: there is no such exit).
+        calibrate: returns the map of ``score(calibrated=True)`` and the cut-offs; None: there are none.
 
     Attributes:
         model: the encoder and its heads, a ``torch.nn.Module``; or an export of them.
@@ -46,7 +51,13 @@ class Reranker:
         cut_pairs: how many of the pairs scored so far lost text to ``max_length``.
     """
 
-    def __init__(self, model: PairClassifier | ExportedModel, runtime: Runtime, exit_at: int | None = None) -> None:
+    def __init__(
+        self,
+        model: PairClassifier | ExportedModel,
+        runtime: Runtime,
+        exit_at: int | None = None,
+        calibrate: Callable[[], ScoreCalibration] | None = None,
+    ) -> None:
         exits = model.exits.layers if isinstance(model, PairClassifier) else ()
         if exit_at is not None and exit_at not in exits:
             raise ModelError(
@@ -58,6 +69,7 @@ class Reranker:
         self.classes = model.classes
         self.exit_at = exit_at
         self.cut_pairs = 0
+        self._calibrate = calibrate
         self._turn = threading.Lock()
 
     @classmethod
@@ -90,24 +102,52 @@ class Reranker:
         folder = Path(folder).expanduser() if artifacts is None else locate(folder, Path(artifacts))
         if not (folder / MODEL).is_dir():
             runtime = resolve_runtime(device="cpu", precision="fp32", threads=threads)
-            return cls(ExportedModel.read(folder, backend), runtime, exit_at)
+            return cls(ExportedModel.read(folder, backend), runtime, exit_at, lambda: read_calibration(folder))
         if backend != "torch":
             raise ModelError(f"{folder}: expected an export where backend={backend}; run tmkd export --to {backend}.")
         runtime = resolve_runtime(device=device, precision=precision, threads=threads)
-        model = PairClassifier.load(open_artifact(folder).folder(MODEL), attention=runtime.attention)
-        return cls(model, runtime, exit_at)
+        artifact = open_artifact(folder)
+        model = PairClassifier.load(artifact.folder(MODEL), attention=runtime.attention)
+        return cls(model, runtime, exit_at, lambda: calibration_of(artifact, exit=exit_at))
 
-    def score(self, questions: Sequence[str], passages: Sequence[str], batch_size: int | None = None) -> np.ndarray:
+    @cached_property
+    def calibration(self) -> ScoreCalibration:
+        """The map to calibrated probabilities, how good it is, and the cut-offs; found when it is first asked for.
+
+        Raises:
+            ModelError: it is not known: a student needs its task beside it, an export its ``calibration.json``.
+            DataError: the scores cannot be calibrated.
+        """
+        if self._calibrate is None:
+            raise ModelError("Expected a reranker that from_pretrained made, whose calibration is known; make it so.")
+        return self._calibrate()
+
+    @property
+    def cutoffs(self) -> tuple[Cutoff, ...]:
+        """Scores, as of ``predict``, that keep 99, 95, 90 and 80 % of the right answers (raises: ``calibration``)."""
+        return self.calibration.cutoffs
+
+    def score(
+        self,
+        questions: Sequence[str],
+        passages: Sequence[str],
+        batch_size: int | None = None,
+        calibrated: bool = False,
+    ) -> np.ndarray:
         """Return the probabilities ``[pairs, classes]``, float64, of each question with the passage at its place.
 
         Of a model with one logit, which learnt grades or numbers, they are scores ``[pairs, 1]``.
 
         Args:
             batch_size: pairs scored at once; None: what suits the device.
+            calibrated: map them so that of the pairs with 0.8, about 80 % are right; see ``calibration``.
 
         Raises:
             DataError: not as many questions as passages, or something that is no text.
+            ModelError: as ``calibration``.
         """
+        if calibrated:
+            return self.calibration.apply(self.score(questions, passages, batch_size))
         check_texts(questions, passages)
         if not len(questions):
             return np.empty((0, len(self.classes)))

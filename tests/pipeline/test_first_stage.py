@@ -18,8 +18,8 @@ from tmkd.models.encoder import load_encoder
 from tmkd.pipelines import stage1, stage2, stage3
 from tmkd.pipelines.plan import notes, planned
 from tmkd.reranker import Reranker
-from tmkd.results.classifier import predictions
 from tmkd.store.artifacts import open_artifact
+from tmkd.store.predictions import predictions
 
 SMALL = [
     "experiment=smoke", "student.seeds=[1]", "teachers.count=2", "runtime.threads=1", "runtime.precision=fp32",

@@ -16,8 +16,8 @@ from tmkd.evaluation.metrics import evaluate
 from tmkd.measures import RECORDED
 from tmkd.pipelines import label, mine, plan, stage0, stage1, stage2, stage3
 from tmkd.reranker import Reranker
-from tmkd.results.classifier import predictions
 from tmkd.store.artifacts import open_artifact
+from tmkd.store.predictions import predictions
 
 WORDS = ("amber", "birch", "cobalt", "dune", "ember", "fjord", "grove", "heron")
 SPLITS = {"train": 12, "validation": 4, "test": 4}

@@ -14,9 +14,9 @@ from tmkd.evaluation.head_calibration import Line
 from tmkd.experiment.experiment import Experiment
 from tmkd.models.classifier import PairClassifier
 from tmkd.models.heads import GOLD
-from tmkd.results.classifier import PREDICTIONS
 from tmkd.results.trained import new_classifier, validator, write_classifier
 from tmkd.store.artifacts import MODEL
+from tmkd.store.predictions import PREDICTIONS
 
 
 @pytest.mark.thorough

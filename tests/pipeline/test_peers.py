@@ -19,8 +19,8 @@ import tmkd.results.student
 from tests.pipeline.running import ROOT, compose_at
 from tmkd.errors import ConfigError
 from tmkd.pipelines import stage2, stage3
-from tmkd.results.classifier import predictions
 from tmkd.store.artifacts import MODEL
+from tmkd.store.predictions import predictions
 from tmkd.training import callbacks
 
 pytestmark = pytest.mark.slow  # a minute and more

@@ -21,9 +21,9 @@ from tmkd.errors import ConfigError, DataError, TmkdError
 from tmkd.experiment.check import check_arms
 from tmkd.experiment.experiment import Experiment
 from tmkd.pipelines import label, pairs, plan, stage2, stage3
-from tmkd.results.classifier import predictions
 from tmkd.results.soft_labels import SoftLabels
 from tmkd.results.teacher import fold_of
+from tmkd.store.predictions import predictions
 from tmkd.store.soft_labels import read_soft_labels
 
 SMALL = ("experiment=smoke", "student.seeds=[1]", "runtime.threads=1", "runtime.precision=fp32", "corpus.pairs=null")

@@ -21,9 +21,9 @@ from tmkd.models.tiny import letter_tokenizer
 from tmkd.pipelines import stage1, stage2
 from tmkd.pipelines.arms import build_arms
 from tmkd.reranker import Reranker
-from tmkd.results.classifier import predictions
 from tmkd.results.terms import FurtherTerm, state_terms
 from tmkd.store.artifacts import open_artifact
+from tmkd.store.predictions import predictions
 from tmkd.training.teacher_states import read_states
 
 SMALL = [

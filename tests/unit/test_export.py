@@ -71,6 +71,11 @@ FAMILIES = {
 }
 
 
+@pytest.fixture(autouse=True)
+def timed_for_no_longer_than_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tmkd.export.latency.SECONDS", 0.0)
+
+
 def saved(
     root: Path,
     pooling: str = "mean",

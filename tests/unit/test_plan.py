@@ -22,7 +22,7 @@ from tmkd.pipelines.calibration import Trial, timed
 from tmkd.pipelines.estimate import estimate, try_member
 from tmkd.pipelines.plan import notes
 from tmkd.report.plan_table import PlanRow, duration, print_plan
-from tmkd.results.classifier import write_predictions
+from tmkd.store.predictions import write_predictions
 
 ROOT = Path(__file__).parents[2]
 PAIRS = {"train": 60, "validation": 30, "test": 32, "corpus": 80}  # of the smoke task, roughly; 10 tokens each

@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -258,6 +259,29 @@ def test_evaluation_has_the_metrics_and_those_of_chance(student, tmp_path, odds)
     assert judged["chance"]["mrr"] == pytest.approx(sum(1 / at for at in range(1, 7)) / 6)
     assert judged["chance"]["accuracy"] == pytest.approx(5 / 6)
     assert "MRR" in tmkd("evaluate", student, tmp_path / "in.jsonl").stdout
+
+
+def test_cutoffs_of_a_file_keep_what_they_say(student, tmp_path):
+    rows = [
+        {"question": f"q{letter}", "passage": f"{word} {letter}", "label": int(word == "amber")}
+        for letter in "abcdefgh"
+        for word in ("amber", "birch")
+    ]
+    file = write_lines(tmp_path / "in.jsonl", rows)
+    found = tmkd("evaluate", student, file, "--cutoffs", "--output", "json")
+    assert found.exit_code == 0, found.output
+    judged = json.loads(found.stdout)
+    scores = Reranker.from_pretrained(student, device="cpu", precision="fp32").predict(
+        [(row["question"], row["passage"]) for row in rows]
+    )
+    for each in judged["cutoffs"]:  # on all pairs, the highest score that keeps enough of eight right answers
+        kept = sum(score >= each["score"] for score, row in zip(scores, rows) if row["label"])
+        assert kept == math.ceil(8 * each["target"])
+    errors = [1 / (1 + math.exp(-score)) - row["label"] for score, row in zip(scores, rows)]
+    assert judged["brier"] == pytest.approx(sum(each**2 for each in errors) / 16, abs=1e-5) and judged["ece"] > 0
+    shown = tmkd("evaluate", student, file, "--cutoffs").stdout
+    assert "score at least" in shown and f"{judged['cutoffs'][0]['score']:.10g}" in shown
+    assert "score at least" not in tmkd("evaluate", student, file).stdout
 
 
 def test_evaluation_reads_formats_of_other_projects(student, tmp_path):

@@ -27,6 +27,9 @@ def export(
     most_lost: Annotated[float, typer.Option(help="What onnx-int8 may lose of MAP or accuracy.")] = 0.005,
     processor: Annotated[str, typer.Option(help=f"Of onnx-int8: auto (this machine's), {FILES}.")] = "auto",
     threads: Annotated[int, typer.Option(help="Of the programs; 0: all cores.")] = 0,
+    latency: Annotated[bool, typer.Option(help="Time the export, for its card: some seconds.")] = True,
+    push: Annotated[str | None, typer.Option(help="Upload it to this repository of the hub: OWNER/NAME.")] = None,
+    license: Annotated[str | None, typer.Option(help="Of the export, for its card: apache-2.0, mit, ...")] = None,
 ) -> None:
     """Write a student as a folder that other programs read, once these score as the student does."""
     from tmkd.export.card import table
@@ -45,6 +48,9 @@ def export(
             most_lost=most_lost,
             processor=processor,
             threads=threads,
+            latency=latency,
+            license=license,
+            push=push,
         )
     except TmkdError as error:
         typer.echo(f"tmkd: {error}", err=True)
@@ -54,3 +60,5 @@ def export(
     for each in made.lost:
         typer.echo(f"- {each}")
     typer.echo(f"written: {made.folder}")
+    if made.address is not None:
+        typer.echo(f"uploaded: {made.address}")

@@ -41,6 +41,32 @@ def judged_table(judged: Judged) -> None:
     left = f"; {judged.left_out} bad rows were left out" if judged.left_out else ""
     console().print(table(("metric", "model", "chance"), rows, right=(1, 2)))
     console().print(f"{judged.pairs:,} pairs, {judged.questions:,} questions{left}", highlight=False)
+    if judged.cutoffs is not None:
+        _print_cutoffs(judged)
+
+
+def _print_cutoffs(judged: Judged) -> None:
+    from tmkd.evaluation.cutoffs import percent
+
+    header = ("to keep", "score at least", "right answers kept", "passages kept", "right among those kept")
+    rows = [
+        (
+            f"{100 * each.target:g} %",
+            f"{each.score:.10g}",
+            percent(each.recall),
+            percent(each.kept),
+            "none is kept" if each.precision is None else percent(each.precision),
+        )
+        for each in judged.cutoffs or ()
+    ]
+    console().print(
+        f"ECE {judged.ece:.4f}, Brier {judged.brier:.4f}, of the probabilities as they are", highlight=False
+    )
+    console().print(table(header, rows, right=range(5)))
+    console().print(
+        "Each part of the questions is judged by a cut-off of the others; in brackets, 95 % intervals over questions.",
+        highlight=False,
+    )
 
 
 def tree(lineage: Lineage) -> Tree:

@@ -107,6 +107,9 @@ def evaluate(
     queries: QueriesOption = None,
     documents: DocumentsOption = None,
     skip_bad_rows: SkipOption = False,
+    cutoffs: Annotated[
+        bool, typer.Option("--cutoffs", help="Also scores that keep 99, 95, 90 and 80 % of the right answers.")
+    ] = False,
     output: OutputOption = Output.text,
     artifacts: ArtifactsOption = ARTIFACTS,
     exit_at: ExitOption = None,
@@ -132,6 +135,7 @@ def evaluate(
         documents=documents,
         skip=skip_bad_rows,
         label_kind=label_kind,
+        with_cutoffs=cutoffs,
     )
     if output is Output.json:
         print_json(asdict(judged))

@@ -84,6 +84,19 @@ def crossed_bootstrap(a: np.ndarray, b: np.ndarray, paired: bool) -> Difference:
     return Difference(float(difference), float(p_value), float(low), float(high))
 
 
+def interval(values: np.ndarray) -> tuple[float, float]:
+    """Return the 95 % percentile bootstrap interval of the mean of values [questions]; the same at every call.
+
+    Raises:
+        DataError: fewer than two questions, or values that are not finite.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    if values.ndim != 1 or len(values) < 2:
+        raise DataError(f"Interval: expected a value of two questions at least, but found shape {values.shape}.")
+    low, high = np.quantile(_draw_questions(_finite(values)), (0.025, 0.975))
+    return float(low), float(high)
+
+
 def _finite(differences: np.ndarray) -> np.ndarray:
     if not np.isfinite(differences).all():
         raise DataError(

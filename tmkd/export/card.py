@@ -1,9 +1,10 @@
-"""The card of an export, ``README.md``: what the folder is, how to load it, and what was lost on the way."""
+"""The card of an export, ``README.md``: what the folder is, how good, and what it was made from."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -11,6 +12,14 @@ from tmkd.choices import CROSS_ENCODER, CUT, HF, ONNX, ONNX_INT8, OPENVINO
 from tmkd.export.checkpoint import HEADS
 from tmkd.export.graph import FILE, OPENVINO_FILE, SCORES
 from tmkd.export.int8 import int8_file
+from tmkd.export.latency import PASSAGES, Latency
+from tmkd.export.markdown import bullets, code, plain
+from tmkd.export.origin_section import citation_section, licences_section, limits_section, made_section
+from tmkd.export.programs import BATCH
+from tmkd.export.quality import Quality
+from tmkd.export.quality_section import quality_section
+from tmkd.export.receipt import Receipt
+from tmkd.export.scores_section import scores_section
 from tmkd.export.student import Student
 from tmkd.export.verification import Proof
 from tmkd.store.artifacts import MANIFEST, checksum
@@ -35,38 +44,70 @@ tokens = AutoTokenizer.from_pretrained("FOLDER")("a question", "a passage", trun
 openvino.Core().compile_model("FOLDER/{file}", "CPU")(dict(tokens))["{scores}"]"""
 
 
-def write_card(student: Student, target: str, folder: Path, proof: Proof | None) -> None:
+def write_card(student: Student, target: str, folder: Path, proof: Proof | None, receipt: Receipt) -> None:
     """Write ``README.md`` into a folder that is otherwise whole."""
-    labels, kind = student.labels, student.model.encoder.config
-    front = {
+    labels, kind, model = student.labels, student.model.encoder.config, student.model
+    version = versions(["tmkd"])["tmkd"]
+    if len(model.classes) == 1:
+        meaning = "A score is one logit: it learnt grades or numbers, and a sigmoid of it means nothing."
+    elif len(labels) == 1:
+        meaning = f"A score is one logit, the log-odds of {code(labels[0])}: the higher, the more surely so."
+    else:
+        meaning = f"There are {len(labels)} logits, of {', '.join(map(code, labels))}; softmax makes probabilities."
+    if len(labels) == 2:
+        meaning += f" A score is their difference, the log-odds of {code(labels[-1])}."
+    right = "right answers" if student.ranking else f"pairs of {code(labels[-1])}"
+    sections = [
+        f"# {plain(student.artifact.manifest['what'])}",
+        f"Scores a question with a passage. {kind.model_type}, {kind.num_hidden_layers} layers, width "
+        f"{kind.hidden_size}; reads {model.max_length} tokens of a pair.",
+        "```python\n" + _code(target, folder) + "\n```",
+        quality_section(receipt.quality, receipt.standing),
+        scores_section(receipt.calibration, meaning, right),
+        _speed(receipt.latency),
+        "## What was lost",
+        bullets(losses(student, target, proof)) or "Nothing.",
+        "## Checked",
+        table(proof) if proof else "Nothing: it was exported with `--no-verify`.",
+        made_section(receipt.origin, student),
+        limits_section(receipt.origin, student),
+        licences_section(receipt.origin, receipt.license),
+        citation_section(version),
+        f"Made by tmkd {version} from {code(student.artifact.name)} (`{MANIFEST}`: SHA-256 "
+        f"`{checksum(student.artifact.path / MANIFEST)}`).",
+    ]
+    header = yaml.safe_dump(front_matter(student, target, proof, receipt), sort_keys=False)
+    (folder / "README.md").write_text(f"---\n{header}---\n\n" + "\n\n".join(sections) + "\n", encoding="utf-8")
+
+
+def front_matter(student: Student, target: str, proof: Proof | None, receipt: Receipt) -> dict[str, Any]:
+    """Return the metadata of the hub; what is not known has no key."""
+    metric = receipt.quality.name if isinstance(receipt.quality, Quality) else proof and proof.metric
+    known = {
+        "license": receipt.license,
+        "base_model": receipt.origin.encoder.hub,
+        "datasets": [receipt.origin.data.hub] if receipt.origin.data.hub else None,
+        "metrics": [metric] if metric else None,
+    }
+    return {
         "pipeline_tag": "text-ranking" if student.ranking else "text-classification",
         "library_name": "sentence-transformers" if target == CROSS_ENCODER else "transformers",
         "tags": ["sentence-transformers", "cross-encoder", *(["reranker"] if student.ranking else [])],
-        "metrics": [proof.metric] if proof else [],
+        **{name: value for name, value in known.items() if value},
     }
-    if len(student.model.classes) == 1:
-        meaning = "One logit, the score itself: it learnt grades or numbers, and a sigmoid of it means nothing."
-    elif len(labels) == 1:
-        meaning = (
-            f"One logit: the log-odds of `{labels[0]}`, good for sorting; sigmoid makes a probability of it, which is "
-            "not calibrated."
-        )
-    else:
-        meaning = f"{len(labels)} logits, of {', '.join(f'`{name}`' for name in labels)}; softmax makes probabilities."
-    sections = [
-        f"# {student.artifact.manifest['what']}",
-        f"Scores a question with a passage. {kind.model_type}, {kind.num_hidden_layers} layers, width "
-        f"{kind.hidden_size}; reads {student.model.max_length} tokens of a pair. {meaning}",
-        "```python\n" + _code(target, folder) + "\n```",
-        "## What was lost",
-        "\n".join(f"- {each}" for each in losses(student, target, proof)) or "Nothing.",
-        "## Checked",
-        table(proof) if proof else "Nothing: it was exported with `--no-verify`.",
-        f"Made by tmkd {versions(['tmkd'])['tmkd']} from `{student.artifact.name}` (`{MANIFEST}`: SHA-256 "
-        f"`{checksum(student.artifact.path / MANIFEST)}`).",
-    ]
-    header = yaml.safe_dump(front, sort_keys=False)
-    (folder / "README.md").write_text(f"---\n{header}---\n\n" + "\n\n".join(sections) + "\n", encoding="utf-8")
+
+
+def _speed(latency: Latency | None) -> str:
+    if latency is None:
+        return "## Speed\n\nNot measured."
+    threads = "one thread" if latency.threads == 1 else f"{latency.threads} threads"
+    return (
+        f"## Speed\n\n{PASSAGES} passages of one question at once: {latency.median:.1f} ms (median of {latency.runs} "
+        f"runs; 95 % took less than {latency.slow:.1f} ms). Many pairs, {BATCH} at once: "
+        f"{latency.pairs_per_second:,.0f} a second. By {latency.program}, {threads}, on {plain(latency.processor)}; a "
+        f"pair has {latency.words:.0f} words on average. Measured once, when this was exported, whatever else the "
+        "machine did."
+    )
 
 
 def losses(student: Student, target: str, proof: Proof | None) -> list[str]:

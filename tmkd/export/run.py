@@ -11,12 +11,17 @@ from pathlib import Path
 
 from tmkd.choices import CROSS_ENCODER, EXPORTS, HF, ONNX, ONNX_INT8, OPENVINO
 from tmkd.errors import ConfigError, ModelError
+from tmkd.evaluation.score_calibration import ScoreCalibration
 from tmkd.export import int8
+from tmkd.export.calibrated import write_calibration
 from tmkd.export.card import losses, write_card
 from tmkd.export.checkpoint import check_checkpoint, write_checkpoint
 from tmkd.export.graph import write_onnx, write_openvino
+from tmkd.export.hub import check_push, push_folder
+from tmkd.export.latency import measure
 from tmkd.export.modular import write_modular
 from tmkd.export.pairs import pairs_for
+from tmkd.export.receipt import Receipt, receipt
 from tmkd.export.student import Student
 from tmkd.export.verification import Proof, verify
 from tmkd.store.disk import folder_written_whole
@@ -40,11 +45,15 @@ class Exported:
     Attributes:
         lost: what differs from the student, a sentence each.
         proof: what each program said; None where nobody was asked.
+        receipt: what the card says of the student.
+        address: of its page on the hub; None: it was not uploaded.
     """
 
     folder: Path
     lost: list[str]
     proof: Proof | None
+    receipt: Receipt
+    address: str | None = None
 
 
 def export_model(
@@ -58,6 +67,9 @@ def export_model(
     most_lost: float = MOST_LOST,
     processor: str = "auto",
     threads: int = 0,
+    latency: bool = True,
+    license: str | None = None,
+    push: str | None = None,
 ) -> Exported:
     """Write a trained student as a folder that other programs read, whole or not at all.
 
@@ -72,28 +84,38 @@ def export_model(
         most_lost: of MAP (of accuracy, where nothing is ranked), by onnx-int8.
         processor: whose int8 instructions onnx-int8 is for: auto (this machine's), avx512_vnni, avx2 or arm64.
         threads: of the programs; 0: all cores.
+        latency: time the export, for the card: some seconds.
+        license: of the export, for the card, as the hub names it (apache-2.0); None: the card says that none was given.
+        push: OWNER/NAME of a repository on the hub, to which the folder is uploaded; it is private where it is new.
 
     Raises:
-        ConfigError: a name that is not known, a package that is missing, or ``into`` exists.
+        ConfigError: a name that is not known, a package that is missing, ``into`` exists, or the hub refuses.
         ModelError: the student cannot be exported so, or a program scores otherwise.
         DamagedArtifact, DataError: the artifact or the pairs cannot be read.
     """
     folder = Path(into).expanduser()
     processor = int8.chosen(processor)
     _check_arguments(to, folder, most_pairs, Path(pairs) if pairs else None)
+    if push is not None:
+        check_push(push)
     student = Student.read(Path(artifact).expanduser())
     _check_student(student, to)
     runtime = resolve_runtime(device="cpu", precision="fp32", threads=threads)
-    asked = pairs_for(student, Path(pairs) if pairs else None, most_pairs) if verify else None
+    asked = pairs_for(student, Path(pairs) if pairs else None, most_pairs) if verify or latency else None
     with folder_written_whole(folder) as work:
         log.info("write %s --to %s", student.artifact.name, to)
         _writer(to, processor)(student, work)
         proof = None
-        if asked is not None:
+        if verify and asked is not None:
             log.info("verify with %d pairs (%s)", len(asked), asked.source)
             proof = _verify(student, to, work, asked, runtime, most_lost)
-        write_card(student, to, work, proof)
-    return Exported(folder, losses(student, to, proof), proof)
+        timed = measure(to, work, asked) if latency and asked is not None else None
+        known = receipt(student, timed, license)
+        if isinstance(known.calibration, ScoreCalibration):
+            write_calibration(known.calibration, student.artifact, work)
+        write_card(student, to, work, proof, known)
+    address = None if push is None else push_folder(folder, push, f"{student.artifact.name}, by tmkd export --to {to}")
+    return Exported(folder, losses(student, to, proof), proof, known, address)
 
 
 _verify = verify  # which an argument's name hides

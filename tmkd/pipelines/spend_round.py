@@ -13,10 +13,10 @@ from tmkd.experiment.students import students
 from tmkd.pipelines.arms import build_arms
 from tmkd.pipelines.labelling import check_counts, labelled, margins_of
 from tmkd.pipelines.pairs import write_pairs, write_rows
-from tmkd.results.classifier import predictions
 from tmkd.results.corpus import Corpus
 from tmkd.results.soft_targets import soft_targets
 from tmkd.results.untrained import UntrainedTeacher
+from tmkd.store.predictions import predictions
 from tmkd.teachers.served.price import Price
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tmkd.report.facts import Head
-from tmkd.results.classifier import predictions
 from tmkd.store.artifacts import MODEL, Artifact
+from tmkd.store.predictions import predictions
 
 if TYPE_CHECKING:
     import numpy as np

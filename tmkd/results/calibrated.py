@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from tmkd.choices import CLASSES
 from tmkd.errors import DataError
-from tmkd.results.classifier import Classifier, predictions, validation_metrics, write_predictions
+from tmkd.results.classifier import Classifier, validation_metrics
 from tmkd.results.context import RunContext
 from tmkd.results.rows import Rows
 from tmkd.results.soft_labels import SoftLabels
 from tmkd.results.task import Task
 from tmkd.results.work import Work
 from tmkd.store.artifacts import Artifact
+from tmkd.store.predictions import predictions, write_predictions
 
 if TYPE_CHECKING:
     import numpy as np

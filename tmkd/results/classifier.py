@@ -15,11 +15,10 @@ from tmkd.results.rows import Rows, parts_of
 from tmkd.results.task import Task
 from tmkd.results.work import Member, Work
 from tmkd.store.artifacts import Artifact
+from tmkd.store.predictions import predictions
 
 if TYPE_CHECKING:
     import numpy as np
-
-PREDICTIONS = "predictions.safetensors"
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,24 +70,6 @@ class Classifier(Result):
     def label_cost(self, context: RunContext, rows: Rows) -> list[Work]:
         """Return what ``label`` takes; LookupError where that is not known."""
         raise LookupError(self.name)
-
-
-def write_predictions(work: Path, logits: dict[str, np.ndarray]) -> None:
-    """Write logits ``[heads, pairs, classes]`` by split, for every later table."""
-    import numpy as np
-    from safetensors.numpy import save_file
-
-    save_file({name: np.ascontiguousarray(each) for name, each in logits.items()}, work / PREDICTIONS)
-
-
-def predictions(artifact: Artifact, split: str, exit: int | None = None) -> np.ndarray:
-    """Return a classifier's predicting heads' logits ``[heads, pairs, classes]`` on validation or test.
-
-    ``exit`` names a layer of a student: the one head of the exit after it.
-    """
-    from safetensors.numpy import load_file
-
-    return load_file(artifact.file(PREDICTIONS))[split if exit is None else f"{split}, exit {exit}"]
 
 
 def validation_metrics(

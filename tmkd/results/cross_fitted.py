@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tmkd.results.classifier import Classifier, predictions, validation_metrics, write_predictions
+from tmkd.results.classifier import Classifier, validation_metrics
 from tmkd.results.context import RunContext
 from tmkd.results.rows import Rows
 from tmkd.results.soft_labels import SoftLabels
 from tmkd.results.task import Task
 from tmkd.results.teacher import Teacher, fold_of
 from tmkd.results.work import Member, Work
+from tmkd.store.predictions import predictions, write_predictions
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tmkd.results.classifier import predictions
 from tmkd.store.artifacts import Artifact
+from tmkd.store.predictions import predictions
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from tmkd.choices import CLASSES, CUT
 from tmkd.config import TrainerConfig
-from tmkd.results.classifier import Classifier, validation_metrics, write_predictions
+from tmkd.results.classifier import Classifier, validation_metrics
 from tmkd.results.context import RunContext
 from tmkd.results.head_calibration import calibrate_heads, calibrated
 from tmkd.results.rows import Rows
 from tmkd.results.task import Task
 from tmkd.results.work import FLOAT, ID, Member, Work
 from tmkd.store.artifacts import LABEL_KIND, MODEL, Artifact
+from tmkd.store.predictions import write_predictions
 
 if TYPE_CHECKING:
     import numpy as np

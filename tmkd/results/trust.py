@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tmkd.errors import DataError
-from tmkd.results.classifier import Classifier, predictions
+from tmkd.results.classifier import Classifier
 from tmkd.results.context import RunContext
 from tmkd.results.node import Result
+from tmkd.store.predictions import predictions
 
 if TYPE_CHECKING:
     from tmkd.evaluation.trust import Trust

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from tmkd.config import TeacherConfig, kind_settings
 from tmkd.errors import DataError
-from tmkd.results.classifier import Classifier, validation_metrics, write_predictions
+from tmkd.results.classifier import Classifier, validation_metrics
 from tmkd.results.context import RunContext
 from tmkd.results.node import Result, merged, outside
 from tmkd.results.rows import Rows
@@ -20,6 +20,7 @@ from tmkd.results.soft_labels import SoftLabels
 from tmkd.results.task import Task
 from tmkd.store.artifacts import SCRATCH
 from tmkd.store.identity import key
+from tmkd.store.predictions import write_predictions
 from tmkd.teachers.registry import source_of
 from tmkd.teachers.served.price import tokens_of
 from tmkd.teachers.source import Source

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,10 @@ from tmkd.data.layouts.texts import Texts
 from tmkd.data.rows import Columns
 from tmkd.errors import ConfigError, DataError
 from tmkd.evaluation.chance import chance
+from tmkd.evaluation.cutoffs import Cutoff, own_cutoffs
+from tmkd.evaluation.ensemble import log_odds
 from tmkd.evaluation.metrics import evaluate
+from tmkd.evaluation.reliability import reliability
 from tmkd.reranker import Reranker
 from tmkd.use.score_file import CHUNK
 
@@ -35,6 +38,8 @@ class Judged:
         questions: with a right and a wrong passage (or two different grades), where passages are ranked; else all.
         ranking: some question has such passages, and no label is below 0, so that they can be ranked.
         left_out: bad rows.
+        ece, brier: of the model's probabilities as they are (``tmkd.evaluation.reliability``); None: not asked for.
+        cutoffs: of the last class, chosen on these pairs and cross-validated by question; None: not asked for.
     """
 
     metrics: dict[str, float]
@@ -43,6 +48,9 @@ class Judged:
     questions: int
     ranking: bool
     left_out: int
+    ece: float | None = None
+    brier: float | None = None
+    cutoffs: list[Cutoff] | None = None
 
 
 def evaluate_file(
@@ -56,6 +64,7 @@ def evaluate_file(
     documents: str | None = None,
     skip: bool = False,
     label_kind: str | None = None,
+    with_cutoffs: bool = False,
 ) -> Judged:
     """Score the labelled pairs of a file and judge them.
 
@@ -65,10 +74,16 @@ def evaluate_file(
         queries, documents: files of the texts, where pairs are of ids.
         skip: leave bad rows out instead of raising.
         label_kind: graded or float, of a model with one logit; None: graded.
+        with_cutoffs: find cut-offs, too.
 
     Raises:
         ConfigError, DataError: the settings or the rows are not what they must be.
     """
+    if with_cutoffs and len(reranker.classes) != 2:
+        raise ConfigError(
+            f"--cutoffs: expected a model of two classes, whose score is the one of the last, got "
+            f"{len(reranker.classes)} ({', '.join(reranker.classes)}); leave --cutoffs away."
+        )
     if format not in FORMATS or format == BEIR:
         raise ConfigError(f"--format: expected one of {', '.join(set(FORMATS) - {BEIR})}, got {format}.")
     for name, given in (("--queries", queries), ("--documents", documents)):
@@ -91,7 +106,7 @@ def evaluate_file(
     left_out = sum(sum(kinds.values()) for kinds in bad.settle().values())
     if not len(rows.data):
         raise DataError(f"{path}: expected at least one labelled pair but found none; add rows.")
-    return _judge(reranker, rows, kind, left_out)
+    return _judge(reranker, rows, kind, left_out, with_cutoffs)
 
 
 def _kind(reranker: Reranker, label_kind: str | None) -> str:
@@ -106,7 +121,7 @@ def _kind(reranker: Reranker, label_kind: str | None) -> str:
     return label_kind or GRADED
 
 
-def _judge(reranker: Reranker, rows: LabelledRows, kind: str, left_out: int) -> Judged:
+def _judge(reranker: Reranker, rows: LabelledRows, kind: str, left_out: int, with_cutoffs: bool) -> Judged:
     labels, questions = np.asarray(rows.data["label"]), list(rows.data["question_id"])
     gains = labels == len(reranker.classes) - 1 if kind == CLASSES else labels
     each: dict[str, set[float]] = {}
@@ -119,11 +134,17 @@ def _judge(reranker: Reranker, rows: LabelledRows, kind: str, left_out: int) -> 
         for batch in rows.data.iter(CHUNK):
             found.append(reranker.score(batch["question"], batch["passage"]))
             bar.update(len(found[-1]))
-    return Judged(
-        evaluate(np.concatenate(found), labels, questions, ranking, kind=kind),
+    answers = np.concatenate(found)
+    judged = Judged(
+        evaluate(answers, labels, questions, ranking, kind=kind),
         chance(labels, questions, labels, len(reranker.classes), ranking, kind=kind),
         len(labels),
         rankable if ranking else len(each),
         ranking,
         left_out,
     )
+    if not with_cutoffs:
+        return judged
+    reliable = reliability(answers, labels)
+    found_cutoffs = own_cutoffs(log_odds(answers[:, -1]), gains, questions)
+    return replace(judged, ece=reliable.ece, brier=reliable.brier, cutoffs=found_cutoffs)

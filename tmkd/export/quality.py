@@ -1,0 +1,110 @@
+"""How good a student is on its task's test split, beside chance and the teachers: from predictions in the store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tmkd.errors import DamagedArtifact, DataError, ModelError
+from tmkd.evaluation.chance import chance
+from tmkd.evaluation.ensemble import fidelity
+from tmkd.evaluation.metrics import per_question
+from tmkd.evaluation.significance import interval
+from tmkd.export.answers import Rows, answered
+from tmkd.measures import main_metric
+from tmkd.store.artifacts import MANIFEST, Artifact, open_artifact
+from tmkd.store.catalogue import keys
+
+
+@dataclass(frozen=True)
+class TeacherFacts:
+    """A teacher as the store has it.
+
+    Attributes:
+        what: its name; its key, where it is not in the store.
+        kind: fine_tuned, ready, causal, scores or served; None where it is not known.
+        metric: on the test split; None where it is not known.
+    """
+
+    name: str
+    what: str
+    kind: str | None
+    metric: float | None
+
+
+@dataclass(frozen=True)
+class Quality:
+    """The main metric on the test split.
+
+    Attributes:
+        name: of the metric.
+        value, low, high: with its 95 % interval over questions.
+        chance: what answers that know nothing score.
+        questions: that have a value.
+        agreement: the share of pairs that the teachers together put into the same class; None: not all are there.
+        teachers: those that taught it, in the order of its settings.
+    """
+
+    name: str
+    value: float
+    low: float
+    high: float
+    chance: float
+    questions: int
+    pairs: int
+    agreement: float | None
+    teachers: list[TeacherFacts]
+
+
+def quality(artifact: Artifact, ranking: bool) -> Quality:
+    """Judge a student by its predictions.
+
+    Raises:
+        ModelError: its task or its predictions are not there.
+        DataError: its test split cannot be judged: it has one question.
+    """
+    metric = main_metric(ranking, artifact.manifest["spec"].get("metric"))
+    test = Rows.read(artifact, "test")
+    learnt = Rows.read(artifact, "train").labels
+    own = answered(artifact, test, "test").probabilities
+
+    def judge(probabilities: np.ndarray) -> np.ndarray:
+        return per_question(probabilities, test.labels, test.question_ids, ranking, test.parts, metric)[1]
+
+    values = judge(own)
+    by_chance = chance(test.labels, test.question_ids, learnt, own.shape[1], ranking, test.parts, metric)
+    teachers, answers = [], []
+    for key in artifact.manifest["spec"].get("teachers", []):
+        teacher, said = _teacher(artifact, str(key)), None
+        if teacher is not None:
+            try:
+                said = answered(teacher, test, "test").probabilities
+                value: float | None = float(judge(said).mean())
+            except (ModelError, DataError):  # without scores of the test split, or of all of its pairs
+                said, value = None, None
+            kind = teacher.manifest["spec"].get(
+                "kind", "fine_tuned" if teacher.manifest["stage"] == "teacher" else None
+            )
+            teachers.append(TeacherFacts(teacher.name, str(teacher.manifest["what"]), kind, value))
+        else:
+            teachers.append(TeacherFacts(str(key), str(key), None, None))
+        answers.append(said)
+    there = [each for each in answers if each is not None]
+    agreement = None
+    if there and len(there) == len(answers):
+        agreement = fidelity(own, np.mean(there, axis=0))["agreement"]
+    low, high = interval(values)
+    found = (float(values.mean()), low, high, by_chance[metric], len(values), len(own), agreement)
+    return Quality(metric, *found, teachers)
+
+
+def _teacher(artifact: Artifact, key: str) -> Artifact | None:
+    root = artifact.path.resolve().parent
+    name = keys(root).get(key)
+    if name is None or not (root / name / MANIFEST).is_file():
+        return None
+    try:
+        return open_artifact(root / name)
+    except DamagedArtifact:
+        return None
