@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +38,8 @@ def on_files(files: Any, config: Any) -> Any:
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     """Turn links to files into links of the site, and ``<!-- ::: name -->`` into what mkdocstrings fills."""
-    outside = config.extra["outside"]
-    markdown = relinked(markdown, page.file.src_uri, outside, config.extra["repository"])
+    titles = titles_of(config.nav)
+    markdown = relinked(markdown, page.file.src_uri, config.extra["outside"], titles, config.extra["repository"])
     return DOCSTRINGS.sub(r"\1", markdown)
 
 
@@ -52,12 +52,26 @@ def as_markdown(source: Path) -> str:
     return "\n\n".join(text if kind == "markdown" else f"```python\n{text}\n```" for kind, text in cells)
 
 
-def relinked(markdown: str, page: str, outside: Mapping[str, str], repository: str | None) -> str:
+def titles_of(nav: Iterable[Any]) -> dict[str, str]:
+    """Return the title of each page of a ``nav``, whose sections may be nested."""
+    titles: dict[str, str] = {}
+    for entry in nav:
+        for title, below in entry.items():
+            titles |= titles_of(below) if isinstance(below, list) else {below: title}
+    return titles
+
+
+def relinked(
+    markdown: str, page: str, outside: Mapping[str, str], titles: Mapping[str, str], repository: str | None
+) -> str:
     """Return a page's Markdown with every relative link as the site needs it; code blocks stay as they are.
+
+    A link whose text is the path of a page gets the page's title as its text.
 
     Args:
         page: its place in the site, such as ``results/speed.md``.
         outside: pages that are not below docs/: from the project's file to the place in the site.
+        titles: of the pages of the site.
         repository: the address below which the project's files are shown; None: such links become text.
     """
     source = {place: file for file, place in outside.items()}.get(page, f"docs/{page}")
@@ -75,6 +89,8 @@ def relinked(markdown: str, page: str, outside: Mapping[str, str], repository: s
         place = outside.get(target) or (target.removeprefix("docs/") if target.startswith("docs/") else None)
         if place is None:
             return f"[{label}]({repository}/{target})" if repository else label
+        if label.endswith((".md", ".ipynb", "/")):
+            label = titles.get(place, label)
         address = posixpath.relpath(place, posixpath.dirname(page) or ".") + (f"#{anchor}" if anchor else "")
         return f"{picture}[{label}]({address})"
 
