@@ -9,7 +9,7 @@ INSTALLED = $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup plan teachers pairs label spend mine stage1 stage2 stage3 sweep tables test test-thorough test-slow lint check format verify bench wheel-test clean
+.PHONY: help setup plan teachers pairs label spend mine stage1 stage2 stage3 sweep tables test test-thorough test-slow lint check format verify bench wheel-test docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -111,6 +111,15 @@ bench: $(BENCH)/.installed ## speed beside other projects: a few minutes; SIZE=f
 
 wheel-test: ## build the wheel and run it in an empty folder, in an environment of its own
 	@.ci/wheel $(PYTHON)
+
+$(VENV)/.docs: $(INSTALLED)
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
+	@touch $@
+
+# The variable silences what the theme prints about a version of MkDocs that the extra does not take.
+docs: $(VENV)/.docs ## build the documentation as a site into site/
+	@NO_MKDOCS_2_WARNING=1 $(RUN) mkdocs build --strict --quiet
+	@echo "site/index.html; with its search: $(VENV)/bin/python -m http.server -d site"
 
 clean: ## remove logs and caches; artifacts and reports stay
 	rm -rf runs .pytest_cache .mypy_cache .ruff_cache
