@@ -208,7 +208,7 @@ def test_student_of_grades_is_exported_with_its_score_as_it_is(tmp_path: Path, t
     again = Reranker.from_pretrained(tmp_path / "out")
     assert again.classes == ("score",) and again.score(*zip(*PAIRS, strict=True)) == pytest.approx(expected, abs=1e-4)
     assert made.proof is not None and made.proof.metric == "ndcg" and made.proof.rows[0].metric is not None
-    assert "One logit, the score itself" in (tmp_path / "out" / "README.md").read_text()
+    assert "A score is one logit: it learnt grades or numbers" in (tmp_path / "out" / "README.md").read_text()
 
 
 def test_several_heads_become_their_mean_margin_and_the_change_is_said(tmp_path: Path) -> None:
