@@ -21,7 +21,7 @@ def test_tracker_that_is_not_there_is_refused_before_anything_starts(monkeypatch
     (tmp_path / "trackio").mkdir()  # logs of an earlier run beside the program: no package
     monkeypatch.setattr("sys.path", [str(tmp_path)])
     monkeypatch.delitem(__import__("sys").modules, "trackio", raising=False)
-    with pytest.raises(ConfigError, match="runtime.report_to: expected the package trackio .* pip install trackio"):
+    with pytest.raises(ConfigError, match=r"runtime.report_to: expected the package trackio .* pip install trackio"):
         check_runtime(RuntimeConfig(report_to=["trackio"]))
 
 
