@@ -20,6 +20,7 @@ from tmkd.config import Choice, Config, Interval, check, kind_of, read_space, va
 from tmkd.errors import ConfigError, ModelError, TrainingDiverged
 from tmkd.experiment.experiment import Experiment
 from tmkd.experiment.students import arm_rows, students
+from tmkd.measures import title
 from tmkd.pipelines.arms import build_arms
 from tmkd.pipelines.tables import report_folder
 from tmkd.pipelines.tune_space import check_space
@@ -27,7 +28,7 @@ from tmkd.pipelines.tune_study import Search, import_optuna
 from tmkd.report.plan_table import duration
 from tmkd.report.tuning import best_of, summary, write_figures, write_trials
 from tmkd.results.classifier import predictions, validation_metrics
-from tmkd.store.disk import writing_to
+from tmkd.store.disk import writing_to, written_whole
 from tmkd.store.provenance import command
 
 log = logging.getLogger(__name__)
@@ -57,9 +58,10 @@ def run(config: Config) -> Path:
         _try_all(experiment, search, space)
         tried = search.tried(own, usual)
         write_trials(tried, folder / "trials.csv", experiment.metric, list(space))
-        write_figures(search.study, folder)
+        write_figures(search.numbered(), folder, title(experiment.metric))
         text = summary(tried, experiment.metric, command())
-        (folder / "best.txt").write_text(text, encoding="utf-8")
+        with written_whole(folder / "best.txt") as path:
+            path.write_text(text, encoding="utf-8")
     log.info("tune      %s", text.strip())
     return folder
 
@@ -72,17 +74,14 @@ def _try_all(experiment: Experiment, search: Search, space: Space) -> None:
         values = {name: space[name].plain(value) for name, value in trial.params.items()}
         told = ", ".join(f"{name}={value}" for name, value in values.items())
         log.info("tune      trial %d of %d: %s", trial.place, wanted, told)
-        try:
-            found = _judge(Experiment(check(with_settings(experiment.config, values)), of=experiment))
-        except (
-            ConfigError,
-            ModelError,
-            TrainingDiverged,
-        ) as error:  # settings that are no good are known as such from now on
-            log.warning("tune      trial %d is left out: %s", trial.place, error)
-            trial.refuse(str(error))
-            continue
-        trial.tell(found)
+        with trial:
+            try:
+                found = _judge(Experiment(check(with_settings(experiment.config, values)), of=experiment))
+            except (ConfigError, ModelError, TrainingDiverged) as error:  # Optuna learns that they are no good
+                log.warning("tune      trial %d is left out: %s", trial.place, error)
+                trial.refuse(str(error))
+                continue
+            trial.tell(found)
         done += 1
         left = (time.monotonic() - started) / done * (wanted - trial.place)
         best = best_of(search.tried({}, []))

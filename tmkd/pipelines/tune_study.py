@@ -99,6 +99,15 @@ class Search:
                 found.append(Tried(place, settings, known.get(VALUES, []), known.get(WHY, "")))
         return found
 
+    def numbered(self) -> Any:
+        """Return a study in memory whose numbers are the places of the trials; 0 is the run's own, if Optuna knows it."""
+        study, create = self.optuna.create_study(direction="maximize"), self.optuna.create_trial
+        missing = create(state=self.optuna.trial.TrialState.FAIL)
+        own = [each for each in self.study.trials if OWN in each.user_attrs]
+        for trial in (*(own or [missing]), *self._counted()):
+            study.add_trial(trial if trial.state.is_finished() else missing)
+        return study
+
     def _counted(self) -> list[FrozenTrial]:
         """Return the trials that are done or under way: without those of killed processes, and the run's own."""
         State = self.optuna.trial.TrialState  # noqa: N806
@@ -157,6 +166,12 @@ class Attempt:
     def refuse(self, why: str) -> None:
         """Note that nothing came out; the sampler takes the settings for the worst."""
         self._end({WHY: why}, None)
+
+    def __enter__(self) -> Attempt:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.held.release()  # without an end: the next process that asks tries it again
 
     def _end(self, noted: dict[str, Any], value: float | None) -> None:
         state = self.search.optuna.trial.TrialState

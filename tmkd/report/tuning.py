@@ -102,33 +102,39 @@ def written(value: Any) -> str:
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def write_figures(study: Any, folder: Path) -> None:
+def write_figures(study: Any, folder: Path, name: str) -> None:
     """Draw the course of an Optuna study, how much each setting matters, and the metric over each of them.
 
-    What cannot be told of few trials is left out.
+    What cannot be known from few trials is left out.
+
+    Args:
+        name: what the metric is called.
     """
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
+    from matplotlib.ticker import MaxNLocator
     from optuna.visualization import matplotlib as figures
 
     if not any(each.value is not None for each in study.trials):
         return
-    drawn: dict[str, Callable[[Any], Any]] = {
+    drawn: dict[str, Callable[..., Any]] = {
         "history": figures.plot_optimization_history,
         "importances": figures.plot_param_importances,
         "slices": figures.plot_slice,
     }
-    for name, draw in drawn.items():
+    for file, draw in drawn.items():
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # that the interface may change
-                axes = draw(study)
+                axes = draw(study, target_name=f"{name} on validation")
         except (ValueError, RuntimeError) as error:
-            log.info("tune      no %s.png: %s", name, error)
+            log.info("tune      no %s.png: %s", file, error)
             continue
         figure = (axes.flat[0] if hasattr(axes, "flat") else axes).figure
-        with written_whole(folder / f"{name}.png") as temporary:
+        if file == "history":
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        with written_whole(folder / f"{file}.png") as temporary:
             figure.savefig(temporary, dpi=150, bbox_inches="tight")
         pyplot.close(figure)
