@@ -59,7 +59,7 @@ def run(config: Config) -> Path:
         tried = search.tried(own, usual)
         write_trials(tried, folder / "trials.csv", experiment.metric, list(space))
         write_figures(search.numbered(), folder, title(experiment.metric))
-        text = summary(tried, experiment.metric, command())
+        text = summary(tried, experiment.metric, command(elsewhere=True))
         with written_whole(folder / "best.txt") as path:
             path.write_text(text, encoding="utf-8")
     log.info("tune      %s", text.strip())

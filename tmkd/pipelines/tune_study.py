@@ -100,7 +100,7 @@ class Search:
         return found
 
     def numbered(self) -> Any:
-        """Return a study in memory whose numbers are the places of the trials; 0 is the run's own, if Optuna knows it."""
+        """Return a study in memory whose numbers are places of trials; 0 is the run's own, if it is known."""
         study, create = self.optuna.create_study(direction="maximize"), self.optuna.create_trial
         missing = create(state=self.optuna.trial.TrialState.FAIL)
         own = [each for each in self.study.trials if OWN in each.user_attrs]
