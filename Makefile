@@ -9,7 +9,7 @@ INSTALLED = $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup plan teachers pairs label spend mine stage1 stage2 stage3 sweep tables test test-thorough test-slow lint check format verify bench wheel-test docs clean
+.PHONY: help setup plan teachers pairs label spend mine tune stage1 stage2 stage3 sweep tables test test-thorough test-slow lint check format verify bench wheel-test docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ spend: $(INSTALLED) ## without gold labels: ask a dear teacher for the questions
 
 mine: $(INSTALLED) ## add hard negatives to the training pairs, judged by a teacher
 	@$(RUN) stages.mine $(OVERRIDES)
+
+tune: $(INSTALLED) ## search settings of an arm by the validation split
+	@$(RUN) stages.tune $(OVERRIDES)
 
 stage1: teachers ## score the corpus, pre-train the students on soft labels (teachers first)
 	@$(RUN) stages.stage1 $(OVERRIDES)

@@ -37,6 +37,9 @@ SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 POOLINGS = ("first", "last", "mean")  # which vector of a pair
 CUT, BEST_CHUNK, FIRST_LAST = LONG = ("cut", "best_chunk", "first_last")  # what is read of a passage that is too long
 
+# What a training can be watched with; each is the name of its package
+TRACKERS = ("tensorboard", "wandb", "mlflow", "trackio")
+
 # Export: what reads the folder, and whose int8 instructions a quantised file is for
 HF, CROSS_ENCODER, ONNX, ONNX_INT8, OPENVINO = EXPORTS = ("hf", "cross-encoder", "onnx", "onnx-int8", "openvino")
 AVX512_VNNI, AVX2, ARM64 = PROCESSORS = ("avx512_vnni", "avx2", "arm64")

@@ -52,5 +52,9 @@ STAGES = {
     "mine": Stage(
         "Add hard negatives to the training pairs: a teacher drops those that are likely right.", ("stage3",)
     ),
+    "tune": Stage(
+        "Search settings of an arm by the validation split (sweep=optuna: the usual ones), and say which are best.",
+        ("stage3",),
+    ),
     "verify": Stage("Check every file of every artifact against its manifest.", ("stage3",)),
 }

@@ -5,7 +5,7 @@ the YAML files in ``conf/`` choose. A setting that depends on one of another sec
 is ``method.alpha``, the N teachers are the first ``teachers.count`` entries of ``teachers.roster``.
 """
 
-from tmkd.config.compose import resolve, takes_text, vary
+from tmkd.config.compose import kind_of, resolve, takes_text, value_of, vary, with_settings
 from tmkd.config.data import CorpusConfig, DataConfig
 from tmkd.config.families import ExitsConfig, LanguageConfig, OnlineConfig, TermConfig
 from tmkd.config.label import LabelConfig
@@ -26,13 +26,14 @@ from tmkd.config.run import (
 from tmkd.config.spend import SpendConfig
 from tmkd.config.stages import Stage1Config, Stage2Config, TrainerConfig
 from tmkd.config.teachers import LoraConfig, TeacherConfig, TeachersConfig, kind_settings
+from tmkd.config.tune import Choice, Interval, TuneConfig, read_space
 from tmkd.config.whole import Config, check, encoder_of, task_folder, teaching
 
 __all__ = [
-    "APART", "COLUMNS", "OUTSIDE", "ArmConfig", "ClaimConfig", "ComparisonConfig", "Config", "CorpusConfig",
-    "DataConfig", "EncoderConfig", "ExitsConfig", "LabelConfig", "LanguageConfig", "LoraConfig", "MethodConfig",
-    "MineConfig", "OnlineConfig", "PathsConfig", "RayConfig", "RowConfig", "RuntimeConfig", "SpendConfig",
-    "Stage1Config", "Stage2Config", "StudentConfig", "TableConfig", "TeacherConfig", "TeachersConfig", "TermConfig",
-    "TrainerConfig", "check", "encoder_of", "kind_settings", "resolve", "settings", "takes_text", "task_folder",
-    "teaching", "vary",
+    "APART", "COLUMNS", "OUTSIDE", "ArmConfig", "Choice", "ClaimConfig", "ComparisonConfig", "Config", "CorpusConfig",
+    "DataConfig", "EncoderConfig", "ExitsConfig", "Interval", "LabelConfig", "LanguageConfig", "LoraConfig",
+    "MethodConfig", "MineConfig", "OnlineConfig", "PathsConfig", "RayConfig", "RowConfig", "RuntimeConfig",
+    "SpendConfig", "Stage1Config", "Stage2Config", "StudentConfig", "TableConfig", "TeacherConfig", "TeachersConfig",
+    "TermConfig", "TrainerConfig", "TuneConfig", "check", "encoder_of", "kind_of", "kind_settings", "read_space",
+    "resolve", "settings", "takes_text", "task_folder", "teaching", "value_of", "vary", "with_settings",
 ]  # fmt: skip

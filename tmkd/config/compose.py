@@ -27,6 +27,7 @@ STORE = ConfigStore.instance()
 STORE.store(name="schema", node=Config)
 # the names are the user's own: data.labels={no: wrong} needs no "+"
 OmegaConf.set_struct(STORE.repo["schema.yaml"].node.data.labels, False)
+OmegaConf.set_struct(STORE.repo["schema.yaml"].node.tune.space, False)
 
 
 def resolve(composed: DictConfig) -> Config:
@@ -40,6 +41,11 @@ def resolve(composed: DictConfig) -> Config:
 
 def takes_text(key: str) -> bool:
     """Whether the setting at ``key`` (``data.train``, ``teachers.roster.1.encoder.name``) is a text."""
+    return kind_of(key) is str
+
+
+def kind_of(key: str) -> Any:
+    """Return the type of the setting at ``key``, of one that may be null its other type; None: no such setting."""
     kind: Any = Config
     for step in key.split("."):
         if dataclasses.is_dataclass(kind):
@@ -48,7 +54,43 @@ def takes_text(key: str) -> bool:
             kind = typing.get_args(kind)[-1] if typing.get_origin(kind) in (list, dict) else None
         if type(None) in typing.get_args(kind):
             kind = typing.get_args(kind)[0]
-    return kind is str
+    return kind
+
+
+def value_of(config: Config, key: str) -> Any:
+    """Return the value of the setting at ``key``.
+
+    Raises:
+        ConfigError: it is not there: an entry that no list or dictionary has.
+    """
+    value: Any = config
+    try:
+        for step in key.split("."):
+            if isinstance(value, list):
+                value = value[int(step)]
+            else:
+                value = value[step] if isinstance(value, dict) else getattr(value, step)
+    except (AttributeError, IndexError, KeyError, ValueError):
+        raise ConfigError(f"{key}: expected a setting that the run has, but it is not there.") from None
+    return value
+
+
+def with_settings(config: Config, values: dict[str, Any]) -> Config:
+    """Return the config with other values of some settings, by name: ``{"student.layers": 1}``; see ``value_of``.
+
+    Raises:
+        ConfigError: a value of another kind.
+    """
+    names = {key.partition(".")[0] for key in values}
+    sections = OmegaConf.create({name: getattr(config, name) for name in names})
+    for key, value in values.items():
+        try:
+            OmegaConf.update(sections, key, value)
+        except OmegaConfBaseException as error:
+            why = str(error).splitlines()[0]
+            raise ConfigError(f"{key}: expected a value of its kind, got {value} ({why}).") from None
+    changed: Any = OmegaConf.to_object(sections)
+    return dataclasses.replace(config, **changed)
 
 
 def vary(config: Config, changes: dict[str, Any]) -> Config:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Collection
 from dataclasses import dataclass, field, fields
 from typing import Optional
 
 from omegaconf import MISSING
 
-from tmkd.choices import DATA_SETS, PARAMETERS, QPS
+from tmkd.choices import DATA_SETS, PARAMETERS, QPS, TRACKERS
 from tmkd.config import validators
 from tmkd.config.marks import APART
+from tmkd.errors import ConfigError
 
 COLUMNS = "columns"  # a folder beside those of a table's tasks
 MOST_THREADS = 1024
@@ -41,6 +43,9 @@ class RuntimeConfig:
     state_window: int = 2048  # without store_states: pairs whose states are computed ahead
     checkpoint_seconds: int = 60  # seconds of training between two checkpoints
     ray: Optional[RayConfig] = field(default=None, metadata=APART)
+    # what shows trainings while they last, from logs in paths.runs: tensorboard | wandb | mlflow | trackio, or several;
+    # docs/tuning.md
+    report_to: list[str] = field(default_factory=list, metadata=APART)
     fsdp: bool = False  # under torchrun: divide gradients, optimizer state and trained weights among processes
 
 
@@ -103,12 +108,24 @@ def check_runtime(runtime: RuntimeConfig) -> None:
         0 <= threads <= MOST_THREADS, "runtime.threads", f"a number from 0 (all) to {MOST_THREADS}", threads
     )
     validators.that(batch >= 0, "runtime.score_batch", "0 (the device's own) or more", batch)
+    _check_trackers(runtime.report_to)
     if (ray := runtime.ray) is not None:
         validators.that(ray.workers is None or ray.workers > 0, "runtime.ray.workers", "more than 0", ray.workers)
         shared = ray.address is None or ray.storage is not None
         validators.that(
             shared, "runtime.ray.storage", "a folder or URI that all machines share, with an address", ray.storage
         )
+
+
+def _check_trackers(names: list[str]) -> None:
+    for name in names:
+        validators.one_of("runtime.report_to", name, TRACKERS)
+        validators.that(names.count(name) == 1, "runtime.report_to", "each name once", name)
+        found = importlib.util.find_spec(name)
+        if found is None or found.origin is None:  # without an origin: a folder of logs that is called like it
+            raise ConfigError(
+                f"runtime.report_to: expected the package {name} but it is not installed; run: pip install {name}"
+            )
 
 
 def check_paths(paths: PathsConfig) -> None:

@@ -35,6 +35,7 @@ from tmkd.config.run import (
 from tmkd.config.spend import SpendConfig, check_spend
 from tmkd.config.stages import Stage1Config, Stage2Config, TrainerConfig, check_stage1, check_stage2, check_trainer
 from tmkd.config.teachers import TeacherConfig, TeachersConfig, check_teachers
+from tmkd.config.tune import TuneConfig, check_tune
 from tmkd.measures import is_possible, possible
 
 
@@ -61,6 +62,7 @@ class Config:
     comparison: ComparisonConfig = field(default_factory=ComparisonConfig, metadata=OUTSIDE)
     label: LabelConfig = field(default_factory=LabelConfig, metadata=OUTSIDE)
     spend: SpendConfig = field(default_factory=SpendConfig, metadata=OUTSIDE)
+    tune: TuneConfig = field(default_factory=TuneConfig, metadata=OUTSIDE)
     table: TableConfig = field(default_factory=TableConfig, metadata=OUTSIDE)
     paths: PathsConfig = field(default_factory=PathsConfig, metadata=OUTSIDE)
 
@@ -95,6 +97,7 @@ def check(config: Config) -> Config:
     check_outputs(config.data.label_kind, config.method, config.stage1, config.student)
     check_label(config.label)
     check_spend(config.spend, config.teachers.size)
+    check_tune(config.tune)
     check_table(config.table, config.method.arms)
     check_trainer(config.trainer)
     check_mine(config.mine, len(teaching(config)))

@@ -35,9 +35,7 @@ class Experiment:
     def __init__(self, config: Config, of: Experiment | None = None) -> None:
         self.config = config
         # Now, since all processes must join: later on, one might hold the lock of a result that another waits for.
-        self.context: RunContext = (
-            of.context if of else RunContext(config.paths.artifacts, config.runtime, _processes(config))
-        )
+        self.context: RunContext = of.context if of else _context(config)
         self._of = of
         self._varied: dict[str, Experiment] = {}
         for length, names in length_settings(config).items():
@@ -162,6 +160,12 @@ def length_settings(config: Config) -> dict[int, list[str]]:
         if (setting := f"{owner}.max_length") not in names.setdefault(length, []):
             names[length].append(setting)
     return names
+
+
+def _context(config: Config) -> RunContext:
+    return RunContext(
+        config.paths.artifacts, config.runtime, _processes(config), project=config.name, runs=config.paths.runs
+    )
 
 
 def _processes(config: Config) -> Processes | None:

@@ -22,6 +22,7 @@ class RunContext:
         artifacts: the store's folder.
         how: the settings ``runtime``.
         processes: those that make each result together; None: this one alone, or each has a peer of its own to train.
+        project, runs: the run's name and the folder of its logs, for what trainings are watched with.
 
     Attributes:
         before_making: checks that are due once something is to be computed.
@@ -29,9 +30,18 @@ class RunContext:
         lengths: for a number of tokens the settings that it comes from, for warnings of pairs that are cut.
     """
 
-    def __init__(self, artifacts: str | Path, how: RuntimeConfig, processes: Processes | None = None) -> None:
+    def __init__(
+        self,
+        artifacts: str | Path,
+        how: RuntimeConfig,
+        processes: Processes | None = None,
+        project: str = "tmkd",
+        runs: str | Path = "runs",
+    ) -> None:
         self.how = how
         self.processes = processes
+        self.project = project
+        self.runs = Path(runs)
         self.store = ArtifactStore(artifacts, self.machine)
         self.before_making: list[Callable[[], None]] = []
         self.reported: set[Hashable] = set()
@@ -40,8 +50,11 @@ class RunContext:
     @functools.cached_property
     def runtime(self) -> Runtime:
         from tmkd.training.runtime import resolve_runtime
+        from tmkd.training.tracking import Tracking
 
-        return resolve_runtime(**settings(self.how), processes=self.processes)
+        names = tuple(self.how.report_to)
+        tracking = Tracking(names, self.project, self.runs) if names else None
+        return resolve_runtime(**settings(self.how), processes=self.processes, tracking=tracking)
 
     def machine(self) -> dict[str, Any]:
         """Return what this process computes on, as manifests record it."""

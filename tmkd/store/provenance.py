@@ -33,12 +33,16 @@ def provenance() -> dict[str, Any]:
     }
 
 
-def command() -> str | None:
-    """Return the command that this process is, without where its results are kept; None if it is no stage's."""
+def command(elsewhere: bool = False) -> str | None:
+    """Return the command that this process is; None if it is no stage's.
+
+    Args:
+        elsewhere: with where its results are kept, and how they are computed.
+    """
     stage = os.environ.get("TMKD_STAGE")
     if stage is None:
         return None
-    return shlex.join(["tmkd", stage, *(each for each in sys.argv[1:] if not each.startswith(ELSEWHERE))])
+    return shlex.join(["tmkd", stage, *(each for each in sys.argv[1:] if elsewhere or not each.startswith(ELSEWHERE))])
 
 
 def versions(names: Iterable[str]) -> dict[str, str]:

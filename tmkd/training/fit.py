@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from tmkd.training.language import LanguageLearner
 from tmkd.training.learner import Learner
 from tmkd.training.peers import PeerLearner, PeerPairs
 from tmkd.training.runtime import Runtime
+from tmkd.training.tracking import NoteMlflowRun
 from tmkd.training.trainer import DistillationTrainer
 
 
@@ -100,41 +102,50 @@ def train(
         logging_steps=10,
         disable_tqdm=True,
         report_to=[],
+        run_name=what,
         remove_unused_columns=False,
         dataloader_pin_memory=runtime.device.type != "cpu",
     )
+    # the main process alone, whether the others train the same model or peers of it
+    tracking = runtime.tracking if arguments.process_index == 0 else None
+    if tracking is not None:
+        arguments.report_to, arguments.project = list(tracking.report_to), tracking.project
+        arguments.logging_first_step = True  # short trainings may have no tenth step
+        if "mlflow" in tracking.report_to:
+            callbacks = (*callbacks, NoteMlflowRun(scratch))
     progress = Progress(what, metric)
     arguments._n_gpu = min(arguments.n_gpu, 1)  # several GPUs are torchrun's business, not DataParallel's
-    trainer = _trainer(
-        learner,
-        runtime,
-        args=arguments,
-        train_dataset=pairs,
-        eval_dataset=pairs if validate else None,  # asked for, never read: ``validate`` brings its own
-        data_collator=collate,
-        validate=validate,
-        batch_size=batch_size,
-        group_size=group_size,
-        batch_questions=batch_questions,
-        processes=processes,
-        callbacks=[
-            CheckpointByTheClock(runtime.checkpoint_seconds, processes),
-            progress,
-            *([best] if best else []),
-            *callbacks,
-        ],
-    )
-    trainer.remove_callback(PrinterCallback)
-    trainer.remove_callback(ProgressCallback)
-    try:
-        with measured(runtime.device) as cost:
-            trainer.train(resume_from_checkpoint=resumed)
-    except torch.OutOfMemoryError:
-        big = f"a batch of {batch_size}" if group_size is None else "a batch of whole questions"
-        lower = "batch_size" if group_size is None else "batch_questions or batch_size, or set a lower group_size"
-        raise TmkdError(f"{what}: the device has no memory for {big}; lower {lower}.") from None
-    finally:
-        progress.close()
+    with tracking.of(what, scratch) if tracking else nullcontext():
+        trainer = _trainer(
+            learner,
+            runtime,
+            args=arguments,
+            train_dataset=pairs,
+            eval_dataset=pairs if validate else None,  # asked for, never read: ``validate`` brings its own
+            data_collator=collate,
+            validate=validate,
+            batch_size=batch_size,
+            group_size=group_size,
+            batch_questions=batch_questions,
+            processes=processes,
+            callbacks=[
+                CheckpointByTheClock(runtime.checkpoint_seconds, processes),
+                progress,
+                *([best] if best else []),
+                *callbacks,
+            ],
+        )
+        trainer.remove_callback(PrinterCallback)
+        trainer.remove_callback(ProgressCallback)
+        try:
+            with measured(runtime.device) as cost:
+                trainer.train(resume_from_checkpoint=resumed)
+        except torch.OutOfMemoryError:
+            big = f"a batch of {batch_size}" if group_size is None else "a batch of whole questions"
+            lower = "batch_size" if group_size is None else "batch_questions or batch_size, or set a lower group_size"
+            raise TmkdError(f"{what}: the device has no memory for {big}; lower {lower}.") from None
+        finally:
+            progress.close()
     # the last step's loss was computed before it, and on a GPU the loss is not looked at in each
     if not all(bool(weight.isfinite().all()) for weight in learner.parameters()):
         raise TrainingDiverged(

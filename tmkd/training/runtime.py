@@ -8,13 +8,16 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from tmkd.distributed import Processes
 from tmkd.errors import ConfigError, TmkdError
 from tmkd.store.provenance import processor
+
+if TYPE_CHECKING:
+    from tmkd.training.tracking import Tracking  # it loads transformers
 
 log = logging.getLogger(__name__)
 SCORE_BATCH = 128
@@ -35,6 +38,7 @@ class Runtime:
     state_window: int = 2048
     processes: Processes | None = None
     fsdp: bool = False
+    tracking: Tracking | None = None
 
     def machine(self) -> dict[str, Any]:
         """Return what this process computes on and how: processor, device, accelerator (a GPU's name), precision,
@@ -76,10 +80,11 @@ def resolve_runtime(
     state_window: int = 2048,
     processes: Processes | None = None,
     fsdp: bool = False,
+    tracking: Tracking | None = None,
 ) -> Runtime:
     """Look at the machine and settle what was left to it; ConfigError for a device or processes that are not there.
 
-    ``processes`` are those that train and score together.
+    ``processes`` are those that train and score together; ``tracking`` is where trainings are watched.
     """
     if fsdp and processes is None:
         raise ConfigError(
@@ -123,6 +128,7 @@ def resolve_runtime(
         state_window,
         processes,
         fsdp,
+        tracking,
     )
 
 

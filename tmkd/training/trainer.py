@@ -54,6 +54,7 @@ class DistillationTrainer(Trainer):
         self.pairs = kwargs["train_dataset"]
         self.learner: Learner | PeerLearner = kwargs["model"]
         self.validate = validate
+        self.seen: dict[str, list[Tensor]] = {}  # of every term, since the last log, where somebody watches
 
     def compute_loss(self, model: nn.Module, inputs: dict[str, Any], *_: Any, **__: Any) -> Tensor:
         self.learner.progress = self.state.global_step / max(1, self.state.max_steps)
@@ -63,11 +64,21 @@ class DistillationTrainer(Trainer):
             inputs = _with_share(inputs, share)
         output = model(**inputs)
         loss, terms = output["loss"], output["terms"]
+        if self.args.report_to:
+            for name, value in terms.items():
+                self.seen.setdefault(name, []).append(value)
         step = self.state.global_step + 1
         if (loss.device.type == "cpu" or step % CHECK_EVERY == 0) and not math.isfinite(loss.item()):
             values = ", ".join(f"{name} {value.item():g}" for name, value in terms.items())
             raise TrainingDiverged(f"The loss is {loss.item():g} at step {step} ({values}); {REMEDY}.")
         return loss if share is None else loss * share
+
+    def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
+        """Log, beside the loss, the unweighted mean of every term since the last time, of this process's share."""
+        if "loss" in logs:
+            logs |= {f"terms/{name}": torch.stack(values).mean().item() for name, values in self.seen.items()}
+            self.seen.clear()
+        super().log(logs, *args, **kwargs)
 
     def _clip_grad_norm(self, model: nn.Module) -> Tensor:
         # one by one, or a peer whose gradient is large would slow down the others
