@@ -58,7 +58,7 @@ def _report(folder: Path, made: dict[str, Artifact]) -> None:
         make_row("teacher 1", {}, [1], [right_on(5)], LABELS, QUESTIONS, True, artifacts=[made["teacher"].name]),
         make_row("teacher ensemble", {}, [1], [right_on(5)], LABELS, QUESTIONS, True, artifacts=[made["teacher"].name]),
     ]  # fmt: skip
-    write_report(folder, "default", "words", "0" * 12, rows, True)
+    write_report(folder, "default", "words", "0" * 12, rows, "map")
 
 
 def write_lines(path: Path, rows: list[dict]) -> Path:
