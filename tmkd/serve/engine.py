@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from transformers import AutoTokenizer
 
+from tmkd.choices import CUT
 from tmkd.data.batching import Collator, encode_pairs
 from tmkd.data.long_passages import whole_texts
 from tmkd.export.exported import ExportedModel
@@ -16,6 +17,8 @@ from tmkd.models.classifier import PairClassifier
 from tmkd.models.positions import positions_of
 from tmkd.reranker import Reranker
 from tmkd.training.predict import answered, to_device
+
+CHARACTERS = 32  # of a text that are tokenised for each token that the model reads: several times what words have
 
 
 @dataclass(frozen=True)
@@ -25,12 +28,12 @@ class Pair:
     Attributes:
         row: what the engine computes with.
         tokens: how many it reads.
-        whole: how many there are; more than ``tokens`` where the pair is cut.
+        cut: whether there are more.
     """
 
     row: Any
     tokens: int
-    whole: int
+    cut: bool
 
 
 class Engine(Protocol):
@@ -55,17 +58,27 @@ class _Tokenising:
         self.max_length = max_length
         self.long = long
 
-    def _encode(self, questions: list[str], passages: list[str]) -> tuple[dict[str, list[Any]], list[int]]:
-        """Return the columns of the pairs, and their lengths before anything is cut."""
+    def _encode(self, questions: list[str], passages: list[str]) -> tuple[dict[str, list[Any]], list[bool]]:
+        """Return the columns of the pairs, and which of them are cut."""
+        questions = self._read(questions)
+        passages = self._read(passages) if self.long == CUT else passages
         columns = encode_pairs(questions, passages, self.tokenizer, self.max_length, self.long)
-        whole = list(columns["length"])
-        full = [at for at, length in enumerate(whole) if length >= self.max_length]
-        texts = list({text for at in full for text in (questions[at], passages[at])})
+        cut = [length >= self.max_length for length in columns["length"]]
+        texts = list({text for at, full in enumerate(cut) if full for text in (questions[at], passages[at])})
         sizes = dict(zip(texts, map(len, whole_texts(texts, self.tokenizer))))
-        special = self.tokenizer.num_special_tokens_to_add(pair=True) or 2  # see encode_pairs
-        for at in full:
-            whole[at] = sizes[questions[at]] + sizes[passages[at]] + special
-        return columns, whole
+        room = self.max_length - (self.tokenizer.num_special_tokens_to_add(pair=True) or 2)  # 2: see encode_pairs
+        pairs = enumerate(zip(questions, passages))
+        return columns, [cut[at] and sizes[question] + sizes[passage] > room for at, (question, passage) in pairs]
+
+    def _read(self, texts: list[str]) -> list[str]:
+        """Return texts without what no pair has room for: a long text costs the time of its beginning alone.
+
+        Its beginning is enough where that has ``max_length`` tokens already.
+        """
+        most = CHARACTERS * self.max_length
+        starts = list({text[:most] for text in texts if len(text) > most})
+        enough = {text for text, ids in zip(starts, whole_texts(starts, self.tokenizer)) if len(ids) > self.max_length}
+        return [text[:most] if text[:most] in enough else text for text in texts] if enough else texts
 
     def beginnings(self, texts: list[str], tokens: int) -> list[str]:
         ids = whole_texts(texts, self.tokenizer)
@@ -87,10 +100,10 @@ class ClassifierEngine(_Tokenising):
         self._collate = Collator(model.tokenizer.pad_token_id, positions_of(model.encoder))
 
     def encode(self, questions: list[str], passages: list[str]) -> list[Pair]:
-        columns, whole = self._encode(questions, passages)
+        columns, cut = self._encode(questions, passages)
         lengths = columns.pop("length")
         rows = (dict(zip(columns, values)) for values in zip(*columns.values()))
-        return [Pair(*each) for each in zip(rows, lengths, whole)]
+        return [Pair(*each) for each in zip(rows, lengths, cut)]
 
     def probabilities(self, pairs: Sequence[Pair]) -> np.ndarray:
         runtime = self._reranker.runtime
@@ -103,13 +116,13 @@ class ExportEngine(_Tokenising):
 
     def __init__(self, model: ExportedModel) -> None:
         tokenizer = AutoTokenizer.from_pretrained(model.folder)
-        super().__init__(tokenizer, tokenizer.model_max_length, "cut")
+        super().__init__(tokenizer, tokenizer.model_max_length, CUT)
         self.classes = model.classes
         self._model = model
 
     def encode(self, questions: list[str], passages: list[str]) -> list[Pair]:
-        columns, whole = self._encode(questions, passages)
-        return [Pair(*each) for each in zip(zip(questions, passages), columns["length"], whole)]
+        columns, cut = self._encode(questions, passages)
+        return [Pair(*each) for each in zip(zip(questions, passages), columns["length"], cut)]
 
     def probabilities(self, pairs: Sequence[Pair]) -> np.ndarray:
         questions, passages = zip(*(pair.row for pair in pairs))

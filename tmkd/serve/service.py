@@ -75,11 +75,10 @@ class Service:
         self._count(len(questions))
         try:
             pairs = await self._encode(questions, passages, passage_tokens)
-            limit = self.engine.max_length
-            cut = [at for at, pair in enumerate(pairs) if pair.whole > limit]
+            cut = [at for at, pair in enumerate(pairs) if pair.cut]
             if cut and not truncate:
-                longest = f"has {pairs[cut[0]].whole} tokens, but the model reads {limit}; send truncate=true to cut it"
-                raise Refusal(VALIDATION, f"Pair {cut[0]} {longest}.")
+                limit = f"{self.engine.max_length} tokens that the model reads; send truncate=true to have it cut"
+                raise Refusal(VALIDATION, f"Pair {cut[0]} is longer than the {limit}.")
             probabilities = await asyncio.wrap_future(self._batcher.put(pairs))
         except (Refusal, asyncio.CancelledError):
             raise
