@@ -18,7 +18,8 @@ from tmkd.models.positions import positions_of
 from tmkd.reranker import Reranker
 from tmkd.training.predict import answered, to_device
 
-CHARACTERS = 32  # of a text that are tokenised for each token that the model reads: several times what words have
+CHARACTERS = 8  # for each token that a model reads: a text with more is looked at before it is paired
+SPARE = 8  # tokens that a beginning has beyond those that are read, since its own end may be tokenised otherwise
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,6 @@ class _Tokenising:
 
     def _encode(self, questions: list[str], passages: list[str]) -> tuple[dict[str, list[Any]], list[bool]]:
         """Return the columns of the pairs, and which of them are cut."""
-        questions = self._read(questions)
-        passages = self._read(passages) if self.long == CUT else passages
         columns = encode_pairs(questions, passages, self.tokenizer, self.max_length, self.long)
         cut = [length >= self.max_length for length in columns["length"]]
         texts = list({text for at, full in enumerate(cut) if full for text in (questions[at], passages[at])})
@@ -70,15 +69,30 @@ class _Tokenising:
         pairs = enumerate(zip(questions, passages))
         return columns, [cut[at] and sizes[question] + sizes[passage] > room for at, (question, passage) in pairs]
 
-    def _read(self, texts: list[str]) -> list[str]:
-        """Return texts without what no pair has room for: a long text costs the time of its beginning alone.
+    def _shown(self, questions: list[str], passages: list[str]) -> tuple[list[str], list[str]]:
+        """Leave out of long texts what no pair has room for.
 
-        Its beginning is enough where that has ``max_length`` tokens already.
+        Cutting a pair whose texts are both long takes tokenizers time and memory by the product of their lengths.
         """
+        return self._begun(questions), self._begun(passages) if self.long == CUT else passages
+
+    def _begun(self, texts: list[str]) -> list[str]:
         most = CHARACTERS * self.max_length
-        starts = list({text[:most] for text in texts if len(text) > most})
-        enough = {text for text, ids in zip(starts, whole_texts(starts, self.tokenizer)) if len(ids) > self.max_length}
-        return [text[:most] if text[:most] in enough else text for text in texts] if enough else texts
+        long = list(dict.fromkeys(text for text in texts if len(text) > most)) if self.tokenizer.is_fast else []
+        begun = dict(zip(long, self._first([text[:most] for text in long])))
+        rest = [text for text, found in begun.items() if found is None]  # few tokens: long words, or spaces
+        begun |= zip(rest, self._first(rest))
+        return [begun.get(text) or text for text in texts]
+
+    def _first(self, texts: list[str]) -> list[str | None]:
+        """Return what has some more than ``max_length`` tokens of each text; None where it has no more."""
+        if not texts:
+            return []
+        last = self.max_length + SPARE
+        options = {"add_special_tokens": False, "return_attention_mask": False, "verbose": False}
+        found = self.tokenizer(texts, **options)
+        ends = (found.token_to_chars(at, last).start if len(found[at]) > last else None for at in range(len(texts)))
+        return [None if end is None else text[:end] for text, end in zip(texts, ends)]
 
     def beginnings(self, texts: list[str], tokens: int) -> list[str]:
         ids = whole_texts(texts, self.tokenizer)
@@ -100,6 +114,7 @@ class ClassifierEngine(_Tokenising):
         self._collate = Collator(model.tokenizer.pad_token_id, positions_of(model.encoder))
 
     def encode(self, questions: list[str], passages: list[str]) -> list[Pair]:
+        questions, passages = self._shown(questions, passages)
         columns, cut = self._encode(questions, passages)
         lengths = columns.pop("length")
         rows = (dict(zip(columns, values)) for values in zip(*columns.values()))
@@ -121,6 +136,7 @@ class ExportEngine(_Tokenising):
         self._model = model
 
     def encode(self, questions: list[str], passages: list[str]) -> list[Pair]:
+        questions, passages = self._shown(questions, passages)
         columns, cut = self._encode(questions, passages)
         return [Pair(*each) for each in zip(zip(questions, passages), columns["length"], cut)]
 

@@ -41,7 +41,8 @@ class Guard:
             status = message.get("status", status)
             await send(message)
 
-        self._running += 1
+        counts = scope["method"] == "POST"  # metrics and health are answered at any time
+        self._running += counts
         try:
             self._admit(scope)
             body = await self._read(receive)
@@ -51,7 +52,7 @@ class Guard:
             self.metrics.error(error.kind)
             await refusal(scope["path"], error.status_code, error.kind, error.detail)(scope, receive, sending)
         finally:
-            self._running -= 1
+            self._running -= counts
             if status:
                 known = scope["path"] if scope["path"] in self.paths else "other"
                 self.metrics.request(known, status, time.perf_counter() - started)

@@ -22,14 +22,44 @@ from tmkd.serve.service import Service
 NAME = "stage2-0123456789ab"
 
 
+class Gate:
+    """Stands before an engine: batches wait while it is shut."""
+
+    def __init__(self, engine: Any) -> None:
+        self.engine, self.sizes, self.open = engine, [], threading.Event()
+        self.open.set()
+
+    def __call__(self, pairs: Any) -> Any:
+        self.sizes.append(len(pairs))
+        self.open.wait(20)
+        return self.engine.probabilities(pairs)
+
+    @contextmanager
+    def shut(self) -> Iterator[None]:
+        self.open.clear()
+        try:
+            yield
+        finally:
+            self.open.set()
+
+
 @dataclass
 class Served:
     url: str
     service: Service
     client: httpx2.Client
+    gate: Gate
 
     def post(self, path: str, body: Any, **more: Any) -> httpx2.Response:
         return self.client.post(path, json=body, **more)
+
+    def until(self, line: str, value: float) -> None:
+        """Wait until a line of /metrics has reached a value."""
+        for _ in range(500):
+            if self.metric(line) >= value:
+                return
+            time.sleep(0.01)
+        raise AssertionError(f"{line} is {self.metric(line)}, not {value}")
 
     def metric(self, line: str) -> float:
         """Return the value of one line of /metrics."""
@@ -37,26 +67,14 @@ class Served:
         return float(found[0].rpartition(" ")[2])
 
 
-class Slow:
-    """Stands before an engine and makes every batch take a while."""
-
-    def __init__(self, engine: Any, seconds: float) -> None:
-        self.engine, self.seconds, self.sizes = engine, seconds, []
-
-    def __call__(self, pairs: Any) -> Any:
-        self.sizes.append(len(pairs))
-        time.sleep(self.seconds)
-        return self.engine.probabilities(pairs)
-
-
 @contextmanager
 def serving(
-    reranker: Reranker, batch_seconds: float = 0, key: str | None = None, beside: Reranker | None = None, **limits: Any
+    reranker: Reranker, key: str | None = None, beside: Reranker | None = None, **limits: Any
 ) -> Iterator[Served]:
-    """Serve until the block ends; ``batch_seconds`` is what every batch takes beside its computation."""
+    """Serve until the block ends."""
     metrics = Metrics()
     service = Service(NAME, reranker, Limits(**limits), metrics)
-    service._batcher._compute = Slow(service.engine, batch_seconds)
+    service._batcher._compute = gate = Gate(service.engine)
     other = beside and Service("teacher", beside, Limits(**limits), metrics)
     server = uvicorn.Server(uvicorn.Config(make_app(service, metrics, other, key), log_level="critical", lifespan="on"))
     listener = bind("127.0.0.1", 0)
@@ -67,7 +85,7 @@ def serving(
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     try:
         with httpx2.Client(base_url=url, timeout=30) as client:
-            yield Served(url, service, client)
+            yield Served(url, service, client, gate)
     finally:
         server.should_exit = True
         thread.join()

@@ -55,15 +55,18 @@ def test_fifty_clients_get_the_scores_of_one_and_share_batches(reranker: Reranke
         for at in range(50)
     ]
     expected = [reranker.predict([(question, text) for text in texts]) for question, texts in work]
-    with serving(reranker, batch_seconds=0.01) as server:
+    with serving(reranker) as server:
 
         def ask(at: int) -> list[float]:
             body = {"text_1": work[at][0], "text_2": work[at][1], "use_activation": False}
             return [each["score"] for each in server.post("/v1/score", body).json()["data"]]
 
         with ThreadPoolExecutor(50) as pool:
-            found = list(pool.map(ask, range(50)))
-        sizes = server.service._batcher._compute.sizes
+            with server.gate.shut():
+                futures = [pool.submit(ask, at) for at in range(50)]
+                server.until("tmkd_queue_pairs", 100)
+            found = [each.result() for each in futures]
+        sizes = server.gate.sizes
     assert sum(sizes) == sum(len(texts) for _, texts in work)
     assert max(sizes) > 9 and len(sizes) < 50  # batches are of several requests
     for ours, theirs in zip(found, expected):
@@ -73,14 +76,14 @@ def test_fifty_clients_get_the_scores_of_one_and_share_batches(reranker: Reranke
 def test_request_that_fails_fails_alone_and_says_nothing_of_the_inside(
     reranker: Reranker, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with serving(reranker, batch_seconds=0.05) as server:
-        compute, poison = server.service._batcher._compute, "poison " * 7
+    with serving(reranker) as server:
+        poison = "poison " * 7
         length = server.service.engine.encode(["q"], [poison])[0].tokens
 
         def fail(pairs: list[Pair]) -> np.ndarray:
             if any(pair.tokens == length for pair in pairs):
                 raise TrainingDiverged("/secret/folder is not finite")
-            return compute(pairs)
+            return server.gate(pairs)
 
         server.service._batcher._compute = fail
         answers = {}
@@ -89,8 +92,10 @@ def test_request_that_fails_fails_alone_and_says_nothing_of_the_inside(
             answers[text] = server.post("/rerank", {"query": "q", "texts": [text]})
 
         threads = [threading.Thread(target=ask, args=[text]) for text in ("amber", poison, "birch", "dune")]
-        for each in threads:
-            each.start()
+        with server.gate.shut():
+            for each in threads:
+                each.start()
+            server.until("tmkd_queue_pairs", 4)
         for each in threads:
             each.join()
         assert answers[poison].status_code == 424
