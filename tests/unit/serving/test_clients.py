@@ -1,7 +1,5 @@
 """Clients of other servers, where they are installed: they need nothing but another address."""
 
-import asyncio
-
 import pytest
 
 from tests.unit.serving.server import Served
@@ -46,6 +44,5 @@ def test_llama_index_by_jina(served: Served, order: list[int]) -> None:
 
 def test_tei_client(served: Served, order: list[int]) -> None:
     module = pytest.importorskip("tei_client")
-    client = module.HttpClientBuilder().with_endpoint(served.url).build()
-    found = asyncio.run(client.async_rerank(query=QUESTION, texts=TEXTS))
-    assert [each.index for each in found] == order
+    found = module.HttpClient(served.url).rerank(query=QUESTION, texts=TEXTS)
+    assert [each.index for each in found.ranks] == order
