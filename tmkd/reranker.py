@@ -27,7 +27,7 @@ from tmkd.export.exported import ExportedModel
 from tmkd.models.classifier import PairClassifier
 from tmkd.store.artifacts import MODEL, open_artifact
 from tmkd.store.catalogue import locate
-from tmkd.training.predict import predict
+from tmkd.training.predict import logits_of, predict
 from tmkd.training.runtime import Runtime, resolve_runtime
 
 log = logging.getLogger(__name__)
@@ -157,9 +157,8 @@ class Reranker:
                 return model.probabilities(questions, passages, batch_size)
             runtime = replace(self.runtime, score_batch=batch_size) if batch_size else self.runtime
             tokens = self._tokens(model, list(questions), list(passages))
-            logits = predict(model, tokens, runtime, answer=self._exit(model))  # [pairs, heads, classes]
-        heads = model.predicting if self.exit_at is None else [0]
-        return average_probabilities(logits[:, heads].transpose(1, 0, 2))
+            logits = predict(model, tokens, runtime, answer=self.answer(model))
+        return self.averaged(model, logits)
 
     def _tokens(self, model: PairClassifier, questions: list[str], passages: list[str]) -> Dataset:
         """Tokenise pairs and count those that are cut; the first time, say so."""
@@ -180,11 +179,16 @@ class Reranker:
         self.cut_pairs += cut
         return tokens
 
-    def _exit(self, model: PairClassifier) -> Callable[..., Tensor] | None:
-        """Return what answers in place of the heads: log-probabilities ``[batch, 1, classes]`` of the exit."""
+    def averaged(self, model: PairClassifier, logits: np.ndarray) -> np.ndarray:
+        """Return the probabilities ``[pairs, classes]``, float64, of what ``answer`` gave."""
+        heads = model.predicting if self.exit_at is None else [0]
+        return average_probabilities(logits[:, heads].transpose(1, 0, 2))
+
+    def answer(self, model: PairClassifier) -> Callable[..., Tensor]:
+        """Return what answers a batch: all heads' logits ``[batch, heads, classes]``, or those of the exit, as one."""
         layer = self.exit_at
         if layer is None:
-            return None
+            return logits_of(model)
         tiny = torch.finfo(torch.float32).tiny
         return lambda **batch: model.predict_exit(layer, **batch).float().clamp(min=tiny).log().unsqueeze(1)
 

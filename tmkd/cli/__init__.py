@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from tmkd.choices import FORMATS
-from tmkd.cli import artifacts, ask, doctor, gc, report, use
+from tmkd.cli import artifacts, ask, doctor, gc, report, serve, use
 from tmkd.cli.export import export
 from tmkd.cli.stages import STAGES
 from tmkd.errors import TmkdError
@@ -116,7 +116,7 @@ def convert(
         raise typer.Exit(2) from None
 
 
-for _group in (use, ask, artifacts, gc, report, doctor):
+for _group in (use, serve, ask, artifacts, gc, report, doctor):
     app.add_typer(_group.app)
 app.command(rich_help_panel="Use")(export)
 

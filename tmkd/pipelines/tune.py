@@ -27,8 +27,9 @@ from tmkd.pipelines.tune_space import check_space
 from tmkd.pipelines.tune_study import Search, import_optuna
 from tmkd.report.plan_table import duration
 from tmkd.report.tuning import best_of, summary, write_figures, write_trials
-from tmkd.results.classifier import predictions, validation_metrics
+from tmkd.results.classifier import validation_metrics
 from tmkd.store.disk import writing_to, written_whole
+from tmkd.store.predictions import predictions
 from tmkd.store.provenance import command
 
 log = logging.getLogger(__name__)

@@ -36,17 +36,33 @@ def predict(
     Raises:
         TrainingDiverged: not all of them are finite.
     """
-    answer = answer or (lambda **batch: model(**batch).logits)
+    answer = answer or logits_of(model)
     logits = np.empty((0, len(model.heads.names), len(model.classes)), dtype=np.float32)
     for chosen, batch in longest_first(model, lengths_of(tokens), batches_of(model, tokens), runtime, bar):
-        with runtime.scoring():
-            scored = answer(**batch).float().cpu().numpy()
-        if not np.isfinite(scored).all():  # or they would go into metrics and soft labels unnoticed
-            raise TrainingDiverged(f"The classifier's scores are not finite (NaN or infinite numbers); {REMEDY}.")
+        scored = answered(answer, batch, runtime)
         if not len(logits):
             logits = np.empty((len(tokens), *scored.shape[1:]), dtype=np.float32)
         logits[chosen] = scored
     return logits
+
+
+def logits_of(model: PairClassifier) -> Callable[..., Tensor]:
+    """Return what gives every head's logits of a batch, ``[batch, heads, classes]``."""
+    return lambda **batch: model(**batch).logits
+
+
+@torch.inference_mode()
+def answered(answer: Callable[..., Tensor], batch: Mapping[str, Any], runtime: Runtime) -> np.ndarray:
+    """Return what ``answer`` gives of one batch, on the device: ``[batch, anything, classes]``, float32.
+
+    Raises:
+        TrainingDiverged: not all of it is finite.
+    """
+    with runtime.scoring():
+        scored = answer(**batch).float().cpu().numpy()
+    if not np.isfinite(scored).all():  # or they would go into metrics and soft labels unnoticed
+        raise TrainingDiverged(f"The classifier's scores are not finite (NaN or infinite numbers); {REMEDY}.")
+    return scored
 
 
 def longest_first(

@@ -1,0 +1,76 @@
+"""``tmkd serve`` itself, in a process of its own: it starts, says where it is, and stops without losing a request."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+from typer.testing import CliRunner
+
+from tmkd.cli import app
+
+ROOT = Path(__file__).parents[3]
+BODY = {"query": "what is amber", "texts": ["amber " * (1 + at % 20) for at in range(200)]}
+
+
+@pytest.fixture
+def process(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    command = [sys.executable, "-m", "tmkd", "serve", folder.name, "--artifacts", str(folder.parent), "--port", "0"]
+    options = ["--device", "cpu", "--precision", "fp32", "--api-key-env", "SERVE_KEY"]
+    server = subprocess.Popen([*command, *options], cwd=ROOT, stderr=subprocess.PIPE, text=True,
+                              env={**os.environ, "SERVE_KEY": "secret"})  # fmt: skip
+    assert server.stderr
+    said = server.stderr.readline()
+    where = re.search(rf"{folder.name} answers at (http://127\.0\.0\.1:\d+); Ctrl-C stops it", said)
+    assert where, said
+    try:
+        yield server, where[1]
+    finally:
+        server.kill()
+        server.wait()
+
+
+@pytest.mark.thorough
+def test_stopped_server_answers_what_it_has_accepted_and_takes_no_more(
+    process: tuple[subprocess.Popen[str], str],
+) -> None:
+    server, url = process
+    answers: list[int] = []
+    headers = {"Authorization": "Bearer secret"}
+    with httpx2.Client(base_url=url, timeout=60, headers=headers, limits=httpx2.Limits(max_connections=None)) as client:
+        threads = [
+            threading.Thread(target=lambda: answers.append(client.post("/rerank", json=BODY).status_code))
+            for _ in range(20)
+        ]
+        for each in threads:
+            each.start()
+        accepted = 0.0
+        while accepted < 20 * 200:  # all of them wait or are computed
+            found = client.get("/metrics").text
+            accepted = sum(float(line.split()[1]) for line in found.splitlines()
+                           if line.startswith(("tmkd_queue_pairs ", "tmkd_pairs_total ")))  # fmt: skip
+        server.send_signal(signal.SIGTERM)
+        for each in threads:
+            each.join()
+    assert server.wait(20) == 0
+    assert answers == [200] * 20
+    with pytest.raises(httpx2.ConnectError):
+        httpx2.get(f"{url}/health")
+
+
+def test_what_cannot_be_served_is_one_sentence(folder: Path) -> None:
+    def run(*arguments: str) -> str:
+        found = CliRunner().invoke(app, ["serve", str(folder), *arguments], catch_exceptions=False)
+        assert found.exit_code == 2 and found.stderr.startswith("tmkd: ") and found.stderr.count("\n") == 1
+        return found.stderr
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert "Address already in use" in run("--port", str(taken.getsockname()[1]))
+    assert "environment variable NOTHING_SET" in run("--api-key-env", "NOTHING_SET")

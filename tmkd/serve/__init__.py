@@ -1,0 +1,1 @@
+"""A student behind HTTP, in the shapes that clients of other rerankers speak."""

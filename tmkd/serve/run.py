@@ -1,0 +1,75 @@
+"""Listening on a port until a signal comes, and then answering what was accepted."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Callable
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from tmkd.errors import ConfigError
+
+BACKLOG = 2048
+GRACE = 5  # seconds beyond the longest that a request may take
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Return a socket that has the port, so that one in use is found before a model is loaded (ConfigError)."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:
+        raise _cannot_listen(host, port, error) from None
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        listener.close()
+        raise _cannot_listen(host, port, error) from None
+    return listener
+
+
+def key_from(variable: str | None) -> str | None:
+    """Return the key in an environment variable; ConfigError where there is none."""
+    if variable is None:
+        return None
+    key = os.environ.get(variable, "").strip()
+    if not key:
+        raise ConfigError(f"--api-key-env: expected a key in the environment variable {variable}, but it is not set.")
+    return key
+
+
+def listen(app: ASGIApp, listener: socket.socket, seconds: float, ready: Callable[[], None]) -> None:
+    """Answer requests until SIGTERM or SIGINT; then accept no more, answer those that are there, and return.
+
+    Args:
+        seconds: the longest that a request may take.
+        ready: is called once the model is there and the port is about to open.
+
+    Raises:
+        KeyboardInterrupt: it was SIGINT.
+    """
+    grace = int(seconds) + GRACE
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, server_header=False, backlog=BACKLOG,
+        timeout_graceful_shutdown=grace, lifespan="on",
+    )  # fmt: skip
+    # uvicorn raises the signal again at its end: a server that was asked to stop has done well
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    host, port = listener.getsockname()[:2]
+    try:
+        ready()
+        uvicorn.Server(config).run(sockets=[listener])
+    except OSError as error:
+        raise _cannot_listen(host, port, error) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        listener.close()
+
+
+def _cannot_listen(host: str, port: int, error: OSError) -> ConfigError:
+    why = error.strerror or str(error)
+    return ConfigError(f"--host, --port: cannot listen on {host}:{port} ({why}); name another with --port or --host.")

@@ -1,0 +1,133 @@
+"""One model that is served: limits, then tokens, then batches."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from tmkd.evaluation.ensemble import log_odds
+from tmkd.reranker import Reranker
+from tmkd.serve.batcher import Batcher
+from tmkd.serve.engine import Pair, engine_of
+from tmkd.serve.limits import Limits
+from tmkd.serve.metrics import Metrics
+from tmkd.serve.refusals import BACKEND, EMPTY, OVERLOADED, TOKENIZER, VALIDATION, Refusal
+
+log = logging.getLogger(__name__)
+CHUNK = 128  # pairs tokenised before another request has its turn
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Attributes: probabilities ``[pairs, classes]``, tokens that were read, pairs that lost text."""
+
+    probabilities: np.ndarray
+    tokens: int
+    cut: int
+
+    def last(self, raw: bool = False) -> np.ndarray:
+        """Return ``[pairs]`` of the last class, which means "right": the probability, or raw, the log-odds."""
+        right: np.ndarray = self.probabilities[:, -1]
+        return log_odds(right) if raw else right
+
+
+class Service:
+    """Scores pairs for many requests at once.
+
+    Args:
+        name: what clients know the model by.
+    """
+
+    def __init__(self, name: str, reranker: Reranker, limits: Limits, metrics: Metrics) -> None:
+        self.name, self.limits = name, limits
+        self.runtime = reranker.runtime
+        self.engine = engine_of(reranker)
+        self.batch_pairs = limits.batch_pairs or reranker.runtime.score_batch
+        self._metrics = metrics
+        self._pending = 0
+        self._tokeniser = ThreadPoolExecutor(1, "tokens")
+        self._batcher = Batcher(
+            self.engine.probabilities, len(self.engine.classes), self.batch_pairs, limits.batch_tokens, metrics
+        )
+
+    @property
+    def healthy(self) -> bool:
+        return self._batcher.alive
+
+    async def score(
+        self, questions: list[str], passages: list[str], truncate: bool = True, passage_tokens: int | None = None
+    ) -> Scored:
+        """Score pairs.
+
+        Args:
+            truncate: cut pairs that are too long; else refuse them.
+            passage_tokens: read no more of each passage.
+
+        Raises:
+            Refusal: more than the limits allow, too long a pair, or a failure of the model.
+        """
+        self._check(questions, passages)
+        self._count(len(questions))
+        try:
+            pairs = await self._encode(questions, passages, passage_tokens)
+            cut = [at for at, pair in enumerate(pairs) if pair.cut]
+            if cut and not truncate:
+                limit = f"{self.engine.max_length} tokens that the model reads; send truncate=true to have it cut"
+                raise Refusal(VALIDATION, f"Pair {cut[0]} is longer than the {limit}.")
+            probabilities = await asyncio.wrap_future(self._batcher.put(pairs))
+        except (Refusal, asyncio.CancelledError):
+            raise
+        except Exception:  # the batcher has logged it
+            raise Refusal(BACKEND, "The model failed to score this request.") from None
+        finally:
+            self._count(-len(questions))
+        tokens = sum(pair.tokens for pair in pairs)
+        self._metrics.scored(len(pairs), tokens, len(cut))
+        return Scored(probabilities, tokens, len(cut))
+
+    def close(self) -> None:
+        """End the threads once all requests are answered."""
+        self._tokeniser.shutdown(cancel_futures=True)
+        self._batcher.close()
+
+    def _check(self, questions: list[str], passages: list[str]) -> None:
+        limits = self.limits
+        if not questions:
+            raise Refusal(EMPTY, "Expected at least one text to score, but there is none.")
+        if len(questions) > limits.texts:
+            raise Refusal(VALIDATION, f"{len(questions)} texts are more than the {limits.texts} of one request.")
+        size = sum(map(len, questions)) + sum(map(len, passages))
+        if size > limits.characters:
+            raise Refusal(
+                VALIDATION,
+                f"{size} characters are more than the {limits.characters} of one request (the question counts once for "
+                "each text); send fewer texts at once, or a shorter question.",
+            )
+        if self._pending and self._pending + len(questions) > limits.queue:
+            raise Refusal(OVERLOADED, "The queue is full; try again later.")
+
+    def _count(self, pairs: int) -> None:
+        self._pending += pairs
+        self._metrics.queue.inc(pairs)
+
+    async def _encode(self, questions: list[str], passages: list[str], most: int | None) -> list[Pair]:
+        def encode(part: slice) -> list[Pair]:
+            shown = passages[part] if most is None else self.engine.beginnings(passages[part], most)
+            return self.engine.encode(questions[part], shown)
+
+        pairs: list[Pair] = []
+        for start in range(0, len(questions), CHUNK):
+            pairs += await self._tokenising(encode, slice(start, start + CHUNK))
+        return pairs
+
+    async def _tokenising(self, encode: Callable[[slice], list[Pair]], part: slice) -> list[Pair]:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._tokeniser, encode, part)
+        except Exception:
+            log.exception("Texts could not be tokenised.")
+            raise Refusal(TOKENIZER, "The texts could not be turned into tokens.") from None
