@@ -31,6 +31,7 @@ ROOT = Path(__file__).parents[2]
 # What each is called with in transformers, by the names that it gives its parameters.
 HOOKS = {
     "compute_loss": ["model", "inputs", "return_outputs", "num_items_in_batch"],
+    "log": ["logs", "start_time"],
     "evaluate": ["eval_dataset", "ignore_keys", "metric_key_prefix"],
     "get_train_dataloader": [],
     "train": ["resume_from_checkpoint", "trial", "ignore_keys_for_eval"],

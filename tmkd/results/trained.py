@@ -64,9 +64,8 @@ class TrainedClassifier(Classifier):
             else:
                 scored = score_with_ray(context.how, teacher.folder(MODEL), heads, tokens, work, bar.update)
         details: dict[str, Any] = {"pairs": len(tokens), "scored_in_the_last_run": scored}
-        classified = self.own_task.label_kind == CLASSES
-        if classified and rows.split == "train" and context.is_main_process:  # whose details are published
-            details["accuracy"] = _memorised(teacher, tokens, work)
+        if rows.split == "train" and context.is_main_process and self.own_task.label_kind == CLASSES:
+            details["accuracy"] = _memorised(teacher, tokens, work)  # the main process's details are published
         return details
 
     def label_cost(self, context: RunContext, rows: Rows) -> list[Work]:
