@@ -31,7 +31,9 @@ def make_store(root: Path) -> dict[str, Artifact]:
 
         return make
 
-    made = {"task": store.build("task", {"data": {"name": "words"}}, lambda work: {"pairs": {"test": 12}}, "task words")}
+    made = {
+        "task": store.build("task", {"data": {"name": "words"}}, lambda work: {"pairs": {"test": 12}}, "task words")
+    }
     task = made["task"].key
     made["teacher"] = store.build("teacher", {"task": task}, model("teacher 1", ["gold"]), "teacher 1")
     of = {"task": task, "teachers": [made["teacher"].key]}

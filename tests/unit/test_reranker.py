@@ -142,9 +142,9 @@ def test_pairs_that_are_cut_are_counted_and_said_once(
     reranker.score(["what is amber"] * 3, ["amber", "birch " * 100, "amber " * 100])
     reranker.score(["what is amber"], ["birch " * 100])
     assert reranker.cut_pairs == 3
-    assert [record.getMessage().partition(" that")[0] for record in caplog.records if record.levelname == "WARNING"] == [
-        "2 of 3 pairs are longer than the 48 tokens"
-    ]
+    assert [
+        record.getMessage().partition(" that")[0] for record in caplog.records if record.levelname == "WARNING"
+    ] == ["2 of 3 pairs are longer than the 48 tokens"]
 
 
 def test_early_exit_answers_by_its_own_classifier(tmp_path: Path, encoder: Encoder, runtime: Runtime) -> None:

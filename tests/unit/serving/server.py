@@ -62,9 +62,9 @@ class Served:
         raise AssertionError(f"{line} is {self.metric(line)}, not {value}")
 
     def metric(self, line: str) -> float:
-        """Return the value of one line of /metrics."""
+        """Return the value of one line of /metrics; a counter that has counted nothing yet is not there."""
         found = [row for row in self.client.get("/metrics").text.splitlines() if row.startswith(f"{line} ")]
-        return float(found[0].rpartition(" ")[2])
+        return float(found[0].rpartition(" ")[2]) if found else 0.0
 
 
 @contextmanager
