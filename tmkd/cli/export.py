@@ -9,13 +9,15 @@ from typing import Annotated
 import typer
 
 from tmkd.choices import EXPORTS, PROCESSORS
-from tmkd.errors import TmkdError
+from tmkd.cli.answers import ARTIFACTS, ArtifactsOption, answering
+from tmkd.cli.models import ModelArgument
 
 TARGETS, FILES = ", ".join(EXPORTS), ", ".join(PROCESSORS)
 
 
+@answering()
 def export(
-    artifact: Annotated[Path, typer.Argument(help="The folder of a student or a teacher: artifacts/stage2-KEY.")],
+    model: ModelArgument,
     to: Annotated[str, typer.Option("--to", help=f"Who reads it: {TARGETS} (docs/deployment.md).")],
     into: Annotated[Path, typer.Option("--into", help="A new folder.")],
     verify: Annotated[bool, typer.Option(help="Let the programs that read it score pairs, and compare.")] = True,
@@ -30,31 +32,29 @@ def export(
     latency: Annotated[bool, typer.Option(help="Time the export, for its card: some seconds.")] = True,
     push: Annotated[str | None, typer.Option(help="Upload it to this repository of the hub: OWNER/NAME.")] = None,
     license: Annotated[str | None, typer.Option(help="Of the export, for its card: apache-2.0, mit, ...")] = None,
+    artifacts: ArtifactsOption = ARTIFACTS,
 ) -> None:
     """Write a student as a folder that other programs read, once these score as the student does."""
     from tmkd.export.card import table
     from tmkd.export.run import export_model
+    from tmkd.store.catalogue import locate
 
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logging.getLogger("tmkd").setLevel(logging.INFO)
-    try:
-        made = export_model(
-            artifact,
-            to,
-            into,
-            verify=verify,
-            pairs=pairs,
-            most_pairs=most_pairs,
-            most_lost=most_lost,
-            processor=processor,
-            threads=threads,
-            latency=latency,
-            license=license,
-            push=push,
-        )
-    except TmkdError as error:
-        typer.echo(f"tmkd: {error}", err=True)
-        raise typer.Exit(2) from None
+    made = export_model(
+        locate(model, artifacts),
+        to,
+        into,
+        verify=verify,
+        pairs=pairs,
+        most_pairs=most_pairs,
+        most_lost=most_lost,
+        processor=processor,
+        threads=threads,
+        latency=latency,
+        license=license,
+        push=push,
+    )
     if made.proof is not None:
         typer.echo(table(made.proof))
     for each in made.lost:
