@@ -62,8 +62,8 @@ def train(
 
     Args:
         scratch: folder of checkpoints; what it holds is gone on from.
-        group_size: None: a batch is ``batch_size`` pairs; else it is of whole questions with so many of their pairs at
-            most, or all (0), and ``pairs`` know their questions.
+        group_size: None: a batch is ``batch_size`` pairs. Else a batch is whole questions, with at most this many pairs
+            of each (0: all of them), and ``pairs`` has their questions.
         batch_questions: questions of a batch; None: as many as have about ``batch_size`` pairs.
         metric: what ``validate`` returns that decides which epoch is best; higher is better.
         start_competes: the weights that training starts from may be the best, as epoch 0.
