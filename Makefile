@@ -9,7 +9,7 @@ INSTALLED = $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup plan teachers pairs label spend mine tune stage1 stage2 stage3 sweep tables test test-thorough test-slow lint check format verify bench wheel-test docs clean
+.PHONY: help setup plan teachers pairs label spend mine tune stage1 stage2 stage3 sweep tables test test-thorough test-slow test-browser lint check format verify bench wheel-test docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,13 +73,20 @@ COVERAGE ?=
 PYTEST = OMP_NUM_THREADS=1 $(RUN) pytest -n auto --dist loadfile $(if $(COVERAGE),--cov=tmkd --cov-report=term:skip-covered)
 
 test: $(INSTALLED) ## the tests: a few minutes, offline
-	@$(PYTEST) -m "not slow and not thorough"
+	@$(PYTEST) -m "not slow and not thorough and not browser"
 
 test-thorough: $(INSTALLED) ## the tests that take longer: several processes, kills, stored states; CI runs them too
 	@$(PYTEST) -m "thorough and not slow"
 
 test-slow: $(INSTALLED) ## the tests that take minutes
 	@$(PYTEST) -m slow
+
+$(VENV)/.browser: $(INSTALLED)
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[browser]"
+	@touch $@
+
+test-browser: $(VENV)/.browser ## both pages in Chromium, which must be installed: sizes, colours, keyboard, screen readers
+	@OMP_NUM_THREADS=1 $(RUN) pytest -m browser -rs tests/browser
 
 lint: $(INSTALLED) ## ruff, types, import directions, dependencies
 	@$(VENV)/bin/ruff check .

@@ -9,6 +9,7 @@ import pytest
 
 from tmkd.config import Config, PathsConfig
 from tmkd.pipelines import stage3
+from tmkd.report import detail_tables
 from tmkd.report.facts import Agreement, Calibration, Facts, Head, Mistake, Mistakes, Source, Training
 from tmkd.report.figures import pareto
 from tmkd.report.headline import headline
@@ -104,8 +105,12 @@ def whole() -> str:
 def test_result_and_row_to_take_come_first(whole: str) -> None:
     text = Page(whole).text
     assert "8 questions, 32 pairs" in " ".join(text.split()) and "abc123" in text
-    assert "Best row of students: m-o-m, MAP 0.760 ± 0.010 over 2 seeds; 90\xa0% of the lead over chance" in text
-    assert text.index("Take m-o-m (160 pairs a second, 3.2 times the speed") < text.index("More")
+    first, reasons, table = (text.index(each) for each in ("Take m-o-m", "It has the highest MAP", "All rows"))
+    assert first < reasons < table
+    assert [each.value for each in headline(some_rows(), "map", "KD").facts] == [
+        "0.760 ± 0.010", "90\xa0%", "160 pairs/s", "17.00 M",
+    ]  # fmt: skip
+    assert "3.2 times as fast as the teacher ensemble" in text
     assert "MKD is better than the baseline, too, and 3.1 times as fast (MAP 0.720)." in text
 
 
@@ -113,16 +118,14 @@ def test_main_table_groups_rows_and_names_its_column_in_each_cell(whole: str) ->
     read = Page(whole)
     assert read.tables["Rows"] == [
         ["row", "MAP", "lift", "Δ [95 %]", "p (Holm)", "pairs/s", "params (M)"],
-        ["Chance"],
-        ["chance", "0.400", "–", "–", "–", "–", "17.00"],
-        ["Baseline"],
-        ["KD", "0.700 ± 0.010", "75\xa0%", "baseline", "–", "500", "17.00"],
         ["Students"],
+        ["KD", "0.700 ± 0.010", "75\xa0%", "baseline", "–", "500", "17.00"],
         ["MKD", "0.720 ± 0.010", "80\xa0%", "+0.020 [+0.010, +0.030]", "0.020better", "500", "17.00"],
         ["m-o-mtake this", "0.760 ± 0.010", "90\xa0%", "+0.060 [+0.050, +0.070]", "0.020better", "160", "17.00"],
-        ["Teachers"],
+        ["Teachers and chance"],
         ["teacher 1", "0.790", "98\xa0%", "+0.090 [+0.080, +0.100]", "0.001better", "100", "17.00"],
         ["teacher ensemble", "0.800", "100\xa0%", "+0.100 [+0.090, +0.110]", "0.001better", "50", "17.00"],
+        ["chance", "0.400", "–", "–", "–", "–", "17.00"],
     ]
     columns = Counter(attrs["data-column"] for attrs in read.all("td") if "data-column" in attrs)
     assert columns["lift"] >= 6  # a phone shows no header
@@ -214,16 +217,34 @@ def test_figures_are_read_aloud_and_follow_the_colour_scheme(whole: str) -> None
 def test_row_that_is_not_shown_to_be_better_is_not_called_better() -> None:
     found = headline(some_rows(p=0.2), "map", "KD")
     assert found.take == "KD"
-    assert found.sentences[1].endswith("p (Holm) 0.200; not shown to be better.")
-    assert "No row of students is shown to be better than KD." in found.sentences[2]
+    assert found.sentences[0].startswith("m-o-m has the highest MAP, 0.760 ± 0.010, but is not shown to be better")
+    assert found.sentences[0].endswith("p (Holm) 0.200.")
+    assert "No row of students is shown to be better than KD." in found.sentences[1]
+
+
+def test_fidelity_has_no_columns_that_no_row_has() -> None:
+    rows = some_rows()
+    value = {"values": [0.9], "mean": 0.9, "std": None}
+    rows[1].metrics["correlation"] = value
+    found = detail_tables.fidelity_table(rows)
+    assert found and found.header == ["row", "correlation"] and [line.name for line in found.groups[0][1]] == ["KD"]
+    assert detail_tables.fidelity_table(some_rows()) is None
+
+
+def test_interval_of_the_metric_stands_with_it() -> None:
+    rows = some_rows()
+    rows[3].interval = [0.71, 0.8125]
+    assert headline(rows, "map", "KD").facts[0].note == "95\xa0% interval 0.710 to 0.812; 2 seeds"
+    rows[3].interval = [0.4, 1.2]  # a bootstrap of two seeds does not know that MAP ends at 1
+    assert "0.400 to 1.000" in headline(rows, "map", "KD").facts[0].note
 
 
 def test_best_row_that_is_the_baseline_and_rows_without_one() -> None:
     rows = some_rows()
     assert headline(rows[:2], "map", "KD").take == "KD"
-    assert "It is the baseline" in headline(rows[:2], "map", "KD").sentences[1]
+    assert "It is the baseline" in headline(rows[:2], "map", "KD").sentences[0]
     untested = headline(rows, "map", None)
-    assert untested.take == "m-o-m" and "there is no baseline" in untested.sentences[1]
+    assert untested.take == "m-o-m" and "no baseline" in untested.sentences[0]
     assert headline([rows[0], rows[-1]], "map", "KD").take is None
 
 
@@ -231,12 +252,12 @@ def test_better_row_is_taken_where_the_best_mean_is_not_shown_to_be_better() -> 
     rows = some_rows()
     rows[3].versus = versus(0.06, 0.3)
     found = headline(rows, "map", "KD")
-    assert found.take == "MKD" and "MKD is the best row that is shown to be better" in found.sentences[2]
+    assert found.take == "MKD" and "MKD is the best row that is shown to be better" in found.sentences[1]
 
 
 def test_ensemble_that_is_no_better_than_chance_is_named() -> None:
     rows = [replace(each, lift=None, kept=1.0) for each in some_rows()]
-    assert "no better than chance" in headline(rows, "map", "KD").sentences[1]
+    assert "no better than chance" in headline(rows, "map", "KD").sentences[-1]
 
 
 def test_pareto_front_counts_speeds_within_ten_percent_as_equal() -> None:

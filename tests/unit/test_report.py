@@ -19,7 +19,7 @@ from tmkd.pipelines import stage3
 from tmkd.report.figures import accuracy_against_speed
 from tmkd.report.folder import write_report
 from tmkd.report.rows import BASELINE, CHANCE, Row, chance_row, json_safe, make_row, per_question_by_seed
-from tmkd.report.standing import add_fidelity, add_lift, add_versus
+from tmkd.report.standing import add_fidelity, add_interval, add_lift, add_versus
 from tmkd.report.tables import markdown_lines, print_table, to_csv, to_json, to_markdown
 from tmkd.store.artifacts import ArtifactStore
 
@@ -55,6 +55,17 @@ def test_row_has_the_sample_standard_deviation_and_none_for_one_seed(rows: list[
     assert one.std("map") is None
 
 
+def test_interval_is_that_of_the_mean_over_questions_and_seeds(rows: list[Row]) -> None:
+    one, alike = rows[5], np.full((3, 6), 0.25)
+    values = np.array([[0.0, 1.0] * 50])
+    add_interval(rows, {one.arm: values, rows[0].arm: alike, rows[1].arm: np.ones((2, 1))})
+    assert rows[0].interval == [0.25, 0.25] and rows[1].interval is None  # of a single question nothing is known
+    assert one.interval == pytest.approx([0.5 - 1.96 * 0.05, 0.5 + 1.96 * 0.05], abs=0.01)  # √(¼ / 100) = 0.05
+    far = np.repeat([[0.2], [0.5], [0.8]], 100, axis=1)  # what seeds do counts, too
+    add_interval(rows, {one.arm: far})
+    assert one.interval[0] < 0.3 and one.interval[1] > 0.7
+
+
 def test_versus_is_the_difference_of_the_main_metric_from_the_baseline(rows: list[Row]) -> None:
     tmkd = rows[4].versus[BASELINE]
     assert tmkd["difference"] == pytest.approx(rows[4].mean("map") - rows[1].mean("map")) == pytest.approx(3 / 12)
@@ -79,7 +90,7 @@ def test_undefined_values_are_null_in_json_and_floats_are_whole(rows: list[Row])
     assert document["rows"][-1]["metrics"]["auc"] == {"values": [None], "mean": None, "std": None}
     assert document["rows"][0]["metrics"]["map"]["mean"] == rows[0].mean("map")
     columns = "arm settings seeds metrics pairs_per_second parameters artifacts train_seconds train_bytes"
-    assert list(document["rows"][0]) == [*columns.split(), "lift", "kept", "to_ensemble", "versus"]
+    assert list(document["rows"][0]) == [*columns.split(), "lift", "kept", "to_ensemble", "interval", "versus"]
 
 
 def test_json_safe_reaches_into_nested_numpy() -> None:

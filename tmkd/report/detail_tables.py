@@ -10,6 +10,13 @@ from tmkd.report.page_tables import Line, Table
 from tmkd.report.rows import FIDELITY_NAMES, Row, is_teacher
 from tmkd.report.tables import MISSING, mean_and_std, number
 
+NEAR = {
+    "agreement": "agreement is the share of pairs in the same class",
+    "divergence": "KL the divergence of their probabilities in nats (0 is best)",
+    "correlation": "correlation is Spearman's, of the scores of all pairs",
+    "distance": "distance the mean squared difference of the scores (0 is best)",
+}
+
 
 def training_table(training: Sequence[Training], metric: str) -> Table | None:
     """Return a line for each trained classifier: the epochs, and what its last stage took."""
@@ -28,7 +35,7 @@ def training_table(training: Sequence[Training], metric: str) -> Table | None:
         "What the last stage of each training took; epoch 0 is what training started from. Seconds and memory are "
         "those of the machine that trained it."
     )
-    header = ["", "epochs", "best epoch", f"{title(metric)} of validation", "seconds", "memory (GB)"]
+    header = ["run", "epochs", "best epoch", f"{title(metric)} of validation", "seconds", "memory (GB)"]
     return Table(caption, header, list(rows.items())) if rows else None
 
 
@@ -44,21 +51,23 @@ def agreement_table(found: Agreement | None) -> Table | None:
         "Share of the test pairs that two teachers put into one class; in brackets Cohen's κ, their agreement beyond "
         "chance: 1 is perfect, 0 is chance."
     )
-    return Table(caption, ["", *found.rows], [("", lines)])
+    return Table(caption, ["teacher", *found.rows], [("", lines)])
 
 
 def fidelity_table(rows: Sequence[Row]) -> Table | None:
-    """Return how near each row of students is to the teacher ensemble."""
+    """Return how near each row of students is to the teacher ensemble: by its classes, or by its scores."""
+    students = [row for row in rows if not is_teacher(row.arm)]
+    names = [name for name in FIDELITY_NAMES if any(row.mean(name) is not None for row in students)]
+    if not names:
+        return None
     lines = [
-        Line(row.arm, [mean_and_std(row.mean(name), row.std(name)) for name in FIDELITY_NAMES])
-        for row in rows
-        if row.mean("agreement") is not None and not is_teacher(row.arm)
+        Line(row.arm, [mean_and_std(row.mean(name), row.std(name)) for name in names])
+        for row in students
+        if any(row.mean(name) is not None for name in names)
     ]
-    caption = (
-        "How near students are to the teacher ensemble, right or wrong: the share of pairs in the same class, and the "
-        "divergence of their probabilities (KL, in nats; 0 is best)."
-    )
-    return Table(caption, ["row", *FIDELITY_NAMES.values()], [("", lines)], slim=True) if lines else None
+    measures = "; ".join(NEAR[name] for name in names)
+    caption = f"How near students are to the teacher ensemble, right or wrong: {measures}."
+    return Table(caption, ["row", *(FIDELITY_NAMES[name] for name in names)], [("", lines)], slim=True)
 
 
 def heads_table(rows: Sequence[Row], facts: Facts, metric: str) -> Table | None:

@@ -45,7 +45,7 @@ def main_table(rows: Sequence[Row], metric: str, baseline: str | None) -> Table:
     tested = any(row.versus for row in rows)
     header = ["row", title(metric), "lift", *(["Δ [95 %]", "p (Holm)"] if tested else []), "pairs/s", "params (M)"]
     caption = (
-        "Mean ± standard deviation over seeds. Lift is the share of the lead over chance that the teacher ensemble has."
+        "Mean ± standard deviation over seeds. Lift is how much of the teacher ensemble's lead over chance a row has."
     )
     if tested:
         caption += (
@@ -53,7 +53,7 @@ def main_table(rows: Sequence[Row], metric: str, baseline: str | None) -> Table:
             f"{LEVEL}."
         )
     found = []
-    for name, members in _grouped(rows, baseline):
+    for name, members in _grouped(rows):
         lines = []
         for row in members:
             versus = [
@@ -83,13 +83,9 @@ def whole_table(rows: Sequence[Row], metric: str, baseline: str | None, caption:
     return Table(caption, header, [("", [Line(name, cells) for name, *cells in body])])
 
 
-def _grouped(rows: Sequence[Row], baseline: str | None) -> Iterator[tuple[str, list[Row]]]:
-    groups: dict[str, list[Row]] = {"Chance": [], "Baseline": [], "Students": [], "Teachers": []}
-    for row in rows:
-        if row.arm == CHANCE:
-            groups["Chance"].append(row)
-        elif row.arm == baseline:
-            groups["Baseline"].append(row)
-        else:
-            groups["Teachers" if is_teacher(row.arm) else "Students"].append(row)
+def _grouped(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
+    students = [row for row in rows if row.arm != CHANCE and not is_teacher(row.arm)]
+    teachers = [row for row in rows if is_teacher(row.arm)]
+    chance = [row for row in rows if row.arm == CHANCE]
+    groups = {"Students": students, "Teachers and chance" if teachers else "Chance": [*teachers, *chance]}
     return ((name, members) for name, members in groups.items() if members)

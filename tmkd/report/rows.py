@@ -44,6 +44,7 @@ class Row:
             None where the ensemble is no better than chance.
         kept: share of the ensemble's main metric.
         to_ensemble: the main metric minus the ensemble's.
+        interval: 95 % interval of the main metric, lower and upper end, once ``add_interval`` has been called.
         versus: for each baseline ``difference`` of the main metric, its 95 % interval ``low`` and ``high``,
             ``p_value``, and ``p_holm``, adjusted for all rows compared with that baseline.
     """
@@ -60,6 +61,7 @@ class Row:
     lift: float | None = None
     kept: float | None = None
     to_ensemble: float | None = None
+    interval: list[float] | None = None
     versus: dict[str, dict[str, float | None]] = field(default_factory=dict)
 
     def mean(self, metric: str) -> float | None:

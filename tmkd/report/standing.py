@@ -37,6 +37,24 @@ def add_lift(rows: Sequence[Row], metric: str) -> None:
             row.kept, row.to_ensemble = mean / top, mean - top
 
 
+def add_interval(rows: Sequence[Row], per_question_values: Mapping[str, np.ndarray]) -> None:
+    """Give every row but chance the 95 % interval of its main metric over test questions and seeds, in place.
+
+    It is the bootstrap interval of the row's difference from zero; an interval of one question is unknown.
+
+    Args:
+        per_question_values: [seeds, questions] for each arm, as from ``per_question_by_seed``.
+
+    Raises:
+        DataError: as ``tmkd.evaluation.significance.crossed_bootstrap``.
+    """
+    for row in rows:
+        values = per_question_values.get(row.arm)
+        if values is not None and values.shape[1] > 1:
+            found = crossed_bootstrap(values, np.zeros((1, values.shape[1])), paired=False)
+            row.interval = [found.low, found.high]
+
+
 def add_versus(
     rows: Sequence[Row], per_question_values: Mapping[str, np.ndarray], baseline: str = BASELINE
 ) -> Sequence[Row]:

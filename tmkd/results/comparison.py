@@ -95,7 +95,7 @@ class Comparison(Result):
 
         from tmkd.report.folder import write_report
         from tmkd.report.rows import chance_row, make_row, per_question_by_seed
-        from tmkd.report.standing import add_fidelity, add_lift, add_versus
+        from tmkd.report.standing import add_fidelity, add_interval, add_lift, add_versus
         from tmkd.report.trec import RUNS, JudgedPairs, write_qrels, write_runs
 
         ranking, kind, metric = self.task.ranking, self.task.label_kind, self.task.judged_by(self.metric)
@@ -151,6 +151,7 @@ class Comparison(Result):
         if self.rows[-1].is_ensemble:
             add_lift(rows, metric)
             add_fidelity(rows, scored)
+        add_interval(rows, values)
         if self.baseline is not None:
             add_versus(rows, values, self.baseline)
         extra: dict[str, Any] = {

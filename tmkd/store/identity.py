@@ -29,7 +29,7 @@ VERSIONS = {
     "stage2": 3,
     "peers": 3,
     "speed": 2,
-    "comparison": 6,
+    "comparison": 7,
 }
 # What else goes into a stage without its key standing in the stage's own spec.
 MADE_WITH = {
