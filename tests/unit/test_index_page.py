@@ -234,7 +234,7 @@ def test_fidelity_has_no_columns_that_no_row_has() -> None:
 def test_interval_of_the_metric_stands_with_it() -> None:
     rows = some_rows()
     rows[3].interval = [0.71, 0.8125]
-    assert headline(rows, "map", "KD").facts[0].note == "95\xa0% interval 0.710 to 0.812; 2 seeds"
+    assert headline(rows, "map", "KD").facts[0].note == "95\xa0% interval 0.710 to 0.812; 2\xa0seeds"
     rows[3].interval = [0.4, 1.2]  # a bootstrap of two seeds does not know that MAP ends at 1
     assert "0.400 to 1.000" in headline(rows, "map", "KD").facts[0].note
 

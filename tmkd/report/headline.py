@@ -80,7 +80,7 @@ def _reasons(best: Row, take: Row, base: Row | None, metric: str) -> list[str]:
 
 def _facts(row: Row, rows: Sequence[Row], metric: str) -> list[Fact]:
     """Return the numbers that decide, those that are known."""
-    seeds = f"{len(row.seeds)} {'seed' if len(row.seeds) == 1 else 'seeds'}"
+    seeds = f"{len(row.seeds)}{SPACE}{'seed' if len(row.seeds) == 1 else 'seeds'}"
     found = [Fact(title(metric), mean_and_std(row.mean(metric), row.std(metric)), _within(row, metric) + seeds)]
     if row.lift is not None:
         found.append(Fact("lift", share(row.lift), "of the teacher ensemble's lead over chance"))
@@ -127,7 +127,7 @@ def share(value: float) -> str:
 
 def _test(row: Row, base: Row) -> str:
     p = row.versus[base.arm]["p_holm"]
-    return f"Δ {interval(row, base.arm)}, p (Holm) {p_text(p).replace('<', '< ')}"
+    return f"Δ {interval(row, base.arm)}".replace(" ", SPACE) + f", p (Holm) {p_text(p).replace('<', '< ')}"
 
 
 def _speed(row: Row) -> float:

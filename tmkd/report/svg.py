@@ -43,7 +43,8 @@ def inline_svg(draw: Callable[[Path], object], name: str, title: str, descriptio
     for each in root.iter():
         for key, value in each.attrib.items():
             if key == "style":
-                each.set(key, HEX.sub(lambda found: COLORS.get(found[0], found[0]), value))
+                clear = value.replace("fill: #ffffff", "fill: none")  # the page's shadow at a side is below it
+                each.set(key, HEX.sub(lambda found: COLORS.get(found[0], found[0]), clear))
             elif key in ("clip-path", f"{{{XLINK}}}href"):
                 each.set(key, value.replace("#", f"#{name}-"))
         own = each.attrib.pop("id", None)
