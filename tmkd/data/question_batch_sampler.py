@@ -21,9 +21,9 @@ class QuestionBatches(Sampler[list[int]]):
     function of the seed and the epoch alone, so that a resumed run meets the same batches. Every epoch has all
     questions, and as many batches as any other.
 
-    Several processes divide a batch by questions, and ``weight`` counts questions: a mean over questions (listwise
-    losses) is exactly that of one process. A mean over pairs (pointwise losses) is that only where the questions of a
-    batch have equally many pairs; otherwise a pair counts a little more in a process whose questions have fewer.
+    Several processes divide a batch by questions, and ``weight`` counts pairs, so that a mean over pairs (pointwise
+    losses) is that of one process. Losses over the passages of a question are gathered (``losses.all_gather``), since
+    some questions count nothing in them.
 
     Args:
         lengths: of the pairs, ``[pairs]``.
@@ -50,6 +50,7 @@ class QuestionBatches(Sampler[list[int]]):
         a_step = batch_questions or questions_a_step(self.groups, batch_size)
         self._order = LengthBuckets(np.zeros(len(self.groups.sizes), dtype=lengths.dtype), a_step, seed)
         self._shares = Shares(self._order, rank, count)
+        self._weights = np.ones(0)  # [steps], of the epoch under way
         self._plan: Callable[[Sequence[int]], None] | None = None
 
     @property
@@ -65,8 +66,8 @@ class QuestionBatches(Sampler[list[int]]):
         self._plan = plan
 
     def weight(self, step: int) -> float:
-        """Return how much this process's mean over questions counts at a step, counted from 0."""
-        return self._shares.weight(step)
+        """Return how much this process's mean over pairs counts at a step of the epoch under way, counted from 0."""
+        return float(self._weights[step % len(self)])
 
     def __len__(self) -> int:
         return len(self._shares)
@@ -80,10 +81,23 @@ class QuestionBatches(Sampler[list[int]]):
 
         if len(starts):
             self._order.lengths = np.maximum.reduceat(self.lengths[drawn], starts)
-        if (plan := self._plan) is not None:
-            self._order.on_order = lambda order: plan(rows_of(self._shares.rows(order)))
+
+        def begin(order: np.ndarray) -> None:
+            self._weights = self._weights_of(order)
+            if self._plan is not None:
+                self._plan(rows_of(self._shares.rows(order)))
+
+        self._order.on_order = begin
         for questions in self._shares:
             yield rows_of(questions)
+
+    def _weights_of(self, order: np.ndarray) -> np.ndarray:
+        """Return this process's share of the pairs of each batch, times the processes, ``[steps]``."""
+        sizes, (rank, count) = self.groups.sizes[order], (self._shares.rank, self._shares.count)
+        mine = np.arange(len(order)) % self._order.batch_size % count == rank
+        starts = np.arange(0, len(order), self._order.batch_size)
+        all_pairs, own_pairs = (np.add.reduceat(counted, starts) for counted in (sizes, sizes * mine))
+        return own_pairs * count / all_pairs
 
 
 def questions_a_step(groups: Groups, batch_size: int) -> int:

@@ -11,12 +11,14 @@ import functools
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tmkd.choices import ALL_PAIRS, POINTWISE
+from tmkd.losses.all_gather import all_rows
 from tmkd.losses.questions import Questions, gains, score
-from tmkd.losses.ranking import GOLD_RANKING, SOFT_RANKING, margin_mse
+from tmkd.losses.ranking import GOLD_RANKING, SOFT_RANKING, Compared, margin_mse
 from tmkd.losses.response import RESPONSE_LOSSES, per_teacher, weigh
 from tmkd.losses.weighting import weighted
 
@@ -80,7 +82,7 @@ def gold_term(weight: Amount, loss: str = POINTWISE) -> Term:
     def value(output: Any, batch: Mapping[str, Any], _: float) -> Tensor:
         questions = _questions(batch)
         relevance = gains(batch["labels"], output.gold.shape[-1])
-        return function(questions.dense(score(output.gold)), questions.dense(relevance), questions.mask).mean()
+        return _mean(function(questions.dense(score(output.gold)), questions.dense(relevance), questions.mask), batch)
 
     return Term("gold", weight, value)
 
@@ -127,7 +129,7 @@ def soft_term(weight: Amount, loss: str, temperature: Amount, head: str = "soft"
         scores, wanted = (questions.dense(score(logits)) for logits in (student(output), targets))
         compared = function(scores, wanted, questions.mask.unsqueeze(1), at(temperature, progress))
         weights = batch.get("teacher_weights")
-        return compared.mean(None if weights is None else questions.mean(weights.float()))
+        return _mean(compared, batch, None if weights is None else questions.mean(weights.float()))
 
     return Term("soft", weight, ranking_value if loss in SOFT_RANKING else value)
 
@@ -140,6 +142,13 @@ def weighed_term(alpha: Amount, temperature: Amount) -> Term:
         return weigh(output.gold, targets, batch["labels"], at(alpha, progress), at(temperature, progress))
 
     return Term("weighed", 1.0, value)
+
+
+def _mean(compared: Compared, batch: Mapping[str, Any], weights: Tensor | None = None) -> Tensor:
+    """The mean over all that is compared in a batch, whatever each of several processes has of it."""
+    parts = [compared.total, compared.count, *([] if weights is None else [weights])]
+    total, count, *own = all_rows(torch.stack(parts, dim=-1), batch).unbind(-1)
+    return Compared(total, count).mean(*own)
 
 
 def _questions(batch: Mapping[str, Any]) -> Questions:
