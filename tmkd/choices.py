@@ -51,6 +51,8 @@ CALIBRATIONS = ("temperature", "platt", "isotonic", "rank")  # maps that bring s
 SCORE_CALIBRATIONS = ("linear",)  # likewise, where labels are grades or numbers
 SELECTIONS = ("disagreement", "random")  # which questions a dear teacher is asked for
 MISSING = ("raise", "skip", "average")  # what happens to pairs without a teacher's score
+# what teachers' learnt weights may depend on, beside a column of the data
+FIRST_WORD, QUESTION_WORD, NOTHING = TRUST_BY = ("first_word", "question_word", "none")
 APIS = ("tei", "jina", "cohere", "openai")
 
 # Losses on logits, and what changes while a model trains

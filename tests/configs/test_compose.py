@@ -227,6 +227,36 @@ def test_questions_that_make_no_batches_are_named(overrides, said):
         composed(*overrides)
 
 
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (
+            ["method.teacher_weights=learnt"],
+            "method.trust_by: expected .* a name in data.extra_columns .none., got source",
+        ),
+        (["stage1.teacher_weights=learnt"], "method.trust_by: expected .* a name in corpus.extra_columns .none., got"),
+        (
+            ["stage1.teacher_weights=learnt", "corpus.extra_columns=[source]"],
+            "method.trust_by: expected .* a name in data.extra_columns, got source",
+        ),
+    ],
+)
+def test_column_that_no_pair_has_is_named_before_anything_is_trained(overrides, said):
+    with pytest.raises(ConfigError, match=said):
+        composed("data=smoke", "corpus=smoke", "method.trust_by=source", *overrides)
+
+
+@pytest.mark.parametrize("name", ["label", "passage", "id", "part", "none", ""])
+def test_further_column_with_a_name_that_is_taken_is_refused(name):
+    with pytest.raises(ConfigError, match=r"data.extra_columns: expected different names, none of them .*first_word"):
+        composed("data=smoke", f"data.extra_columns=['{name}']")
+
+
+def test_documentation_has_no_further_columns():
+    with pytest.raises(ConfigError, match=r"data.extra_columns: expected none where data.reader is not files or hub"):
+        composed("data=documentation", "data.extra_columns=[source]")
+
+
 def test_teacher_inherits_how_questions_make_a_batch_where_it_sets_nothing_itself():
     teachers = composed(
         "teachers.group_size=8", "teachers.batch_questions=3", "teachers.roster.1.group_size=0"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import logging
 import shutil
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from tests.unit.test_ready import bert, qwen3
 from tmkd.config import Config
 from tmkd.data.schema import pair_id
 from tmkd.errors import ConfigError, DataError, TmkdError
+from tmkd.experiment.arms import resolve_arms
 from tmkd.experiment.check import check_arms
 from tmkd.experiment.experiment import Experiment
 from tmkd.pipelines import label, pairs, plan, stage2, stage3
@@ -67,6 +70,10 @@ def without(home: Path, split: str, keep: Callable[[int], bool]) -> None:
     lines = (home / f"{split}.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
     kept = [line for at, line in enumerate(lines) if keep(at)]
     (home / f"{split}.jsonl").write_text("".join(kept), encoding="utf-8")
+
+
+def write_lines(path: Path, rows: Sequence[dict[str, object]]) -> None:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
 def rows_of(home: Path, split: str) -> list[dict[str, object]]:
@@ -330,14 +337,60 @@ def test_learnt_weights_follow_the_teacher_that_is_right(home: Path) -> None:
         composed(home, "teachers.calibration=none", "method.teacher_weights=learnt", "method=kd_average", roster=roster)
     )
     train = experiment.task.rows("train")
-    weights = TeacherWeights("learnt")
+    weights = TeacherWeights.of("learnt", (), 2, "first_word")
     found = soft_targets(
         experiment.context, experiment.roster, train, False, train.read(experiment.context), weights
     ).weights
     assert found is not None and found.shape == (60, 2)
     assert (found[:, 0] > 0.6).all() and np.allclose(found.sum(axis=1), 1)
     text = (stage3.run(experiment.config) / "comparison.md").read_text(encoding="utf-8")
+    [student] = (home / "artifacts").glob("stage2-*/manifest.json")
+    followed = json.loads(student.read_text())["details"]["trust"]
+    assert followed["by"] == "first_word" and followed["rows"] == 60
+    assert followed["teachers"][0] == "teacher 1 (scores of right.json)" and followed["overall"][0] > 0.6
     assert "## Whom students followed" in text and "teacher 1 (scores of right.json)" in text
+
+
+def test_each_source_of_pairs_follows_the_teacher_that_knows_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    from tmkd.results.soft_targets import soft_targets
+
+    scores: list[list[dict[str, object]]] = [[], []]
+    for split, count in (("train", 3), ("validation", 25), ("test", 2)):
+        rows = []
+        sources = ("code", "law", "new") if split == "train" else ("code", "law")
+        for source, at, right in itertools.product(sources, range(count), (True, False)):
+            pair = {"question": f"What is {source} {split} {at}?", "passage": f"{source} {split} {at} {right}"}
+            rows.append(pair | {"label": int(right), "source": source})
+            for knows, found in zip(("code", "law"), scores, strict=True):
+                guess = zlib.crc32(f"{knows} {pair}".encode()) % 2 == 0
+                found.append(pair | {"score": 3.0 if (right if source == knows else guess) else -3.0})
+        write_lines(tmp_path / f"{split}.jsonl", rows)
+    for name, found in zip(("first", "second"), scores, strict=True):
+        write_lines(tmp_path / f"{name}.jsonl", found)
+    settings = [f"data.{split}={tmp_path}/{split}.jsonl" for split in ("train", "validation", "test")]
+    roster = ", ".join(f"{{kind: scores, path: '{tmp_path}/{name}.jsonl'}}" for name in ("first", "second"))
+    config = composed(
+        tmp_path, "data=files", *settings, "data.extra_columns=[source]", "teachers.calibration=none",
+        "method=kd_average", "method.teacher_weights=learnt", "method.trust_by=source", roster=roster,
+    )  # fmt: skip
+    experiment = Experiment(config)
+    [arm] = resolve_arms(experiment, Experiment.best)
+    train, own = experiment.task.rows("train"), arm.objectives[0].stage2
+    pairs_ = train.read(experiment.context)
+    with caplog.at_level(logging.INFO, "tmkd.results.trust"):
+        found = soft_targets(experiment.context, own.teachers, train, False, pairs_, own.weights)
+    assert found.weights is not None and found.trust is not None
+    by_source = {source: found.weights[at] for at, source in enumerate(pairs_["source"])}
+    assert by_source["code"][0] > 0.8 and by_source["law"][1] > 0.8
+    assert by_source["new"] == pytest.approx(found.trust["overall"])
+    assert by_source["new"] == pytest.approx([0.5, 0.5], abs=0.2)
+    assert found.trust["by"] == "source" and found.trust["sizes"] == (50, 50)
+    assert (found.trust["rows"], found.trust["overall_rows"]) == (18, 6)
+    assert (
+        "train: 6 of 18 pairs are of groups with too few validation questions" in caplog.text and "(new)" in caplog.text
+    )
 
 
 @pytest.mark.thorough

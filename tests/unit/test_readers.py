@@ -41,7 +41,7 @@ def data(**changes):
         "validation_share": 0.3, "rankable_only": False, "on_bad_row": "raise",
         "packages": ["python", "numpy"], "questions": [30, 10, 20],
         "negatives": 3, "passage_words": 20, "seed": 5, "separator": None, "quoting": "csv",
-        "format": "pairs", "queries": None, "documents": None,
+        "format": "pairs", "queries": None, "documents": None, "extra_columns": [],
     }  # fmt: skip
     return settings | changes
 
@@ -51,7 +51,8 @@ def corpus(**changes):
         "reader": "files", "path": str(SMOKE / "corpus.jsonl"), "pairs": None,
         "question": "question", "passage": "passage", "question_id": "question_id",
         "questions": 40, "candidates": 4, "random": 2, "seed": 1, "separator": None, "quoting": "csv",
-        "format": "pairs", "queries": None, "documents": None, "stop_words": "en", "stemmer": None, "characters": 0,
+        "format": "pairs", "queries": None, "documents": None, "extra_columns": [],
+        "stop_words": "en", "stemmer": None, "characters": 0,
     }  # fmt: skip
     return settings | changes
 

@@ -9,6 +9,7 @@ from scipy.special import expit, softmax
 from tmkd.errors import DataError
 from tmkd.evaluation.stacking import STRENGTHS, mixture, stack
 from tmkd.evaluation.trust import Trust
+from tmkd.report.trust_section import trust_section
 
 EQUAL = np.array([0.5, 0.5])
 
@@ -108,6 +109,20 @@ def test_group_that_validation_does_not_have_gets_the_overall_weights() -> None:
     assert trust.weights([]).shape == (0, 2)
 
 
+def test_pairs_without_a_group_count_for_the_overall_weights_alone() -> None:
+    logits, labels, groups, questions = simulated(1000, 11)
+    trust = Trust.fit(logits, labels, [group.replace("law", "") for group in groups], questions)
+    assert trust.groups == ("code",) and trust.sizes == (groups.count("code"),) and trust.pairs == 1000
+    assert trust.overall == Trust.fit(logits, labels, groups, questions).overall
+    assert trust.weights(["", "law"])[0] == pytest.approx(trust.overall)
+
+
+def test_weights_that_earlier_versions_learnt_are_read() -> None:
+    fields = Trust.fit(*simulated(500, 7)).to_json()
+    del fields["sizes"]
+    assert Trust.from_json(fields).sizes == ()
+
+
 def test_weights_come_back_from_json_bit_by_bit() -> None:
     trust = Trust.fit(*simulated(500, 7))
     assert Trust.from_json(json.loads(json.dumps(trust.to_json(), allow_nan=False))) == trust
@@ -140,3 +155,12 @@ def test_what_cannot_be_learnt_from_is_refused() -> None:
         Trust.fit(logits, labels - 1, groups, questions)
     with pytest.raises(DataError, match=r"at least 5 validation questions .* but found 4"):
         Trust.fit(logits, labels, groups, np.array(questions) % 4)
+
+
+def test_report_shows_the_weights_and_pairs_of_each_group_and_reports_of_earlier_versions_are_read() -> None:
+    trust = Trust.fit(*simulated(500, 7)).to_json() | {"teachers": ["a", "b"]}
+    text = trust_section({"MKD": trust | {"by": "source"}})
+    assert "MKD, by `source`:" in text and "| group | validation pairs | a | b |" in text
+    code = f"| code | {trust['sizes'][0]} | {trust['by_group'][0][0]:.2f} |"
+    assert "| all | 500 | " in text and code in text
+    assert "MKD, by the first word of the question:" in trust_section({"MKD": trust | {"sizes": []}})

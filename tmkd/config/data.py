@@ -21,12 +21,14 @@ from tmkd.choices import (
     STEMMERS,
     STOP_WORDS,
     TASK_READERS,
+    TRUST_BY,
 )
 from tmkd.config import validators
 from tmkd.config.marks import OUTSIDE
 from tmkd.spelling import Names
 
 COLUMNS = ("question", "passage", "question_id")  # settings that name columns
+ROW = ("id", *COLUMNS, "label", "part")  # columns that a row has as it is kept
 
 
 @dataclass
@@ -53,6 +55,8 @@ class DataConfig:
     passage: str = "passage"  # name of the column with passages
     label: str = "label"  # name of the column with labels
     question_id: str = "question_id"  # name of a column that may be missing: then equal texts are one question
+    # files, hub: names of further columns that are kept, as text (method.trust_by); every row must have them
+    extra_columns: list[str] = field(default_factory=list)
     validation_share: float = 0.1  # share of the training questions that validate, where validation is null
     # leave out questions that lack a right or a wrong passage, or have one grade alone: they cannot be ranked
     rankable_only: bool = False
@@ -99,6 +103,7 @@ class CorpusConfig:
     question: str = "question"  # name of the column with questions
     passage: str = "passage"  # name of the column with passages
     question_id: str = "question_id"  # name of a column that may be missing
+    extra_columns: list[str] = field(default_factory=list)  # files, hub: as data.extra_columns
     separator: Optional[str] = None  # files, mined: as data.separator
     quoting: str = "csv"  # files, mined, hub: as data.quoting
     subset: Optional[str] = None  # hub: as data.subset
@@ -128,6 +133,7 @@ def check_data(data: DataConfig) -> None:
     )
     _fields("data", data)
     _format("data", data, (*COLUMNS, "label"))
+    _extra("data", data, (data.question, data.passage, data.question_id, data.label))
     if data.label_kind == CLASSES:
         _classes(data)
     else:
@@ -176,6 +182,7 @@ def check_corpus(corpus: CorpusConfig) -> None:
     validators.one_of("corpus.test_questions", corpus.test_questions, ("refuse", "allow"))
     _fields("corpus", corpus)
     _format("corpus", corpus, COLUMNS)
+    _extra("corpus", corpus, (corpus.question, corpus.passage, corpus.question_id))
     validators.that(corpus.pairs is None or corpus.pairs > 0, "corpus.pairs", "more than 0", corpus.pairs)
     validators.positive("corpus", corpus, ("questions", "candidates"))
     validators.that(corpus.random >= 0, "corpus.random", "0 or more", corpus.random)
@@ -200,6 +207,17 @@ def _fields(where: str, section: DataConfig | CorpusConfig) -> None:
     validators.one_of(f"{where}.quoting", section.quoting, ("csv", "none"))
     if section.separator is not None:
         validators.one_of(f"{where}.separator", section.separator, tuple(SEPARATORS))
+
+
+def _extra(where: str, section: DataConfig | CorpusConfig, others: tuple[str, ...]) -> None:
+    """Further columns, beside those that a row has and the ``others`` that it is read from."""
+    name, columns = f"{where}.extra_columns", section.extra_columns
+    has = section.reader in ("files", "hub") and section.format == PAIRS
+    expected = f"none where {where}.reader is not files or hub, or {where}.format not {PAIRS}"
+    validators.that(has or not columns, name, expected, columns)
+    taken = {*ROW, *TRUST_BY, *others}
+    free = all(columns) and len(set(columns)) == len(columns) and not taken & set(columns)
+    validators.that(free, name, f"different names, none of them {', '.join(sorted(taken))}", columns)
 
 
 def _format(where: str, section: DataConfig | CorpusConfig, columns: tuple[str, ...]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from tmkd.choices import COURSES, GOLD_LOSSES, LOSSES, MARGIN_PAIRS, WITHOUT_TEACHER
+from tmkd.choices import COURSES, FIRST_WORD, GOLD_LOSSES, LOSSES, MARGIN_PAIRS, WITHOUT_TEACHER
 from tmkd.config import validators
 from tmkd.config.families import ExitsConfig, OnlineConfig, TermConfig, check_exits, check_online, check_term
 
@@ -53,10 +53,13 @@ class MethodConfig:
     # heads (the paper: gold and soft labels have heads of their own) | blend (one head, two losses) | weigh (one head,
     # one target that is mixed from both labels)
     mix: str = "heads"
-    # weight of each of several teachers: mean | fixed (see weights) | confidence | learnt (on validation, by the
-    # question's first word) | agreement (with the gold label)
+    # weight of each of several teachers: mean | fixed (see weights) | confidence | learnt (on validation, see
+    # trust_by) | agreement (with the gold label)
     teacher_weights: str = "mean"
     weights: list[float] = field(default_factory=list)  # with teacher_weights fixed: one number a teacher
+    # with teacher_weights learnt: what weights depend on, in both stages: first_word (of the question) | question_word
+    # (the first of who, what, when, where, why, how, which in it) | none | a name in data.extra_columns
+    trust_by: str = FIRST_WORD
     terms: dict[str, TermConfig] = field(default_factory=dict)  # further losses, by name
     online: OnlineConfig = field(default_factory=OnlineConfig)
     exits: ExitsConfig = field(default_factory=ExitsConfig)

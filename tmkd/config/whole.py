@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Optional
 
-from tmkd.choices import FINE_TUNED, FLOAT, POINTWISE, RANKING_LOSSES
+from tmkd.choices import FINE_TUNED, FLOAT, POINTWISE, RANKING_LOSSES, TRUST_BY
 from tmkd.config import validators
 from tmkd.config.data import CorpusConfig, DataConfig, check_corpus, check_data
 from tmkd.config.families import LanguageConfig, check_language
@@ -93,6 +93,7 @@ def check(config: Config) -> Config:
     _ranking(config)
     if "fixed" in (config.method.teacher_weights, config.stage1.teacher_weights):
         check_weights(config.method.weights, len(encoders), counts or [config.teachers.size])
+    _trust(config)
     check_method(config.method, fewest=min([config.teachers.size, *counts]))
     check_outputs(config.data.label_kind, config.method, config.stage1, config.student)
     check_label(config.label)
@@ -137,6 +138,21 @@ def _ranks(config: Config) -> None:
     for where, size in sizes.items():
         expected = "null where data.ranking is false, since questions do not have passages to rank"
         validators.that(size is None or config.data.ranking, f"{where}.group_size", expected, size)
+
+
+def _trust(config: Config) -> None:
+    """The column by which teachers' weights are learnt is one that is kept."""
+    by = config.method.trust_by
+    if by in TRUST_BY:
+        return
+    for weights, section in ((config.method.teacher_weights, "data"), (config.stage1.teacher_weights, "corpus")):
+        columns = getattr(config, section).extra_columns
+        expected = f"{', '.join(TRUST_BY)}, or a name in {section}.extra_columns ({', '.join(columns) or 'none'})"
+        validators.that(weights != "learnt" or by in columns, "method.trust_by", expected, by)
+    # weights are learnt on the task in either stage
+    learnt = "learnt" in (config.method.teacher_weights, config.stage1.teacher_weights)
+    expected = f"{', '.join(TRUST_BY)}, or a name in data.extra_columns"
+    validators.that(not learnt or by in config.data.extra_columns, "method.trust_by", expected, by)
 
 
 def _ranking(config: Config) -> None:

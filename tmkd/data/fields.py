@@ -32,7 +32,12 @@ def name_of(record: Record, column: str, question: str) -> str:
     """Return what tells a question apart: its id in ``column``, or else a name made from its text."""
     if not column or column not in record:
         return pair_id(question, "")
-    name = record[column]
+    return short_text(record, column)
+
+
+def short_text(record: Record, column: str) -> str:
+    """Return the text or the number in a column, as text: an id, a source's name; or raise BadRow."""
+    name = value_of(record, column)
     # 7.0 is what a column of integers has where one is missing; and NaN is no id
     number = None if isinstance(name, str) or name != name else as_text(name)
     return text(record, column) if number is None else number

@@ -74,7 +74,7 @@ def reading(files: Iterable[Path], what: str) -> tqdm:
 
 
 def columns_of(section: Settings) -> Columns:
-    return Columns(section["question"], section["passage"], section["question_id"])
+    return Columns(section["question"], section["passage"], section["question_id"], tuple(section["extra_columns"]))
 
 
 def dialect_of(section: Settings) -> Dialect:

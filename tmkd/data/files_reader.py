@@ -133,7 +133,7 @@ def labelled_sources(files: Files, data: Settings, advance: Callable[[int], Any]
     """Return the labelled pairs of each of the files, in the format and columns of ``data``."""
     if data["format"] == PAIRS:
         columns = columns_of(data)
-        need, maybe = (columns.question, columns.passage, data["label"]), (columns.question_id,)
+        need, maybe = (*columns.needed, data["label"]), (columns.question_id,)
         return {
             name: open_file(path, need, maybe, dialect=dialect_of(data), advance=advance)
             for name, path in files.pairs.items()
@@ -147,7 +147,7 @@ def labelled_sources(files: Files, data: Settings, advance: Callable[[int], Any]
 
 def _corpus(data: Settings, corpus: Settings, cache: Path | None) -> Corpus:
     own, columns = corpus["format"] == PAIRS, columns_of(corpus)
-    need, maybe = (columns.question, columns.passage), (columns.question_id,)
+    need, maybe = columns.needed, (columns.question_id,)
     files = _of_corpus(corpus)
     with reading(files.all, "corpus") as bar:
         texts = Texts(files.queries, files.documents, bar.update)

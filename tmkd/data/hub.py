@@ -39,10 +39,10 @@ def _task(data: Settings, corpus: Settings, cache: Path | None) -> Task:
     parts = {split: _parts(there, joined, what) for split, joined in split_settings(data).items()}
     for split, found in parts.items():
         for name, rows in found.items():
-            _check_columns(rows, (columns.question, columns.passage, label), f"{what}, {name}")
+            _check_columns(rows, (*columns.needed, label), f"{what}, {name}")
             _check_labels(rows, labels, f"{what}, {name}", f"data.{split}", there)
     sources = {
-        split: _source(found, f"{what}, {'+'.join(found)}", (*vars(columns).values(), label), labels)
+        split: _source(found, f"{what}, {'+'.join(found)}", (*columns.names, label), labels)
         for split, found in parts.items()
     }
 
@@ -60,8 +60,8 @@ def _corpus(data: Settings, corpus: Settings, cache: Path | None) -> Corpus:
     columns, what = columns_of(corpus), _name(corpus)
     parts = _parts(_splits("corpus", corpus), corpus["split"], what)
     for name, rows in parts.items():
-        _check_columns(rows, (columns.question, columns.passage), f"{what}, {name}")
-    source = _source(parts, f"{what}, {'+'.join(parts)}", tuple(vars(columns).values()))
+        _check_columns(rows, columns.needed, f"{what}, {name}")
+    source = _source(parts, f"{what}, {'+'.join(parts)}", columns.names)
     return read_corpus([source], columns, skip=data["on_bad_row"] == "skip", cache=cache)
 
 
@@ -142,7 +142,7 @@ def _patterns(folder: Path) -> dict[str, Any]:
 
 def _as_text(settings: Settings) -> dict[str, Any]:
     """Return how pandas is to read tables: the words None and NA are texts, and so are years."""
-    columns = (*vars(columns_of(settings)).values(), settings.get("label"))
+    columns = (*columns_of(settings).names, settings.get("label"))
     quoting = {} if settings["quoting"] == "csv" else {"quoting": csv.QUOTE_NONE}
     return {"converters": {column: str for column in columns if column}, "keep_default_na": False, **quoting}
 

@@ -17,7 +17,7 @@ from tmkd.data.bad_rows import CONTRADICTION, LEAK, NO_FIELD, REPEATED, BadRow, 
 from tmkd.data.fields import value_of
 from tmkd.data.labels import Meaning, meaning_of
 from tmkd.data.records import Record, Source
-from tmkd.data.rows import SCHEMA, Columns, good, in_batches, pair, to_arrow
+from tmkd.data.rows import Columns, good, in_batches, pair, to_arrow
 from tmkd.data.schema import SPLITS, Task
 from tmkd.data.splits import draw_validation, id_numbers
 from tmkd.errors import DataError
@@ -125,7 +125,7 @@ def read_labelled(
             numbers.extend(number for number, _ in batch)
             yield [row for _, row in batch]
 
-    data = to_arrow(batches(), SCHEMA.append(pa.field("label", meaning.type)), file)
+    data = to_arrow(batches(), columns.schema.append(pa.field("label", meaning.type)), file)
     return _once(LabelledRows(source, data, np.asarray(numbers)), meaning, bad)
 
 

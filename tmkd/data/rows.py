@@ -18,7 +18,7 @@ import pyarrow as pa
 from datasets import Dataset
 
 from tmkd.data.bad_rows import EMPTY, REPEATED, BadRow, BadRows
-from tmkd.data.fields import name_of, text
+from tmkd.data.fields import name_of, short_text, text
 from tmkd.data.records import Record, Source
 from tmkd.data.schema import CORPUS_COLUMNS, Corpus, pair_id
 from tmkd.errors import DataError
@@ -35,11 +35,27 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True)
 class Columns:
-    """What a source calls its columns; questions need no id."""
+    """What a source calls its columns; questions need no id. ``extra`` are further ones that are kept, as text."""
 
     question: str = "question"
     passage: str = "passage"
     question_id: str = "question_id"
+    extra: tuple[str, ...] = ()
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """Those that must be there."""
+        return self.question, self.passage, *self.extra
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All of them."""
+        return *self.needed, self.question_id
+
+    @property
+    def schema(self) -> pa.Schema:
+        """What rows have, but for labels."""
+        return pa.schema([*SCHEMA, *((name, pa.string()) for name in self.extra)])
 
 
 def read_corpus(sources: Iterable[Source], columns: Columns, *, skip: bool, cache: Path | None = None) -> Corpus:
@@ -60,7 +76,7 @@ def read_corpus(sources: Iterable[Source], columns: Columns, *, skip: bool, cach
                 yield [row for _, row in batch]
             ends.append((source, count))
 
-    rows = to_arrow(batches(), SCHEMA, cache and cache / "corpus.arrow")
+    rows = to_arrow(batches(), columns.schema, cache and cache / "corpus.arrow")
     with letting_go(rows):
         again = repeats((as_numbers(ids) for ids in ids_of(rows)), cache)
         start = 0
@@ -83,6 +99,7 @@ def pair(record: Record, columns: Columns) -> dict[str, Any]:
         "question_id": name_of(record, columns.question_id, question),
         "question": question,
         "passage": passage,
+        **{name: short_text(record, name) for name in columns.extra},
     }
 
 

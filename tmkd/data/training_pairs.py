@@ -62,6 +62,7 @@ def read_training_pairs(
             test; a pair has another label in another file, or in the task's training split where that is learnt too;
             no pair has one of the classes, or all have one grade or number.
     """
+    data = {**data, "extra_columns": []}  # what teachers learn from needs no more
     bad = BadRows(data["on_bad_row"] == "skip")
     meaning = meaning_of(data["label"], data["classes"], data["labels"], data["label_kind"], data["ranking"])
     split = Source(f"task {data['name']}", "row", iter(()))

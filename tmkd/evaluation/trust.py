@@ -31,6 +31,7 @@ class Trust:
         by_group: [groups, teachers].
         strengths: λ of the overall weights, and of the groups'.
         pairs: how many validation pairs they were learnt from: those that all teachers have scored.
+        sizes: [groups], how many of these each group has; empty: an earlier version did not count them.
     """
 
     overall: tuple[float, ...]
@@ -38,6 +39,7 @@ class Trust:
     by_group: tuple[tuple[float, ...], ...]
     strengths: tuple[float, float]
     pairs: int
+    sizes: tuple[int, ...] = ()
 
     @classmethod
     def fit(
@@ -48,7 +50,8 @@ class Trust:
         Args:
             logits: [teachers, pairs, classes], calibrated; NaN in all classes: no score. Such a pair is left out.
             labels: [pairs], indices of classes.
-            groups: [pairs], the group's name.
+            groups: [pairs], the group's name; '': the pair's group is too small for weights of its own, and counts for
+                the overall weights alone.
             question_ids: [pairs].
 
         Raises:
@@ -77,14 +80,16 @@ class Trust:
             )
         own = log_softmax(logits[:, scored], axis=-1)[:, np.arange(scored.sum()), labels[scored]].T
         likelihoods = np.exp(own - own.max(axis=1, keepdims=True))  # what a pair's teachers share moves no weight
-        names, group = np.unique(np.asarray(groups, dtype=str)[scored], return_inverse=True)
+        names, group, sizes = np.unique(np.asarray(groups, dtype=str)[scored], return_inverse=True, return_counts=True)
         overall, by_group, strengths = stack(likelihoods, group, question)
+        grouped = names != ""
         return cls(
             tuple(overall.tolist()),
-            tuple(names.tolist()),
-            tuple(tuple(weights.tolist()) for weights in by_group),
+            tuple(names[grouped].tolist()),
+            tuple(tuple(weights.tolist()) for weights in by_group[grouped]),
             strengths,
             len(likelihoods),
+            tuple(sizes[grouped].tolist()),
         )
 
     def weights(self, groups: Sequence[str]) -> np.ndarray:
@@ -105,4 +110,5 @@ class Trust:
         """Return the weights of ``to_json``."""
         overall, groups, (first, second) = fields["overall"], fields["groups"], fields["strengths"]
         by_group = tuple(tuple(weights) for weights in fields["by_group"])
-        return cls(tuple(overall), tuple(groups), by_group, (first, second), fields["pairs"])
+        sizes = tuple(fields.get("sizes", ()))
+        return cls(tuple(overall), tuple(groups), by_group, (first, second), fields["pairs"], sizes)

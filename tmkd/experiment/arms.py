@@ -144,7 +144,7 @@ def make_arm(
         settled.loss,
         settled.temperature,
         method.mix,
-        TeacherWeights.of(method.teacher_weights, method.weights, len(chosen)) if several else None,
+        TeacherWeights.of(method.teacher_weights, method.weights, len(chosen), method.trust_by) if several else None,
         method.alpha_end,
         method.temperature_end,
         method.schedule,

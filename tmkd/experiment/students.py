@@ -101,7 +101,7 @@ def soft_student(arm: Arm, experiment: Experiment, objective: StudentObjective, 
         experiment.task,
         config.method.head_init if targets == "heads" else "shared",
         stage1.share,
-        TeacherWeights.of(stage1.teacher_weights, config.method.weights, len(chosen)),
+        TeacherWeights.of(stage1.teacher_weights, config.method.weights, len(chosen), config.method.trust_by),
         terms_of(config.method.terms, objective.terms, 1),
         config.teachers.on_missing,
     )

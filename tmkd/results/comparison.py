@@ -194,7 +194,7 @@ def _trust(entries: Sequence[Entry], context: RunContext) -> dict[str, Any]:
         for result in entry.members[0][0].reads(context):
             if isinstance(result, TeacherTrust):
                 names = [teacher.what for teacher in result.teachers]
-                found[entry.arm] = {"teachers": names, **result.build(context).details}
+                found[entry.arm] = {"by": result.by, "teachers": names, **result.build(context).details}
     return found
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from tmkd.choices import FIRST_WORD
 from tmkd.errors import DataError
 from tmkd.results.classifier import Classifier
 from tmkd.results.context import RunContext
 from tmkd.results.node import Result, unless
 from tmkd.results.rows import Rows
 from tmkd.results.soft_labels import SoftLabels
-from tmkd.results.trust import TeacherTrust, question_types
+from tmkd.results.trust import TeacherTrust, Trusted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,22 +28,24 @@ BATCH = 8192  # pairs whose targets are in memory at once
 class TeacherWeights:
     """How much each of several teachers counts.
 
-    Fixed (``shares``), by confidence, by agreement with the label, or as learnt on validation (``TeacherTrust``).
+    Fixed (``shares``), by confidence, by agreement with the label, or as learnt on validation for each group ``by``
+    (``TeacherTrust``).
     """
 
     kind: str
     shares: tuple[float, ...] = unless(())
+    by: str = unless(FIRST_WORD)
 
     @classmethod
-    def of(cls, kind: str, shares: Sequence[float], teachers: int) -> TeacherWeights | None:
+    def of(cls, kind: str, shares: Sequence[float], teachers: int, by: str) -> TeacherWeights | None:
         """Return the weights; None where all teachers count alike."""
         if kind == "mean" or teachers == 1:
             return None
-        return cls(kind, tuple(shares) if kind == "fixed" else ())
+        return cls(kind, tuple(shares) if kind == "fixed" else (), by if kind == "learnt" else FIRST_WORD)
 
     def reads(self, teachers: Sequence[Classifier]) -> list[Result]:
         """Return what they are read from."""
-        return [TeacherTrust(tuple(teachers))] if self.kind == "learnt" else []
+        return [TeacherTrust(tuple(teachers), self.by)] if self.kind == "learnt" else []
 
     def of_each(self, logits: np.ndarray, labels: list[int] | None, learnt: np.ndarray | None) -> np.ndarray:
         """Return the weights ``[pairs, teachers]`` for logits ``[pairs, teachers, classes]``; see ``losses.weighting``.
@@ -75,11 +78,13 @@ class SoftTargets:
         tokens: the pairs that have targets: all, or those that every teacher has scored (``missing=skip``).
         logits: ``[pairs, teachers, classes]``, or their (weighted) mean ``[pairs, 1, classes]``.
         weights: how much each teacher counts, ``[pairs, teachers]``; None: all alike, or in the mean already.
+        trust: who was followed, where weights are learnt: ``Trusted.facts``.
     """
 
     tokens: Dataset
     logits: np.ndarray
     weights: np.ndarray | None
+    trust: dict[str, Any] | None = None
 
 
 def reads(teachers: Sequence[Classifier], rows: Rows, weights: TeacherWeights | None) -> list[Result]:
@@ -119,7 +124,7 @@ def soft_targets(
     logits, counts = RowsOnDisk(context.store.root), RowsOnDisk(context.store.root)
     needed = tokens.select_columns([name for name in ("id", "label") if name in tokens.column_names])
     gaps = Gaps(teachers, rows.split, missing)
-    trusted = Trusted(context, teachers, rows) if weights and weights.kind == "learnt" else None
+    trusted = Trusted(context, teachers, rows, weights.by) if weights and weights.kind == "learnt" else None
     with letting_go(tokens):
         for batch in needed.iter(BATCH):
             ids, labels = pack(batch["id"]), batch.get("label")
@@ -133,34 +138,8 @@ def soft_targets(
             logits.add((stacked * each[:, :, None]).sum(axis=1, keepdims=True) if average else stacked)
             counts.add(each)
     left = gaps.left(tokens, context)
-    return SoftTargets(left, logits.array(), None if weights is None or average else counts.array())
-
-
-class Trusted:
-    """The weights that were learnt on validation, by the ids of pairs."""
-
-    def __init__(self, context: RunContext, teachers: Sequence[Classifier], rows: Rows) -> None:
-        import numpy as np
-
-        from tmkd.store.shards import as_numbers, pack
-
-        self.trust = TeacherTrust(tuple(teachers)).weights(context)
-        read = rows.read(context).select_columns(["id", "question"])
-        self.kinds = np.array(
-            [kind for batch in read.iter(BATCH) for kind in question_types(batch["question"])], dtype=object
-        )
-        numbers = np.concatenate([as_numbers(pack(batch["id"])) for batch in read.iter(BATCH)])
-        self.order = np.argsort(numbers)
-        self.numbers = numbers[self.order]
-
-    def weights(self, ids: np.ndarray) -> np.ndarray:
-        """Return the weights ``[pairs, teachers]`` of packed ids ``[pairs, 16]``."""
-        import numpy as np
-
-        from tmkd.store.shards import as_numbers
-
-        places = self.order[np.searchsorted(self.numbers, as_numbers(ids))]
-        return self.trust.weights(self.kinds[places].tolist())
+    each_weight = None if weights is None or average else counts.array()
+    return SoftTargets(left, logits.array(), each_weight, trusted.facts if trusted else None)
 
 
 class Gaps:

@@ -105,11 +105,12 @@ class Stage1Student(StudentClassifier):
         tokens = rows.read_by(context, model)
         tokens = draw_pairs(tokens, max(1, round(len(tokens) * self.share)))
         losses, states = state_terms(context, self.terms, model, self.teachers, self.weights, rows, tokens)
-        soft, weights = None, None
+        soft, weights, followed = None, None, {}
         if self.soft.loss:
             average = self.targets == "average"
             found = soft_targets(context, self.teachers, rows, average, tokens, self.weights, self.missing)
             tokens, soft, weights = found.tokens, found.logits, found.weights
+            followed = {"trust": found.trust} if found.trust else {}
             losses = [soft_term(1.0, self.soft.loss, self.soft.temperature), *losses]
         questions = questions_of(context, rows, tokens, self.classes, self.training.get("group_size"))
         with letting_go(tokens, soft, weights):
@@ -125,7 +126,7 @@ class Stage1Student(StudentClassifier):
                 **asdict(self.trainer),
             )
         relative = model.predicting if self.soft.loss in RANKING_LOSSES else []
-        return {"training": facts, **write_classifier(work, model, context, self.task, relative=relative)}
+        return {"training": facts, **followed, **write_classifier(work, model, context, self.task, relative=relative)}
 
     def cost(self, context: RunContext) -> list[Work]:
         rows, passes = self.corpus.rows(), self.training["epochs"] * self.share

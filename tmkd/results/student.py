@@ -106,7 +106,8 @@ class Student(StudentClassifier):
             metric=self.task.judged_by(self.metric),
             start_competes=self.start_competes,
         )
-        return {"training": facts, **self.write(context, ready, work)}
+        followed = {"trust": ready.trust} if ready.trust else {}
+        return {"training": facts, **followed, **self.write(context, ready, work)}
 
     def prepare(self, context: RunContext, known: PairDataset | None = None) -> PreparedStudent:
         """Return the student with the pairs and terms that it learns from.
@@ -118,19 +119,19 @@ class Student(StudentClassifier):
         own, rows = self.objective, self.task.rows("train")
         model = self.initial(context)
         tokens = rows.read_by(context, model)
-        targets, weights = None, None
+        targets, weights, trust = None, None, None
         if own.teachers and known is not None and own.missing != "skip":  # then tokens of its own must be left out
             targets, weights = known.soft_targets, known.teacher_weights
         elif own.teachers:
             average = own.targets == "average"
             found = soft_targets(context, own.teachers, rows, average, tokens, own.weights, own.missing)
-            tokens, targets, weights = found.tokens, found.logits, found.weights
+            tokens, targets, weights, trust = found.tokens, found.logits, found.weights, found.trust
         more, states = state_terms(context, self.terms, model, own.teachers, own.weights, rows, tokens)
         model.predicting = own.predicting
         model.objective = own.identity() | ({"terms": identity(self.terms)} if self.terms else {})
         terms = [*own.terms(), *more, *self._exit_losses(model.predicting)]
         questions = questions_of(context, rows, tokens, self.task.classes, self.training.group_size)
-        return PreparedStudent(model, PairDataset(tokens, targets, weights, states, questions), terms)
+        return PreparedStudent(model, PairDataset(tokens, targets, weights, states, questions), terms, trust)
 
     def initial(self, context: RunContext) -> PairClassifier:
         """Return the student before stage 2: from its encoder, or with stage 1's encoder and, if asked, its heads."""
@@ -182,3 +183,4 @@ class PreparedStudent:
     model: PairClassifier
     pairs: PairDataset
     terms: list[Term]
+    trust: dict[str, Any] | None = None  # who is followed (``SoftTargets.trust``)

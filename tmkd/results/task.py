@@ -50,6 +50,7 @@ USUAL: dict[str, tuple[Any, ...]] = {
     "stemmer": (None, ""),
     "characters": (0,),
     "label_kind": (CLASSES,),
+    "extra_columns": ([],),
 }
 
 

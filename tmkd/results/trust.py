@@ -2,38 +2,51 @@
 
 from __future__ import annotations
 
-import re
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from tmkd.choices import FIRST_WORD, NOTHING, QUESTION_WORD
+from tmkd.data.groups import NO_GROUP, OTHER, groups_of
 from tmkd.errors import DataError
 from tmkd.results.classifier import Classifier
 from tmkd.results.context import RunContext
-from tmkd.results.node import Result
+from tmkd.results.node import Result, unless
+from tmkd.results.rows import Rows
 from tmkd.store.predictions import predictions
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from tmkd.evaluation.trust import Trust
 
-FEWEST = 20  # validation questions of a kind that has weights of its own
-OTHER = "other"
+log = logging.getLogger(__name__)
+FEWEST = 20  # validation questions of a group that has weights of its own
+GROUPED = {FIRST_WORD: " by question type", QUESTION_WORD: " by question word", NOTHING: ""}
+SHOWN = 5  # groups that the log names
+BATCH = 10_000  # rows that are read together
 
 
 @dataclass(frozen=True, eq=False)
 class TeacherTrust(Result):
-    """How much each of several teachers counts, by the question's first word: who, what, when."""
+    """How much each of several teachers counts, by the group of a pair (``tmkd.data.groups``).
+
+    Attributes:
+        by: what groups are: first_word, question_word, none, or a column of the task.
+    """
 
     kind: ClassVar[str] = "trust"
     alone: ClassVar[bool] = True
 
     teachers: tuple[Classifier, ...]
+    by: str = unless(FIRST_WORD)
 
     @property
     def what(self) -> str:
-        return f"weights of {len(self.teachers)} teachers by question type"
+        return f"weights of {len(self.teachers)} teachers{GROUPED.get(self.by, f' by {self.by}')}"
 
     def make(self, context: RunContext, work: Path) -> dict[str, Any]:
         import numpy as np
@@ -51,9 +64,11 @@ class TeacherTrust(Result):
                     "none; score that split too, or choose other method.teacher_weights."
                 )
             logits.append(teaching_logits(predictions(made, "validation").transpose(1, 0, 2)))
-        kinds, ids = question_types(rows["question"]), rows["question_id"]
-        asked = Counter(dict(zip(ids, kinds)).values())
-        groups = [kind if asked[kind] >= FEWEST else OTHER for kind in kinds]
+        found, ids = groups_of(rows, self.by), rows["question_id"]
+        asked = Counter(group for _, group in set(zip(ids, found)))
+        # the rare first words are much like questions that begin with no word; rare sources have nothing in common
+        rare = OTHER if self.by == FIRST_WORD else NO_GROUP
+        groups = [group if asked[group] >= FEWEST else rare for group in found]
         return Trust.fit(np.stack(logits), np.asarray(rows["label"]), groups, ids).to_json()
 
     def weights(self, context: RunContext) -> Trust:
@@ -63,7 +78,53 @@ class TeacherTrust(Result):
         return Trust.from_json(self.build(context).details)
 
 
-def question_types(questions: Sequence[str]) -> list[str]:
-    """Return the first word of each question, in lower case; none has a word that is not letters."""
-    words = (re.search(r"\w+", question) for question in questions)
-    return [word.group().casefold() if word else OTHER for word in words]
+class Trusted:
+    """The weights that were learnt on validation, by the ids of pairs.
+
+    Attributes:
+        facts: for the manifest of who learns with them: ``by``, the names of ``teachers``, the fields of
+            ``tmkd.evaluation.trust.Trust``, and of the split's ``rows`` how many there are, and how many have no group
+            with weights of its own (``overall_rows``).
+    """
+
+    def __init__(self, context: RunContext, teachers: Sequence[Classifier], rows: Rows, by: str) -> None:
+        import numpy as np
+
+        from tmkd.store.shards import as_numbers, pack
+
+        read = rows.read(context)
+        self.groups = np.array(groups_of(read, by), dtype=object)
+        self.trust = TeacherTrust(tuple(teachers), by).weights(context)
+        numbers = np.concatenate([as_numbers(pack(batch["id"])) for batch in read.select_columns("id").iter(BATCH)])
+        self.order = np.argsort(numbers)
+        self.numbers = numbers[self.order]
+        counts = Counter(self.groups.tolist())
+        unknown = {group: count for group, count in counts.items() if group not in self.trust.groups}
+        self.facts = {
+            "by": by,
+            "teachers": [teacher.what for teacher in teachers],
+            **self.trust.to_json(),
+            "rows": len(self.groups),
+            "overall_rows": sum(unknown.values()),
+        }
+        self._log(context, rows.split, {group: count for group, count in unknown.items() if group != NO_GROUP})
+
+    def _log(self, context: RunContext, split: str, unknown: dict[str, int]) -> None:
+        place = ("trust", split, self.facts["by"])
+        if unknown and place not in context.reported and context.is_main_process:
+            context.reported.add(place)
+            names = ", ".join(sorted(unknown)[:SHOWN]) + (", …" if len(unknown) > SHOWN else "")
+            log.info(
+                "%s: %d of %d pairs are of groups with too few validation questions for weights of their own (%s); "
+                "teachers count for them as for all pairs",
+                split, sum(unknown.values()), len(self.groups), names,
+            )  # fmt: skip
+
+    def weights(self, ids: np.ndarray) -> np.ndarray:
+        """Return the weights ``[pairs, teachers]`` of packed ids ``[pairs, 16]``."""
+        import numpy as np
+
+        from tmkd.store.shards import as_numbers
+
+        places = self.order[np.searchsorted(self.numbers, as_numbers(ids))]
+        return self.trust.weights(self.groups[places].tolist())
