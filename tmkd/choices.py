@@ -19,6 +19,7 @@ FORMATS = (
 JOINED_FORMATS = ("pylate", "trec", "msmarco")  # pairs of ids, whose texts are in files of queries and of documents
 # what labels are: one of some classes | grades of relevance, whole numbers from 0 | any numbers
 CLASSES, GRADED, FLOAT = LABEL_KINDS = ("classes", "graded", "float")
+SHARE = "share"  # what a float label has to be for some losses: a number from 0 to 1
 SCORE = "score"  # what the one logit of a model is called, where labels are grades or numbers
 CLASS_FORMATS = (PAIRS, "sentence_transformers")  # any classes; all others tell right passages from wrong ones
 SCORE_FORMATS = (PAIRS, "flag_embedding", "sentence_transformers", "tevatron", "pylate", "trec")  # can hold scores
@@ -57,7 +58,9 @@ APIS = ("tei", "jina", "cohere", "openai")
 
 # Losses on logits, and what changes while a model trains
 POINTWISE = "pointwise"
-GOLD_LOSSES = (POINTWISE, "listwise", "listwise_each", "ranknet", "lambda")  # all others are over a question's passages
+BCE = "bce"  # for labels that are shares, numbers from 0 to 1
+GOLD_RANKING_LOSSES = ("listwise", "listwise_each", "ranknet", "lambda")  # gold losses over a question's passages
+GOLD_LOSSES = (POINTWISE, BCE, *GOLD_RANKING_LOSSES)  # all gold losses
 RANKING_LOSSES = ("margin_mse", "listwise_kl", "ranknet", "adr_mse")  # soft losses over a question's passages
 LOSSES = ("mse", "kl", "ce", *RANKING_LOSSES)  # all soft losses
 SCORE_LOSSES = ("mse", *RANKING_LOSSES)  # those that mean something for one logit, where labels are grades or numbers

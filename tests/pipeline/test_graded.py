@@ -101,3 +101,25 @@ def test_losses_over_passages_learn_grades_and_their_scores_come_out_on_the_scal
         assert made.details["validation"]["mse"] < 0.5
     qrels = next(report.rglob("test.qrels")).read_text(encoding="utf-8").splitlines()
     assert {line.split()[-1] for line in qrels} == {"0", "1", "2", "3"}
+
+
+@pytest.mark.thorough
+def test_numbers_that_are_learnt_as_probabilities_are_answered_on_the_scale_of_the_labels(tmp_path: Path) -> None:
+    """Log-odds that stay as they are would be judged as if they were labels."""
+    rows = {split: [{**row, "label": int(str(row["label"])) / 3} for row in graded(split)] for split in SPLITS}
+    files = [f"data.{split}={lines(tmp_path / f'{split}.jsonl', rows[split])}" for split in SPLITS]
+    config = compose_at(
+        tmp_path, "experiment=smoke", "method=gold", "data=files", *files, "data.label_kind=float",
+        "method.gold_loss=bce", "teachers.gold_loss=bce", "student.seeds=[1]", "student.layers=1", "encoder.layers=1",
+        "stage2.epochs=8", "stage2.learning_rate=5e-3", "runtime.threads=1", "runtime.precision=fp32",
+        "teachers.count=1", "teachers.roster=[{learning_rate: 5e-3, epochs: 8}]", "comparison.baseline=null",
+    )  # fmt: skip
+    stage3.run(config)
+    for kind in ("teacher", "stage2"):
+        [made] = [open_artifact(path) for path in (tmp_path / "artifacts").glob(f"{kind}-*")]
+        [line] = made.details["calibrated"].values()
+        assert line["slope"] > 0
+        answers = predictions(made, "validation")
+        labels = [float(str(row["label"])) for row in rows["validation"]]
+        assert answers.mean() == pytest.approx(np.mean(labels), abs=1e-4)  # as least squares has it
+        assert made.details["validation"]["mse"] <= np.var(labels) + 1e-6

@@ -7,6 +7,7 @@ import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
 from tests.configs.test_compose import composed
+from tests.pipeline.running import compose_at
 from tests.unit.test_formats import rows_of
 from tests.unit.test_readers import corpus, data
 from tests.unit.written import lines, pairs, write
@@ -16,6 +17,9 @@ from tmkd.config.data import DataConfig
 from tmkd.data.readers import read_task
 from tmkd.data.schema import SPLITS
 from tmkd.errors import ConfigError, DataError
+from tmkd.experiment.check import check_arms
+from tmkd.experiment.experiment import Experiment
+from tmkd.experiment.shares import check_shares
 
 GRADED, FLOAT = {"label_kind": "graded"}, {"label_kind": "float"}
 FILES = ("data=files", "data.train=a.jsonl", "data.test=b.jsonl")
@@ -94,6 +98,63 @@ def test_label_that_is_no_grade_is_named_by_its_row(label, tmp_path):
 def test_label_that_is_no_finite_number_is_named_by_its_row(label, tmp_path):
     with pytest.raises(DataError, match=r"train\.jsonl, line 2: field 'label' must be a finite number but is "):
         labels_of(own(tmp_path, [0, label, 1], **FLOAT))
+
+
+BCE = ("data.label_kind=float", "method=gold", "method.gold_loss=bce", "teachers.calibration=none")
+
+
+def test_label_that_is_no_probability_is_named_by_its_row_where_a_loss_takes_it_for_one(tmp_path):
+    paths = own(tmp_path, [0.25, 1.25, 1])
+    files = [f"data.{split}={paths[split]}" for split in SPLITS]
+    config = compose_at(tmp_path, "experiment=smoke", "data=files", *files, *BCE, "method.loss=mse")
+    with pytest.raises(
+        DataError, match=r"train\.jsonl, line 2: .* a number from 0 to 1, since gold_loss=bce takes it "
+    ):
+        check_shares(Experiment(config))
+    config.method.gold_loss = "pointwise"
+    check_shares(Experiment(config))
+
+
+def test_teachers_own_label_that_is_no_probability_is_named_by_its_row(tmp_path):
+    paths = own(tmp_path, [0.25, 1])
+    files = [f"data.{split}={paths[split]}" for split in SPLITS]
+    rows = [{"question": "of its own", "passage": str(label), "label": label} for label in (0, 3)]
+    roster = f"[{{gold_loss: bce, train: '{lines(tmp_path / 'more.jsonl', rows)}'}}]"
+    settings_of_run = (*files, *BCE[:2], BCE[3], "teachers.count=1", f"teachers.roster={roster}")
+    with pytest.raises(DataError, match=r"more\.jsonl, line 2: .* a number from 0 to 1"):
+        check_shares(Experiment(compose_at(tmp_path, "experiment=smoke", "data=files", *settings_of_run)))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["teachers.gold_loss=bce"], "teachers.gold_loss: expected another loss where data.label_kind is classes"),
+        (["teachers.roster.0.gold_loss=bce", "data.label_kind=graded"], r"teachers.roster\[0\].gold_loss: expected"),
+    ],
+)
+def test_teachers_learn_probabilities_from_numbers_alone(overrides, said):
+    with pytest.raises(ConfigError, match=said):
+        composed(*FILES, "teachers.calibration=none", *overrides)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (
+            ["method=gold", "method.gold_loss=bce"],
+            "method.gold_loss: expected another loss where data.label_kind is cl",
+        ),
+        (
+            ["method=kd", "method.mix=blend", *BCE[::2], BCE[3]],
+            "method.mix: expected heads where method.gold_loss is bce",
+        ),
+    ],
+)
+def test_students_learn_probabilities_from_numbers_with_a_head_apart(overrides, said, tmp_path):
+    paths = own(tmp_path, [0.25, 1])
+    files = [f"data.{split}={paths[split]}" for split in SPLITS]
+    with pytest.raises(ConfigError, match=said):
+        check_arms(Experiment(compose_at(tmp_path, "experiment=smoke", "data=files", *files, *overrides)))
 
 
 def test_numbers_below_0_are_labels_unless_passages_are_ranked(tmp_path):

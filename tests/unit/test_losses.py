@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from tmkd.losses.combine import combine, gold_term, soft_term
+from tmkd.losses.combine import binary_cross_entropy, combine, gold_term, soft_term
 from tmkd.losses.response import RESPONSE_LOSSES, kl_divergence, soft_cross_entropy, squared_error
 from tmkd.models.classifier import PairOutput
 
@@ -94,3 +94,22 @@ def test_combined_loss_weighs_gold_by_one_minus_alpha():
     assert parts["gold"].item() == pytest.approx(math.log(2))
     assert parts["soft"].item() == pytest.approx(2.5)
     assert total.item() == pytest.approx(0.1 * math.log(2) + 0.9 * 2.5)
+
+
+def test_binary_cross_entropy_has_the_value_and_gradient_worked_out_by_hand():
+    scores = torch.tensor([[math.log(3.0)], [0.0]], requires_grad=True)  # σ: 3/4 and 1/2
+    labels = torch.tensor([0.5, 1.0])
+    value = gold_term(1.0, "bce")(PairOutput(scores.unsqueeze(1), scores, torch.empty(2, 0, 1)), {"labels": labels})
+    # −½ ln ¾ − ½ ln ¼ and ln 2, over two
+    assert value.item() == pytest.approx((-0.5 * math.log(3 / 16) + math.log(2)) / 2, abs=1e-6)
+    value.backward()
+    assert scores.grad.flatten().tolist() == pytest.approx([(0.75 - 0.5) / 2, (0.5 - 1.0) / 2])
+
+
+def test_binary_cross_entropy_of_certain_right_scores_is_zero():
+    assert binary_cross_entropy(torch.tensor([[40.0], [-40.0]]), torch.tensor([1.0, 0.0])).item() < 1e-12
+
+
+def test_binary_cross_entropy_is_of_one_logit():
+    with pytest.raises(ValueError, match=r"expected logits \[batch, 1\], but found \[3, 2\]"):
+        binary_cross_entropy(torch.zeros(3, 2), torch.zeros(3))

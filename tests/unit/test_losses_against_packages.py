@@ -7,6 +7,7 @@ from sentence_transformers.cross_encoder import losses as st_losses
 
 from tmkd.losses import ranking
 from tmkd.losses.attention import attention_kl, score_mse
+from tmkd.losses.combine import binary_cross_entropy
 from tmkd.losses.feature import cosine, hidden_mse, patient
 from tmkd.losses.questions import Questions
 from tmkd.losses.relation import angles, distances
@@ -105,6 +106,13 @@ def test_lambda_and_ranknet_agree_with_sentence_transformers():
         natural = st_losses.RankNetLoss(model, reduction_log="natural")  # theirs is in bits unless asked
         theirs = of_sentence_transformers(natural, scores, target)
         assert ours(ranking.ranknet, scores, target) == pytest.approx(theirs, abs=1e-5)
+
+
+def test_binary_cross_entropy_agrees_with_sentence_transformers():
+    scores, labels = tensor(3, 5, 1), torch.tensor([0.0, 0.25, 0.5, 0.75, 1.0])
+    columns = [[""] * 5, [str(value) for value in scores[:, 0].tolist()]]
+    theirs = st_losses.BinaryCrossEntropyLoss(Scored())(columns, labels)
+    assert binary_cross_entropy(scores, labels).item() == pytest.approx(theirs.item(), abs=1e-6)
 
 
 def test_listwise_kl_agrees_with_listnet_of_sentence_transformers_less_the_teachers_entropy():

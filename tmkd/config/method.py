@@ -39,7 +39,8 @@ class ArmConfig:
 @dataclass
 class MethodConfig:
     alpha: float = 0.9  # α: weight of the soft labels; gold labels have 1 − α; at 1 the soft heads alone predict
-    # gold loss of stage 2: pointwise (cross-entropy, the paper); over a question's passages, with stage2.group_size:
+    # gold loss of stage 2: pointwise (cross-entropy, the paper; of grades and numbers the squared error) | bce (binary
+    # cross-entropy, of numbers from 0 to 1: data.label_kind=float); over a question's passages, with stage2.group_size:
     # listwise | listwise_each (right passages do not compete) | ranknet | lambda
     gold_loss: str = "pointwise"
     # soft loss of stage 2: mse (on logits, the paper) | kl | ce; over a question's passages, with stage2.group_size:

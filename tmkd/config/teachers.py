@@ -13,6 +13,7 @@ from tmkd.choices import (
     CUT,
     FINE_TUNED,
     GOLD_LOSSES,
+    GOLD_RANKING_LOSSES,
     LONG,
     MISSING,
     POINTWISE,
@@ -116,8 +117,8 @@ class TeachersConfig:
     roster: list[TeacherConfig] = field(
         default_factory=list
     )  # the teachers, numbered from 1 in tables (and from 0 in settings, as all lists)
-    # what fine-tuned teachers learn from gold labels by: pointwise (cross-entropy); over a question's passages, with
-    # teachers.group_size: listwise | listwise_each | ranknet | lambda
+    # what fine-tuned teachers learn from gold labels by: pointwise (cross-entropy) | bce, as method.gold_loss; over a
+    # question's passages, with teachers.group_size: listwise | listwise_each | ranknet | lambda
     gold_loss: str = "pointwise"
     # pairs that a teacher has no score for: raise (stop) | skip (leave them out) | average (the other teachers' mean)
     missing: str = "raise"
@@ -206,7 +207,7 @@ def check_teachers(teachers: TeachersConfig, classes: int, compared: Sequence[in
         CHECKS[teacher.kind](where, teacher)
         own = teachers.settled(teacher)
         validators.groups(where, own.group_size, own.batch_questions)
-        if own.gold_loss not in (None, POINTWISE):
+        if own.gold_loss in GOLD_RANKING_LOSSES:
             name = f"{where}.gold_loss" if teacher.gold_loss else "teachers.gold_loss"
             validators.over_questions(name, own.gold_loss, f"{where}.group_size", own.group_size)
 

@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from tmkd.choices import BCE, FLOAT
 from tmkd.errors import ConfigError
 
 LONGEST = 240  # bytes: file systems take 255, and what is under way has a few more in its name
@@ -87,6 +88,11 @@ def over_questions(name: str, loss: str, group: str, group_size: int | None) -> 
 def ranked(name: str, loss: str, ranking: bool) -> None:
     """A loss over a question's passages has passages to rank, and so two classes."""
     that(ranking, "data.ranking", f"true, since {name}={loss} compares the passages of a question", ranking)
+
+
+def shares(name: str, loss: str | None, kind: str) -> None:
+    """Binary cross-entropy has labels that may be numbers from 0 to 1."""
+    that(loss != BCE or kind == FLOAT, name, f"another loss where data.label_kind is {kind}, not {FLOAT}", loss)
 
 
 def names(where: str, value: Any) -> None:

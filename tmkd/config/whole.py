@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Optional
 
-from tmkd.choices import FINE_TUNED, FLOAT, POINTWISE, RANKING_LOSSES, TRUST_BY
+from tmkd.choices import FINE_TUNED, FLOAT, GOLD_RANKING_LOSSES, RANKING_LOSSES, TRUST_BY
 from tmkd.config import validators
 from tmkd.config.data import CorpusConfig, DataConfig, check_corpus, check_data
 from tmkd.config.families import LanguageConfig, check_language
@@ -162,8 +162,10 @@ def _ranking(config: Config) -> None:
         losses["stage1.loss"] = config.stage1.loss
     for place, teacher in enumerate(teaching(config)):
         own = config.teachers.settled(teacher).gold_loss
-        if own not in (None, POINTWISE):
-            losses[f"teachers.roster[{place}].gold_loss" if teacher.gold_loss else "teachers.gold_loss"] = own
+        name = f"teachers.roster[{place}].gold_loss" if teacher.gold_loss else "teachers.gold_loss"
+        validators.shares(name, own, config.data.label_kind)
+        if own in GOLD_RANKING_LOSSES:
+            losses[name] = own
     for name, loss in losses.items():
         validators.ranked(name, loss, config.data.ranking)
 

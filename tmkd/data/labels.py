@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from tmkd.choices import CLASSES, GRADED
+from tmkd.choices import CLASSES, GRADED, SHARE
 from tmkd.data.bad_rows import NO_CLASS, NO_NUMBER, BadRow
 from tmkd.data.fields import shown
 from tmkd.spelling import TRUTH, Names, as_text, is_number, same
@@ -104,7 +104,7 @@ class Numbers:
 
     Args:
         column: its name, for messages.
-        kind: ``graded``: whole numbers from 0 to ``HIGHEST``; ``float``: any finite ones.
+        kind: ``graded``: whole numbers from 0 to ``HIGHEST``; ``float``: any finite ones; ``share``: those from 0 to 1.
         ranking: they are gains of nDCG, and so none is below 0.
     """
 
@@ -112,7 +112,7 @@ class Numbers:
 
     def __init__(self, column: str, kind: str, ranking: bool) -> None:
         self.column = column
-        self.graded = kind == GRADED
+        self.graded, self.share = kind == GRADED, kind == SHARE
         self.ranking = ranking
 
     def read(self, value: Any) -> float:
@@ -123,6 +123,8 @@ class Numbers:
             if not (0 <= number <= HIGHEST and number.is_integer()):
                 raise self._bad(f"a grade, a whole number from 0 to {HIGHEST}", value, "; labels of kind float may "
                                 "be any numbers")  # fmt: skip
+        elif self.share and not 0 <= number <= 1:
+            raise self._bad("a number from 0 to 1, since gold_loss=bce takes it for a probability,", value)
         elif not abs(number) <= LARGEST:
             raise self._bad("a finite number", value)
         elif self.ranking and number < 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from tmkd.choices import POINTWISE, RANKING_LOSSES, WITHOUT_TEACHER
+from tmkd.choices import BCE, GOLD_RANKING_LOSSES, RANKING_LOSSES, WITHOUT_TEACHER
 from tmkd.config import ArmConfig, teaching, validators
 from tmkd.errors import ConfigError
 from tmkd.experiment.check_terms import check_terms
@@ -44,6 +44,7 @@ def _check(experiment: Experiment, name: str, arm: ArmConfig) -> None:
             f"got {experiment.config.stage2.epochs}."
         )
     _check_ranking(experiment, name, arm)
+    _check_shares(experiment, name, arm)
     if not arm.fine_tune:
         _check_stage1_alone(experiment, name)
     settled = settle(arm, method)
@@ -93,7 +94,7 @@ def _check_ranking(experiment: Experiment, name: str, arm: ArmConfig) -> None:
     """Raise ConfigError where an arm's stage 2 cannot have a loss over the passages of a question."""
     config, settled = experiment.config, settle(arm, experiment.config.method)
     losses = {}
-    if settled.gold_loss not in (None, POINTWISE):
+    if settled.gold_loss in GOLD_RANKING_LOSSES:
         losses["gold_loss"] = settled.gold_loss
     soft = arm.loss or config.method.loss  # not the settled one, which is another where targets are mixed
     if settled.soft and soft in RANKING_LOSSES:
@@ -111,6 +112,17 @@ def _check_ranking(experiment: Experiment, name: str, arm: ArmConfig) -> None:
                 f"{usual}, since others would learn from scores that are no probabilities where {where} is {loss}"
             )
             validators.that(value == usual, setting, expected, value)
+
+
+def _check_shares(experiment: Experiment, name: str, arm: ArmConfig) -> None:
+    """Raise ConfigError where an arm's gold loss takes labels for probabilities, and its labels or head cannot be."""
+    config, settled = experiment.config, settle(arm, experiment.config.method)
+    if settled.gold_loss == BCE:
+        where = f"method.{'gold_loss' if arm.gold_loss is None else f'arms.{name}.gold_loss'}"
+        validators.shares(where, BCE, config.data.label_kind)
+        apart = not settled.soft or config.method.mix == "heads"
+        expected = f"heads where {where} is {BCE}, since soft labels are scores and its head learns log-odds"
+        validators.that(apart, "method.mix", expected, config.method.mix)
 
 
 def check_roster(experiment: Experiment) -> None:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tmkd.choices import ALL_PAIRS, POINTWISE
+from tmkd.choices import ALL_PAIRS, BCE, POINTWISE
 from tmkd.losses.all_gather import all_rows
 from tmkd.losses.questions import Questions, gains, score
 from tmkd.losses.ranking import GOLD_RANKING, SOFT_RANKING, Compared, margin_mse
@@ -72,11 +72,13 @@ def gold_term(weight: Amount, loss: str = POINTWISE) -> Term:
     """``l_g``: what the gold head (``output.gold: [batch, classes]``) learns from ``batch["labels"]: [batch]``.
 
     Args:
-        loss: pointwise, see ``pointwise``; or a key of ``GOLD_RANKING``, over the passages of each question in
-            ``batch["questions"]: [batch]``.
+        loss: pointwise, see ``pointwise``; bce, see ``binary_cross_entropy``; or a key of ``GOLD_RANKING``, over the
+            passages of each question in ``batch["questions"]: [batch]``.
     """
     if loss == POINTWISE:
         return Term("gold", weight, lambda output, batch, _: pointwise(output.gold.float(), batch["labels"]))
+    if loss == BCE:
+        return Term("gold", weight, lambda output, batch, _: binary_cross_entropy(output.gold, batch["labels"]))
     function = GOLD_RANKING[loss]
 
     def value(output: Any, batch: Mapping[str, Any], _: float) -> Tensor:
@@ -94,6 +96,17 @@ def pointwise(logits: Tensor, labels: Tensor) -> Tensor:
     if logits.shape[-1] == 1:
         return F.mse_loss(logits.squeeze(-1), labels.float())
     return F.cross_entropy(logits, labels)
+
+
+def binary_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """``−y log σ(z) − (1 − y) log(1 − σ(z))`` of logits ``[batch, 1]``, a mean over the batch.
+
+    Args:
+        labels: ``[batch]``, numbers from 0 to 1: probabilities.
+    """
+    if logits.shape[-1] != 1:
+        raise ValueError(f"expected logits [batch, 1], but found {list(logits.shape)}")
+    return F.binary_cross_entropy_with_logits(logits.squeeze(-1).float(), labels.float())
 
 
 def soft_term(weight: Amount, loss: str, temperature: Amount, head: str = "soft", pairs: str = ALL_PAIRS) -> Term:

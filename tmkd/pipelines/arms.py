@@ -7,11 +7,13 @@ from tmkd.experiment.check import check_arms
 from tmkd.experiment.check_questions import check_questions
 from tmkd.experiment.experiment import Experiment
 from tmkd.experiment.overlap import check_overlaps
+from tmkd.experiment.shares import check_shares
 
 
 def build_arms(experiment: Experiment) -> list[Arm]:
     """Return the arms to compare; the teachers that they learn from are trained if they are not yet."""
     check_arms(experiment)
+    check_shares(experiment)
     check_overlaps(experiment)
     check_questions(experiment)
     return resolve_arms(experiment, Experiment.best)

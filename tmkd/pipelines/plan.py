@@ -13,6 +13,7 @@ from tmkd.experiment.check_questions import check_questions
 from tmkd.experiment.entries import student_entries, teacher_entries
 from tmkd.experiment.experiment import Experiment
 from tmkd.experiment.overlap import check_overlaps
+from tmkd.experiment.shares import check_shares
 from tmkd.experiment.students import corpus_labels, stage1_students
 from tmkd.pipelines.estimate import estimate, try_member
 from tmkd.pipelines.labelling import untrained_teachers
@@ -63,6 +64,7 @@ def planned(experiment: Experiment) -> list[Result]:
     if not experiment.task.splits:
         return [SoftLabels.of(teacher, experiment.corpus.rows()) for teacher in untrained_teachers(experiment, "plan")]
     check_arms(experiment)
+    check_shares(experiment)
     check_overlaps(experiment)
     check_questions(experiment)
     arms = resolve_arms(experiment, Experiment.best_so_far)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from tmkd.choices import CLASSES, NO_TASK, PAIRS, SCORE
+from tmkd.choices import CLASSES, NO_TASK, PAIRS, SCORE, SHARE
 from tmkd.config import CorpusConfig, DataConfig, settings
 from tmkd.data import readers
 from tmkd.data.schema import SPLITS
@@ -16,6 +16,9 @@ from tmkd.results.context import RunContext
 from tmkd.results.node import Result, outside
 from tmkd.results.rows import Rows
 from tmkd.store.artifacts import SCRATCH
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 # Settings of ``data`` that shape nothing, by reader. Paths and revisions do not count: what they lead to does (raw).
 NAMES = ("name", "column", "stands_in")
@@ -108,6 +111,12 @@ class Task(Result):
         """Return train, validation or test."""
         return Rows(self, split)
 
+    def check_shares(self, context: RunContext) -> None:
+        """Raise DataError, with file and row, where a label is no number from 0 to 1."""
+        data, corpus = self.sections
+        splits = (self.rows(split).read(context) for split in SPLITS)
+        check_shares(splits, lambda changes: readers.read_task({**data, **changes}, corpus))
+
     def make(self, context: RunContext, work: Path) -> dict[str, Any]:
         from tmkd.store.memmap import save_rows
 
@@ -120,6 +129,19 @@ class Task(Result):
             "content": readers.content(*task.splits.values()),
             "skipped": task.skipped,
         }
+
+
+def check_shares(splits: Iterable[Dataset], read: Callable[[dict[str, Any]], object]) -> None:
+    """Raise DataError, with file and row, where a label is no number from 0 to 1.
+
+    Args:
+        splits: rows with labels.
+        read: reads them once more, with these settings of ``data`` in place of others, from where they were read.
+    """
+    for rows in splits:
+        labels = rows.with_format("numpy")["label"][:]
+        if not ((labels >= 0) & (labels <= 1)).all():
+            read({"label_kind": SHARE, "on_bad_row": "raise"})
 
 
 def task_settings(data: DataConfig) -> dict[str, Any]:

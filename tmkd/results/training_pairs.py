@@ -12,10 +12,11 @@ from tmkd.data.files_reader import training_files
 from tmkd.data.readers import content
 from tmkd.data.schema import SPLITS
 from tmkd.data.training_pairs import READ_BY, read_training_pairs, training_identity
+from tmkd.data.training_pairs import TrainingPairs as ReadPairs
 from tmkd.results.context import RunContext
 from tmkd.results.node import Result, outside
 from tmkd.results.rows import Rows
-from tmkd.results.task import Task, counted
+from tmkd.results.task import Task, check_shares, counted
 from tmkd.store.artifacts import SCRATCH
 
 TRAIN = "train"  # the one split of it
@@ -60,13 +61,20 @@ class TrainingPairs(Result):
     def rows(self) -> Rows:
         return Rows(self, TRAIN)
 
+    def check_shares(self, context: RunContext) -> None:
+        """Raise DataError, with file and row, where a label is no number from 0 to 1."""
+        check_shares([self.rows().read(context)], lambda changes: self._read(context, changes))
+
+    def _read(self, context: RunContext, changes: Mapping[str, Any], cache: Path | None = None) -> ReadPairs:
+        data = {**self.task.sections[0], **changes}
+        splits = {split: self.task.rows(split).read(context) for split in SPLITS}
+        files = training_files(self.path, data, self.setting)
+        return read_training_pairs(files, data, splits, self.with_task, cache)
+
     def make(self, context: RunContext, work: Path) -> dict[str, Any]:
         from tmkd.store.memmap import save_rows
 
-        data = self.task.sections[0]
-        splits = {split: self.task.rows(split).read(context) for split in SPLITS}
-        files = training_files(self.path, data, self.setting)
-        found = read_training_pairs(files, data, splits, self.with_task, work / SCRATCH)
+        found = self._read(context, {}, work / SCRATCH)
         save_rows(found.rows, work / TRAIN)
         return {
             "pairs": len(found.rows),
