@@ -154,6 +154,62 @@ def test_what_is_lost_is_counted(tmp_path):
     assert read_own(tmp_path / "out.jsonl") == [{"query": "q", "pos": ["a"], "neg": ["b"]}]
 
 
+GRADES = {"a": 0, "b": 1, "c": 2, "d": 4, "e": -1}
+
+
+def qrels(folder, grades):
+    """A BEIR folder with one question, whose passages have these grades."""
+    lines(folder / "queries.jsonl", [{"_id": "q", "text": "what?"}])
+    lines(folder / "corpus.jsonl", [{"_id": name, "title": "", "text": f"text {name}"} for name in grades])
+    (folder / "qrels").mkdir()
+    rows = ["query-id\tcorpus-id\tscore", *(f"q\t{name}\t{grade}" for name, grade in grades.items())]
+    (folder / "qrels/train.tsv").write_text("".join(f"{row}\n" for row in rows), encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("target", ["beir", "trec", "msmarco", "pairs", "sentence_transformers"])
+def test_grades_stay_where_the_format_can_hold_them(target, tmp_path):
+    out = out_of(target, tmp_path)
+    losses = convert("beir", target, qrels(tmp_path / "in", GRADES), out)
+    assert losses.pairs == 5 and not any("grades" in what for what in +losses.lost)
+    if target in ("pairs", "sentence_transformers"):
+        assert {row["passage"]: row["label"] for row in read_own(out)} == {f"text {n}": g for n, g in GRADES.items()}
+        return
+    files = {"beir": "qrels/train.tsv", "trec": "qrels.txt", "msmarco": "qrels.tsv"}
+    found = [line.split() for line in (out / files[target]).read_text().splitlines()][target == "beir" :]
+    assert {fields[-2]: int(fields[-1]) for fields in found} == GRADES
+
+
+@pytest.mark.parametrize("target", ["flag_embedding", "tevatron", "pylate"])
+def test_grades_that_a_format_cannot_hold_are_folded_and_counted(target, tmp_path):
+    out = out_of(target, tmp_path)
+    losses = convert("beir", target, qrels(tmp_path / "in", GRADES), out)
+    assert losses.lost["grades (above 0 is right, the others are wrong)"] == 3  # 2, 4 and -1
+    if target == "flag_embedding":
+        assert read_own(out) == [
+            {"query": "what?", "pos": ["text b", "text c", "text d"], "neg": ["text a", "text e"]},
+        ]
+
+
+def test_qrels_without_grades_become_names_of_classes(tmp_path):
+    convert("beir", "pairs", qrels(tmp_path / "in", {"a": 0, "b": 1}), tmp_path / "out.jsonl")
+    assert [row["label"] for row in read_own(tmp_path / "out.jsonl")] == ["wrong", "right"]
+
+
+def test_whole_numbers_of_our_own_pairs_are_grades_unless_classes_are_named(tmp_path):
+    rows = [{"question": "q", "passage": str(at), "label": at, "question_id": "q"} for at in (0, 1, 3)]
+    convert("pairs", "trec", own(tmp_path, rows), tmp_path / "out")
+    found = (tmp_path / "out/qrels.txt").read_text().splitlines()
+    assert [line.split()[-1] for line in found] == ["0", "1", "3"]
+    with pytest.raises(DataError, match=r"line 3: field 'label' must be one of \['no', 'yes'\] .* but is 3"):
+        convert("pairs", "trec", tmp_path / "own.jsonl", tmp_path / "other", classes=("no", "yes"))
+
+
+def test_grade_that_is_no_whole_number_is_named_by_its_row(tmp_path):
+    with pytest.raises(DataError, match=r"train.tsv, line 3: the grade, 'score', must be a whole number but is '0\.5'"):
+        convert("beir", "trec", qrels(tmp_path / "in", {"a": 0, "b": 0.5}), tmp_path / "out")
+
+
 def test_texts_that_a_line_cannot_hold_are_left_out_and_counted(tmp_path):
     rows = [{"question": "q", "passage": each, "label": 1} for each in ("a", "b\tc", "d\ne")]
     losses = convert("pairs", "msmarco", own(tmp_path, rows), tmp_path / "out")

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from tmkd.choices import CLASS_FORMATS, FORMATS, JOINED_FORMATS
 from tmkd.data.bad_rows import HARMLESS, BadRows
@@ -14,7 +15,8 @@ from tmkd.data.fields import text
 from tmkd.data.files import files_of, reading
 from tmkd.data.files_reader import BEIR, beir_files
 from tmkd.data.labels import Labels
-from tmkd.data.layouts.layout import LABEL, SCORE, open_pairs
+from tmkd.data.layouts.grades import QRELS, grade_of, keeps_grades, kept, whole, with_grades
+from tmkd.data.layouts.layout import LABEL, SCORE, Layout, open_pairs
 from tmkd.data.layouts.pairs import Losses, Pair
 from tmkd.data.layouts.registry import LAYOUTS
 from tmkd.data.layouts.texts import Texts
@@ -26,6 +28,8 @@ from tmkd.data.scores import number
 from tmkd.errors import ConfigError, DataError
 from tmkd.store.disk import writing_to, written_whole
 
+RIGHT_AND_WRONG = ("wrong", "right")
+
 
 def convert(
     source: str,
@@ -36,7 +40,7 @@ def convert(
     queries: str | None = None,
     documents: str | None = None,
     split: str = "train",
-    classes: Sequence[str] = ("wrong", "right"),
+    classes: Sequence[str] = RIGHT_AND_WRONG,
     skip: bool = False,
 ) -> Losses:
     """Write pairs in another format; return how many, and what could not be carried.
@@ -47,7 +51,8 @@ def convert(
         output: a file, or a folder where the format has several files; it must not exist.
         queries, documents: files of the texts of ``input``, where its pairs are of ids.
         split: of BEIR: the name of the qrels.
-        classes: of labels that are names: the last one means right, and all others wrong.
+        classes: of labels that are names: the last one means right, and all others wrong. With those by default, labels
+            may be grades, too: whole numbers, of which those above 0 mean right.
         skip: leave bad rows out instead of raising.
 
     Raises:
@@ -72,8 +77,11 @@ def convert(
         texts = (files_of(queries) if queries else [], files_of(documents) if documents else [])
     bad, losses = BadRows(skip, "--skip-bad-rows"), Losses()
     with reading([*files, *texts[0], *texts[1]], input.name) as bar, _written(output, target in FOLDERS) as path:
-        make = _maker(None if target in CLASS_FORMATS else Labels(LABEL, classes, {}))
-        pairs = _read(source, files, Texts(*texts, bar.update), make, bad, losses, bar.update)
+        layout, known = LAYOUTS[source], Texts(*texts, bar.update)
+        keep = keeps_grades(layout, target, files, known)
+        labels = None if target in CLASS_FORMATS else Labels(LABEL, classes, {})
+        make = _maker(layout, labels, tuple(classes) == RIGHT_AND_WRONG, keep, losses)
+        pairs = _read(with_grades(layout), files, known, make, bad, losses, bar.update)
         if target in ROWS:
             write_rows(ROWS[target](pairs, losses), path, output)
         else:
@@ -92,7 +100,7 @@ def convert(
 
 
 def _read(
-    source: str,
+    layout: Layout,
     files: Iterable[Path],
     texts: Texts,
     make: Callable[[Record], Pair],
@@ -104,17 +112,32 @@ def _read(
         losses.lost[f"fields '{field}'"] += 1
 
     for file in files:
-        opened = open_pairs(LAYOUTS[source], file, texts, advance=advance, further=further)
+        opened = open_pairs(layout, file, texts, advance=advance, further=further)
         yield from (pair for _, pair in good(opened, make, bad))
 
 
-def _maker(labels: Labels | None) -> Callable[[Record], Pair]:
-    """Return what turns a record into a pair; with ``labels``, these become right and wrong."""
+def _maker(layout: Layout, labels: Labels | None, grades: bool, keep: bool, losses: Losses) -> Callable[[Record], Pair]:
+    """Return what turns a record into a pair.
+
+    Args:
+        labels: classes, which become right and wrong; None: they stay.
+        grades: labels may be grades, too.
+        keep: grades stay; else they become right and wrong.
+    """
+
+    def label_of(label: Any) -> Any:
+        if label is None or isinstance(label, bool):
+            return label
+        if layout.name in QRELS:
+            return kept(grade_of(label, f"the grade, {layout.label},"), keep, losses)
+        if labels is None:
+            return label
+        if grades and (grade := whole(label) or 0) > 1:
+            return kept(grade, keep, losses)
+        return labels.index(label) == len(labels.classes) - 1
 
     def make(record: Record) -> Pair:
-        label, score = record.get(LABEL), record.get(SCORE)
-        if labels and label is not None and not isinstance(label, bool):
-            label = labels.index(label) == len(labels.classes) - 1
+        label, score = label_of(record.get(LABEL)), record.get(SCORE)
         if score is not None:
             score = [number(each) for each in score] if isinstance(score, list) else number(score)
         ids = record.get("question_id"), record.get("passage_id")

@@ -19,7 +19,7 @@ class Pair:
     """A pair with all that is known of it.
 
     Attributes:
-        label: True: right; False: wrong; another class by its name; None: unknown.
+        label: True: right; False: wrong; a grade; another class by its name; None: unknown.
         score: one number, a list with one for each class, or None.
     """
 
