@@ -246,7 +246,7 @@ def test_column_that_no_pair_has_is_named_before_anything_is_trained(overrides, 
         composed("data=smoke", "corpus=smoke", "method.trust_by=source", *overrides)
 
 
-@pytest.mark.parametrize("name", ["label", "passage", "id", "part", "none", ""])
+@pytest.mark.parametrize("name", ["label", "passage", "id", "score", "none", ""])
 def test_further_column_with_a_name_that_is_taken_is_refused(name):
     with pytest.raises(ConfigError, match=r"data.extra_columns: expected different names, none of them .*first_word"):
         composed("data=smoke", f"data.extra_columns=['{name}']")

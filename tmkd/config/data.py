@@ -28,7 +28,7 @@ from tmkd.config.marks import OUTSIDE
 from tmkd.spelling import Names
 
 COLUMNS = ("question", "passage", "question_id")  # settings that name columns
-ROW = ("id", *COLUMNS, "label", "part")  # columns that a row has as it is kept
+ROW = ("id", *COLUMNS, "label", "part", "score", "rank")  # columns that a row has where it is kept or written
 
 
 @dataclass

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tmkd.choices import CLASSES
 from tmkd.config import LabelConfig
-from tmkd.data.schema import SPLITS
+from tmkd.data.schema import PAIR_COLUMNS, SPLITS
 from tmkd.errors import ConfigError, DataError
 from tmkd.experiment.experiment import Experiment
 from tmkd.pipelines.pairs import COLUMNS, rows_of
@@ -57,7 +57,7 @@ def margins_of(logits: np.ndarray) -> np.ndarray:
 def labelled(
     label: LabelConfig, classes: Sequence[str], pairs: Dataset, margins: np.ndarray
 ) -> tuple[Dataset, Iterator[dict[str, Any]]]:
-    """Return the pairs that get a label, and their rows: texts, ``label`` and ``score``.
+    """Return the pairs that get a label, and their rows: texts, further columns, ``label`` and ``score``.
 
     Left out are questions whose best passages have one score, where the best of each question is right.
 
@@ -71,7 +71,8 @@ def labelled(
             "%d questions are left out: their best passages have one score, so that none is the best", len(tied)
         )
     right = _right(label, pairs["question_id"], margins)
-    rows = rows_of(pairs.select_columns(list(COLUMNS)))
+    further = [name for name in pairs.column_names if name not in PAIR_COLUMNS]
+    rows = rows_of(pairs.select_columns([*COLUMNS, *further]))
     return pairs, (
         row | {"label": classes[int(right[place])], "score": float(margins[place])} for place, row in enumerate(rows)
     )

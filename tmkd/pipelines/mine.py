@@ -121,7 +121,7 @@ def _training_rows(
         yield _named(config, row) | _rounded(float(known[at]))
         if at == last[row["question"]] and row["question"] in mined:
             for negative in mined[row["question"]].kept:
-                named = _named(config, {**negative, "label": 0})
+                named = _named(config, {**row, **negative, "label": 0})  # further columns are those of its question
                 yield named | _rounded(negative[SCORE]) | {RANK: negative[RANK]}
 
 
@@ -133,6 +133,7 @@ def _named(config: Config, row: Mapping[str, Any]) -> dict[str, Any]:
         data.question: row["question"],
         data.passage: row["passage"],
         data.label: data.classes[row["label"]],
+        **{name: row[name] for name in data.extra_columns},
     }
 
 
