@@ -137,14 +137,14 @@ def test_mined_files_are_a_task(home: Path) -> None:
 def test_columns_have_the_names_that_the_settings_read(home: Path) -> None:
     for split in ("train", "validation", "test"):
         named: Rows = [
-            {"q": row["question"], "p": row["passage"], "is": row["label"], "source": str(row["question"])[:5]}
+            {"q": row["question"], "p": row["passage"], "is": row["label"], "source": str(row["question"])[:4]}
             for row in read(home / f"{split}.jsonl")
         ]
         write(home / f"{split}.jsonl", named)
     columns = ("data.question=q", "data.passage=p", "data.label=is")
     folder = mine.run(composed(home, *columns, "data.extra_columns=[source]"))
     assert list(mined(folder)[0]) == ["question_id", "q", "p", "is", "source", "score", "rank"]
-    assert all(row["source"] == str(row["q"])[:5] for row in read(folder / "train.jsonl"))
+    assert all(row["source"] == str(row["q"])[:4] for row in read(folder / "train.jsonl"))
     with pytest.raises(ConfigError, match=r"data\.label: expected another name of a column than score and rank"):
         mine.run(composed(home, "data.label=score"))
 

@@ -39,7 +39,7 @@ def settings(tmp_path, **changes):
         "reader": "mined", "path": str(tmp_path / "questions.txt"), "passages": str(tmp_path / "passages-*"),
         "question": "question", "passage": "passage", "question_id": "question_id",
         "candidates": 2, "random": 1, "seed": 1, "separator": None, "quoting": "csv",
-        "format": "pairs", "queries": None, "documents": None,
+        "format": "pairs", "queries": None, "documents": None, "extra_columns": [],
         "stop_words": "en", "stemmer": None, "characters": 0,
     }  # fmt: skip
     return {"reader": "mined", "on_bad_row": "raise"}, corpus | changes
