@@ -170,7 +170,7 @@ def test_setting_that_makes_no_sense_is_named(override, said):
             ["stage1.loss=ranknet", "stage1.group_size=0", "data.ranking=false"],
             "data.ranking: expected true, since stage1",
         ),
-        (["method.gold_loss=huber"], "method.gold_loss: expected one of pointwise, listwise, .*, got huber"),
+        (["method.gold_loss=huber"], "method.gold_loss: expected one of pointwise, bce, listwise, .*, got huber"),
         (["method.margin_pairs=some"], "method.margin_pairs: expected one of all, right_wrong, got some"),
         (["encoder=tiny", "encoder.width=33"], "encoder.width: expected an even number where source is tiny, got 33"),
         ([*FIXED, "method.weights=[inf,1,1]"], "method.weights: expected 3 numbers, none negative"),
