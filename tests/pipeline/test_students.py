@@ -206,7 +206,7 @@ def test_student_keeps_the_layers_that_it_is_told_to(tmp_path):
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
-        (["encoder.source=bilstm"], "encoder.source: expected one of embedded, hub, tiny, got bilstm"),
+        (["encoder.source=bilstm"], "encoder.source: expected one of embedded, mpnet, hub, tiny, got bilstm"),
         (["teachers.roster.0.encoder.source=bilstm"], r"roster\[0\].encoder.source: expected one of"),
         (
             ["student.encoder.source=tiny", "student.encoder.vectors=glove.txt"],

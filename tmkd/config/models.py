@@ -13,8 +13,9 @@ from tmkd.config.marks import OUTSIDE
 
 @dataclass
 class EncoderConfig:
-    # embedded (MiniLM, from its wheel) | hub (a hub name or a local folder) | tiny (random)
-    # | same (a teacher's or student's: the run's `encoder`) | bilstm (a student's: over the words of the data)
+    # embedded (MiniLM, from its wheel) | mpnet (from wheels that are installed apart) | hub (a hub name or a local
+    # folder) | tiny (random) | same (a teacher's or student's: the run's `encoder`) | bilstm (a student's: over the
+    # words of the data)
     source: str = "embedded"
     name: Optional[str] = None  # hub: name on the hub, or a folder made by save_pretrained
     revision: Optional[str] = None  # hub: branch, tag or commit; the key of a result has the commit
@@ -55,7 +56,7 @@ class StudentConfig:
 
 def check_encoder(where: str, encoder: EncoderConfig, more: tuple[str, ...] = ()) -> None:
     """The run's encoder; a teacher's or a student's, which has ``more`` sources."""
-    validators.one_of(f"{where}.source", encoder.source, ("embedded", "hub", "tiny", *more))
+    validators.one_of(f"{where}.source", encoder.source, ("embedded", "mpnet", "hub", "tiny", *more))
     validators.one_of(f"{where}.pooling", encoder.pooling, ("auto", *POOLINGS))
     validators.that(
         encoder.source != "hub" or bool(encoder.name), f"{where}.name", "a hub name or a folder", encoder.name

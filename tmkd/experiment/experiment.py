@@ -18,7 +18,7 @@ from tmkd.results.classifier import Classifier
 from tmkd.results.context import RunContext
 from tmkd.results.corpus import Corpus
 from tmkd.results.cross_fitted import CrossFittedTeacher
-from tmkd.results.encoder import Encoder, MadeEncoder, encoder_identity
+from tmkd.results.encoder import Encoder, MadeEncoder, UnpackedEncoder, encoder_identity
 from tmkd.results.task import Task
 from tmkd.results.teacher import LeftOut, Teacher, best_teacher
 from tmkd.results.untrained import UntrainedTeacher
@@ -79,8 +79,10 @@ class Experiment:
         """Return a teacher's or the student's encoder."""
         own = encoder_of(member, self.config)
         pooling = (member.pooling if isinstance(member, StudentConfig) else None) or own.pooling
-        made = None
-        if own.source == "bilstm":
+        made: MadeEncoder | UnpackedEncoder | None = None
+        if own.source == "mpnet":
+            made = UnpackedEncoder()
+        elif own.source == "bilstm":
             corpus = self.corpus if self.needs_corpus else None
             made = MadeEncoder(self.task, corpus, encoder_identity(own)["bilstm"], own)
         return Encoder(own, pooling, made)

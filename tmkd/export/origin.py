@@ -12,7 +12,7 @@ from huggingface_hub.constants import HF_HUB_CACHE
 
 from tmkd.errors import DamagedArtifact
 from tmkd.export.answers import task_folder
-from tmkd.models.embedded import LICENSE, NAME, WEIGHTS_SHA256, WHEEL
+from tmkd.models import embedded, mpnet
 from tmkd.store.artifacts import Artifact, open_artifact
 from tmkd.store.catalogue import keys
 
@@ -32,6 +32,14 @@ class Part:
     what: str
     hub: str | None
     license: str | None
+
+
+IN_WHEELS = {
+    embedded.WEIGHTS_SHA256: Part(f"{embedded.NAME}, of the package {embedded.WHEEL}", embedded.NAME, embedded.LICENSE),
+    mpnet.WEIGHTS_SHA256: Part(
+        f"{mpnet.NAME}, of the packages {mpnet.WHEELS[0]} to {mpnet.WHEELS[-1]}", mpnet.NAME, mpnet.LICENSE
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -110,8 +118,8 @@ def _stage1(artifact: Artifact) -> str | None:
 
 
 def _encoder(known: Mapping[str, Any]) -> Part:
-    if known.get("sha256") == WEIGHTS_SHA256:
-        return Part(f"{NAME}, of the package {WHEEL}", NAME, LICENSE)
+    if known.get("sha256") in IN_WHEELS:
+        return IN_WHEELS[known["sha256"]]
     if name := known.get("name"):
         return Part(f"{name}, revision {known.get('revision')}", str(name), _card_license(str(name), known))
     if "tiny" in known:

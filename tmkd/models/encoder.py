@@ -21,7 +21,10 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from tmkd.errors import ModelError
-from tmkd.models import bilstm  # which makes its checkpoints known to AutoModel
+from tmkd.models import (
+    bilstm,  # which makes its checkpoints known to AutoModel
+    mpnet,
+)
 from tmkd.models.checkpoint import place_of, read_config, read_model, read_tokenizer
 from tmkd.models.hub import first_sentence
 from tmkd.models.layers import check_depth, keep_layers
@@ -126,12 +129,14 @@ def check_encoder(
     """Raise now what would come later (missing checkpoint, too few layers), reading no weights.
 
     ``source`` may also be bilstm, which is made from the data (``tmkd.models.bilstm``): of its ``vectors`` the first
-    line is read.
+    line is read. Or it is mpnet, whose files are still to be put together.
     """
     if source == "bilstm" and vectors:
         check_vectors(vectors, dimensions)
     if source in ("tiny", "bilstm"):
         check_depth(keep, layers)
+    elif source == "mpnet":
+        check_depth(keep, mpnet.LAYERS)
     else:
         check_depth(keep, read_config(place_of(source, name), revision, trust_remote_code).num_hidden_layers)
 

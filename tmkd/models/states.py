@@ -22,7 +22,10 @@ ATTENTION_KINDS = ("scores", *ROLES)
 TOKEN_KINDS = ("hidden", *ATTENTION_KINDS)  # one for each token: of use only to models with the same tokenizer
 # What BERT and its kin call the three maps of self-attention. Families with other names (q_proj, ...) turn queries and
 # keys after the map (rotary positions) or share keys among heads: the maps' products are not what they attend by.
-NAMES = {"query": ("query", "q_lin"), "key": ("key", "k_lin"), "value": ("value", "v_lin")}
+# T5, which has MPNet's names and does not scale, is no encoder alone (``checkpoint.read_config``).
+NAMES = {"query": ("query", "q_lin", "q"), "key": ("key", "k_lin", "k"), "value": ("value", "v_lin", "v")}
+# MPNet's, one for all layers: what two tokens' distance adds to their score, [tokens, tokens, heads]
+DISTANCE = "relative_attention_bias"
 
 
 @contextmanager
@@ -42,6 +45,8 @@ def attention_maps(encoder: PreTrainedModel, wanted: Collection[State]) -> Itera
     handles = [
         maps[role][layer - 1].register_forward_hook(_keep(seen, (role, layer))) for layer in layers for role in NAMES
     ]
+    shared = [module for name, module in encoder.named_modules() if name.rpartition(".")[2] == DISTANCE]
+    handles += [module.register_forward_hook(_keep(seen, (DISTANCE, 0))) for module in shared]
     try:
         yield found
         for kind, layer in wanted:
@@ -49,7 +54,8 @@ def attention_maps(encoder: PreTrainedModel, wanted: Collection[State]) -> Itera
                 found[kind, layer] = _split(seen[ROLES[kind], layer], encoder.config)
             elif kind == "scores":
                 query, key = (_split(seen[role, layer], encoder.config) for role in ("query", "key"))
-                found[kind, layer] = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])
+                scores = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])
+                found[kind, layer] = scores + seen[DISTANCE, 0].permute(2, 0, 1) if shared else scores
     finally:
         for handle in handles:
             handle.remove()

