@@ -35,6 +35,8 @@ SEARCHES = ("bm25", "embeddings")  # how negatives are found
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 
 # Models
+# where a Bi-LSTM has its word vectors from, without a file of them
+RANDOM, FROM_ENCODER = WORD_VECTORS = ("random", "encoder")
 POOLINGS = ("first", "last", "mean")  # which vector of a pair
 CUT, BEST_CHUNK, FIRST_LAST = LONG = ("cut", "best_chunk", "first_last")  # what is read of a passage that is too long
 

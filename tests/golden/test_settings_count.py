@@ -72,6 +72,7 @@ CASES: dict[str, tuple[Any, tuple[str, ...]]] = {
     "encoder.words": (99, BILSTM),
     "encoder.long": ("best_chunk", ()),
     "encoder.dimensions": (99, BILSTM),
+    "encoder.word_vectors": ("encoder", BILSTM),
     f"{TEACHER}.dropout": (0.3, ()),
     f"{TEACHER}.max_length": (32, ()),
     f"{TEACHER}.lora.rank": (8, ()),
@@ -150,7 +151,7 @@ CASES: dict[str, tuple[Any, tuple[str, ...]]] = {
     "trainer.schedule": ("cosine", ()),
 }
 # Only a student's own encoder may be a Bi-LSTM.
-ELSEWHERE = {f"encoder.{name}": f"student.encoder.{name}" for name in ("words", "dimensions")}
+ELSEWHERE = {f"encoder.{name}": f"student.encoder.{name}" for name in ("words", "dimensions", "word_vectors")}
 # What these lead to is in the key, not they themselves: tests of identities change files, versions and commits.
 BY_CONTENT = {
     *(f"data.{name}" for name in ("train", "validation", "test", "path", "subset", "revision", "packages")),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Optional
 
-from tmkd.choices import CUT, LONG, POOLINGS
+from tmkd.choices import CUT, LONG, POOLINGS, RANDOM, WORD_VECTORS
 from tmkd.config import validators
 from tmkd.config.marks import OUTSIDE
 
@@ -31,7 +31,10 @@ class EncoderConfig:
     width: int = 32  # tiny: hidden width; bilstm: units of each direction
     seed: int = 1  # tiny, bilstm: random seed of the weights
     words: int = 15000  # bilstm: size of the vocabulary, the most frequent words of training split and corpus
-    vectors: Optional[str] = None  # bilstm: text file of word vectors (GloVe); null: random vectors
+    vectors: Optional[str] = None  # bilstm: text file of word vectors (GloVe); null: as word_vectors says
+    # bilstm, without such a file: random | encoder (the run's `encoder`: the mean of its embeddings of a word's pieces,
+    # reduced to `dimensions` by PCA)
+    word_vectors: str = RANDOM
     dimensions: int = 300  # bilstm: width of the word vectors
 
 
@@ -69,6 +72,11 @@ def check_encoder(where: str, encoder: EncoderConfig, more: tuple[str, ...] = ()
     validators.seed(f"{where}.seed", encoder.seed)
     unused = encoder.vectors is None or encoder.source in ("bilstm", "same")  # same: for arms that are a Bi-LSTM
     validators.that(unused, f"{where}.vectors", "null where source is not bilstm", encoder.vectors)
+    validators.one_of(f"{where}.word_vectors", encoder.word_vectors, WORD_VECTORS)
+    if encoder.word_vectors != RANDOM:
+        of_words = encoder.source in ("bilstm", "same") and encoder.vectors is None
+        expected = f"{RANDOM} where source is not bilstm, or vectors names a file"
+        validators.that(of_words, f"{where}.word_vectors", expected, encoder.word_vectors)
 
 
 def check_student(student: StudentConfig, encoder: EncoderConfig, teachers: Sequence[EncoderConfig]) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from tmkd.choices import POINTWISE, TEMPERED
@@ -19,6 +18,7 @@ from tmkd.experiment.families import asked
 from tmkd.experiment.names import ENSEMBLE, row_name, settle, teacher_row, with_count
 from tmkd.report.rows import BASELINE
 from tmkd.results.classifier import Classifier
+from tmkd.results.encoder import word_vectors
 from tmkd.results.objective import Objective
 from tmkd.results.soft_targets import TeacherWeights
 from tmkd.results.terms import FurtherTerm
@@ -213,4 +213,4 @@ def _word_vectors(config: Config) -> dict[str, str]:
     encoder = encoder_of(config.student, config)
     if encoder.source != "bilstm":
         return {}
-    return {"word_vectors": Path(encoder.vectors).name if encoder.vectors else "random"}
+    return {"word_vectors": word_vectors(encoder)}

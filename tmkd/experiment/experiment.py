@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from tmkd.choices import FINE_TUNED
-from tmkd.config import Config, StudentConfig, TeacherConfig, check, encoder_of, teaching, vary
+from tmkd.choices import FINE_TUNED, FROM_ENCODER
+from tmkd.config import Config, EncoderConfig, StudentConfig, TeacherConfig, check, encoder_of, teaching, vary
 from tmkd.distributed import Processes, init
 from tmkd.measures import main_metric, own_choice
 from tmkd.results.architecture import Architecture
@@ -78,13 +78,16 @@ class Experiment:
     def encoder(self, member: TeacherConfig | StudentConfig) -> Encoder:
         """Return a teacher's or the student's encoder."""
         own = encoder_of(member, self.config)
-        pooling = (member.pooling if isinstance(member, StudentConfig) else None) or own.pooling
+        return self._encoder(own, (member.pooling if isinstance(member, StudentConfig) else None) or own.pooling)
+
+    def _encoder(self, own: EncoderConfig, pooling: str) -> Encoder:
         made: MadeEncoder | UnpackedEncoder | None = None
         if own.source == "mpnet":
             made = UnpackedEncoder()
         elif own.source == "bilstm":
             corpus = self.corpus if self.needs_corpus else None
-            made = MadeEncoder(self.task, corpus, encoder_identity(own)["bilstm"], own)
+            pieces = self._encoder(self.config.encoder, "auto") if own.word_vectors == FROM_ENCODER else None
+            made = MadeEncoder(self.task, corpus, encoder_identity(own)["bilstm"], own, pieces)
         return Encoder(own, pooling, made)
 
     @functools.cached_property

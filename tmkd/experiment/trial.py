@@ -9,7 +9,7 @@ from collections.abc import Collection
 from tmkd.config import StudentConfig, TeacherConfig, encoder_of, settings, teaching
 from tmkd.errors import ConfigError, ModelError
 from tmkd.experiment.experiment import Experiment
-from tmkd.results.encoder import encoder_identity
+from tmkd.results.encoder import MadeEncoder, encoder_identity
 from tmkd.results.teacher import Teacher
 from tmkd.results.untrained import UntrainedTeacher
 
@@ -61,6 +61,12 @@ def _look(experiment: Experiment, member: TeacherConfig | StudentConfig) -> None
 
     keep = member.layers if isinstance(member, StudentConfig) else None
     check_encoder(keep=keep, **settings(encoder_of(member, experiment.config)))
+    made = experiment.encoder(member).made
+    if isinstance(made, MadeEncoder) and made.pieces is not None:
+        from tmkd.models.encoder import inspect_encoder
+        from tmkd.models.word_pieces import check_width
+
+        check_width(inspect_encoder(**made.pieces.source(experiment.context))[0], made.encoder.dimensions)
 
 
 def _try(experiment: Experiment, member: TeacherConfig | StudentConfig) -> None:

@@ -9,8 +9,9 @@ Importing this module makes its checkpoints known to ``AutoModel``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 
+import numpy as np
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from torch import Tensor, nn
@@ -140,22 +141,25 @@ def make_bilstm(
     layers: int,
     width: int,
     seed: int,
+    look_up: Callable[[Collection[str]], Mapping[str, np.ndarray]] | None = None,
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, dict[str, int]]:
     """Return a Bi-LSTM before training, its tokenizer, and how many words it has: ``words``, ``found``, ``random``.
 
     Args:
         texts: what the vocabulary is counted in.
         vectors: a text file as ``read_vectors`` reads it; words that it has not get vectors drawn from a normal
-            distribution as wide as the found ones' numbers. None draws all of them, with standard deviation 0.1.
+            distribution as wide as the found ones' numbers. None, without ``look_up``, draws all of them, with
+            standard deviation 0.1.
         width: units of each direction.
         seed: draws the weights and the random vectors.
+        look_up: returns the vectors ``[dimensions]`` of those words that it knows, where there is no file.
 
     Raises:
         DataError: see ``read_vectors``.
     """
     tokenizer = word_tokenizer(texts, words)
     rows = {word: row for word, row in tokenizer.get_vocab().items() if word not in SPECIAL}
-    found = read_vectors(vectors, rows, dimensions) if vectors else {}
+    found = read_vectors(vectors, rows, dimensions) if vectors else look_up(rows) if look_up else {}
     config = BiLstmConfig(
         vocab_size=len(tokenizer),
         dimensions=dimensions,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tmkd.config import EncoderConfig, settings
 from tmkd.models import embedded, mpnet
@@ -13,10 +14,13 @@ from tmkd.models.hub import commit_of, folder_of, shaping_files
 from tmkd.models.vectors import vectors_digest
 from tmkd.results.context import RunContext
 from tmkd.results.corpus import Corpus
-from tmkd.results.node import Result, outside
+from tmkd.results.node import Result, outside, unless
 from tmkd.results.task import Task
 from tmkd.results.work import Work
 from tmkd.store.artifacts import Artifact, checksum
+
+if TYPE_CHECKING:
+    import numpy as np
 
 ENCODER = "encoder"  # the folder of the artifact of an encoder that is made here
 TEACHERS_ENCODER = "model/encoder"  # where a teacher's artifact holds it
@@ -38,6 +42,7 @@ class MadeEncoder(Result):
     corpus: Corpus | None
     bilstm: dict[str, Any]
     encoder: EncoderConfig = outside()
+    pieces: Encoder | None = unless(None)  # whose embeddings words have their vectors from
 
     @property
     def what(self) -> str:
@@ -46,11 +51,19 @@ class MadeEncoder(Result):
     def make(self, context: RunContext, work: Path) -> dict[str, Any]:
         from tmkd.models.bilstm import make_bilstm
 
-        encoder = self.encoder
-        model, tokenizer, facts = make_bilstm(self._texts(context), **{name: getattr(encoder, name) for name in MADE})
+        own = {name: getattr(self.encoder, name) for name in MADE}
+        look_up = None if self.pieces is None else functools.partial(self._look_up, context, self.pieces)
+        model, tokenizer, facts = make_bilstm(self._texts(context), **own, look_up=look_up)
         model.save_pretrained(work / ENCODER)
         tokenizer.save_pretrained(work / ENCODER)
-        return {**facts, "vectors": Path(encoder.vectors).name if encoder.vectors else "random"}
+        return {**facts, "vectors": word_vectors(self.encoder)}
+
+    def _look_up(self, context: RunContext, pieces: Encoder, words: Collection[str]) -> dict[str, np.ndarray]:
+        from tmkd.models.encoder import load_encoder
+        from tmkd.models.word_pieces import piece_vectors
+
+        known = load_encoder(**pieces.source(context))
+        return piece_vectors(words, known.model, known.tokenizer, self.encoder.dimensions)
 
     def _texts(self, context: RunContext) -> Iterator[list[str]]:
         for rows in (self.task.rows("train"), *([self.corpus.rows()] if self.corpus else [])):
@@ -119,6 +132,11 @@ class Encoder:
         if own.source == "hub" and folder_of(own.name) is None:  # the one that the result is known by
             arguments["revision"] = commit_of(str(own.name), own.revision)
         return arguments
+
+
+def word_vectors(encoder: EncoderConfig) -> str:
+    """Say where a Bi-LSTM's word vectors are from: the file's name, random, or encoder."""
+    return Path(encoder.vectors).name if encoder.vectors else encoder.word_vectors
 
 
 def encoder_identity(encoder: EncoderConfig) -> dict[str, Any]:
