@@ -30,6 +30,17 @@ TABLE_4 = {
     "TMKD base": ((True, "heads"), 79.93, 71.29, 78.35, 83.53, 66.64, 217, 45.70),
     "TMKD large": ((True, "heads"), 80.43, 73.93, 79.48, 86.44, 67.50, 217, 45.70),
 }
+SIZED = {  # of each size
+    "{size}": TABLE_4["BERT-3"],
+    "{size} (1-o-1)": TABLE_4["BERT-3 (1-o-1)"],
+    "{size} (1avg-o-1)": TABLE_4["BERT-3 (1avg-o-1)"],
+    "{size} (m-o-m)": TABLE_4["BERT-3 (m-o-m)"],
+    "{size} (MKD)": ((False, "heads"), 78.21, 71.98, 78.80, 77.80, 59.92),
+    "{size} (stage 1 alone)": ((True, "heads"),),
+    "{size} (TKD)": ((True, "one"), 80.12, 72.34, 78.23, 85.89, 67.35),
+    "{size} (TKD, 1avg-o-1)": ((True, "average"),),
+    "{size} (TMKD)": TABLE_4["TMKD large"],
+}
 PAPER = {
     "paper/table4": TABLE_4,
     "paper/bert_large": TABLE_4,
@@ -59,6 +70,19 @@ PAPER = {
         "TKD (1avg-o-1)": ((True, "average"),),
         "MKD": ((False, "heads"), 78.21, 71.98, 78.80, 77.80, 59.92),
         "TMKD": ((True, "heads"), 80.43, 73.93, 79.48, 86.44, 67.50),
+    },
+    "paper/base": {
+        "the best teacher": TABLE_4["BERT-large"],
+        "the teachers' ensemble": TABLE_4["BERT-large ensemble"],
+        "Bi-LSTM (1-o-1)": TABLE_4["Bi-LSTM (1-o-1)"],
+        "Bi-LSTM (1avg-o-1)": TABLE_4["Bi-LSTM (1avg-o-1)"],
+        "Bi-LSTM (m-o-m)": TABLE_4["Bi-LSTM (m-o-m)"],
+        "Bi-LSTM (TMKD)": ((True, "heads"),),
+        **{
+            label.format(size=size): row[: None if size == "MPNet-3" else 1]
+            for size in ("MiniLM-3", "MiniLM-6", "MPNet-3")
+            for label, row in SIZED.items()
+        },
     },
     "paper/figure3": {
         "α = 0.1": ((True, "heads"), 79.74),
@@ -181,3 +205,26 @@ def test_bert_large_is_the_papers_own_size():
     assert [teacher.learning_rate for teacher in config.teachers.roster] == [2e-5, 3e-5, 5e-5]
     assert config.stage1.learning_rate == config.stage2.learning_rate == 1e-4
     assert (config.stage1.targets, config.method.alpha) == ("heads", 0.9)
+
+
+def test_base_has_students_of_four_sizes_with_the_same_arms_from_teachers_of_two_kinds():
+    config = composed("experiment=paper/base")
+    assert [(each.learning_rate, each.encoder.source) for each in config.teachers.roster] == [
+        (2e-5, "same"), (4e-5, "same"), (6e-5, "embedded"),
+    ]  # fmt: skip
+    assert (config.encoder.source, config.stage1.targets, config.method.alpha) == ("mpnet", "heads", 0.9)
+    student, set_of = config.student, {name: arm.set for name, arm in config.method.arms.items()}
+    assert (student.encoder.source, student.encoder.max_length, student.layers) == ("embedded", 48, 3)
+    kinds = {name.removeprefix("minilm_3_") for name in set_of if name.startswith("minilm_3")}
+    for size, own in {
+        "minilm_3": {},
+        "minilm_6": {"student": {"layers": None}},
+        "mpnet_3": {
+            "student": {"encoder": {"source": "same"}},
+            "stage1": {"learning_rate": 1e-4},
+            "stage2": {"learning_rate": 1e-4},
+        },
+    }.items():
+        assert all(set_of[f"{size}_{kind}"] == own for kind in kinds), size
+    bilstm = set_of["bilstm_tmkd"]["student"]["encoder"]
+    assert (bilstm["source"], bilstm["dimensions"], bilstm["word_vectors"]) == ("bilstm", 300, "encoder")

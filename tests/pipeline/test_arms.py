@@ -23,7 +23,8 @@ from tmkd.store.soft_labels import read_soft_labels
 from tmkd.training.predict import predict
 
 EXPERIMENTS = [path.relative_to(ROOT / "conf/experiment") for path in (ROOT / "conf/experiment").glob("**/*.yaml")]
-ALONE = ("default", "smoke", "paper/bert_large", "committee")  # the others can be joined with smoke, to see them run
+# the others can be joined with smoke, to see them run
+ALONE = ("default", "smoke", "paper/bert_large", "paper/base", "committee")
 JOINED = sorted({str(path.with_suffix("")) for path in EXPERIMENTS} - set(ALONE))
 
 
