@@ -1,5 +1,6 @@
 """Arms with settings of their own: each is judged by its own, and never by another's."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ from tmkd.experiment.experiment import Experiment
 from tmkd.models.classifier import PairClassifier
 from tmkd.models.encoder import load_encoder
 from tmkd.pipelines import stage0, stage3
-from tmkd.results.node import outside
+from tmkd.results.node import identity, outside
 from tmkd.results.soft_labels import SoftLabels
 from tmkd.results.trained import TrainedClassifier
 from tmkd.store.artifacts import MODEL
@@ -32,6 +33,18 @@ JOINED = sorted({str(path.with_suffix("")) for path in EXPERIMENTS} - set(ALONE)
 def test_experiment_joined_with_smoke_has_no_arm_that_its_models_are_too_small_for(tmp_path, monkeypatch, experiment):
     monkeypatch.chdir(ROOT)  # conf/data/smoke.yaml names its files from there
     check_arms(Experiment(compose_at(tmp_path, f"experiment=[smoke,{experiment}]")))
+
+
+@pytest.mark.thorough
+def test_base_on_tiny_models_has_no_arm_that_they_are_too_small_for(tmp_path, monkeypatch):
+    # as its file says to see it run
+    monkeypatch.chdir(ROOT)
+    tiny = ["encoder=tiny", "teachers=smoke", "student.encoder={source: tiny, layers: 6, width: 16, dimensions: 16}"]
+    experiment = Experiment(compose_at(tmp_path, "experiment=[smoke,paper/base]", *tiny))
+    check_arms(experiment)
+    students = {arm: experiment.varied(own.set).architecture() for arm, own in experiment.config.method.arms.items()}
+    shapes = {json.dumps(identity(student), sort_keys=True) for student in students.values()}
+    assert len(shapes) == 4, "one of each size"
 
 
 @pytest.mark.thorough

@@ -18,14 +18,7 @@ from tmkd.models.word_pieces import check_width, piece_vectors
 
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "play", "run", "walk", "jump", "amber", "##ing", "##er", "##s"]
 WORDS = ["play", "playing", "player", "plays", "run", "running", "runs", "walks", "jumper", "amber", "é", "quartz"]
-SMOKE = [
-    "experiment=smoke",
-    "encoder.layers=3",
-    "student.seeds=[1]",
-    "method=kd",
-    "student=bilstm",
-    "student.layers=null",
-]
+SMOKE = ["experiment=smoke", "encoder.layers=3", "method=kd", "student=bilstm", "student.layers=null"]
 SMALL = ["student.encoder.width=8", "student.encoder.words=50", "student.encoder.word_vectors=encoder"]
 
 
