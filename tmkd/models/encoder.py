@@ -103,7 +103,7 @@ def load_encoder(
     if not token_types:
         drop_token_types(model, tokenizer)
     if freeze_embeddings:
-        if (words := _word_embeddings(model)) is None:
+        if (words := word_embeddings(model)) is None:
             raise ModelError(
                 f"{type(model).__name__} has no word embeddings to leave alone; set freeze_embeddings=false."
             )
@@ -180,7 +180,7 @@ def _set_dropout(config: PretrainedConfig, dropout: float) -> None:
 
 def _check_vocabulary(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, place: str) -> None:
     """Raise ModelError for tokens without a row of embeddings; warn where most rows are of no token."""
-    if (words := _word_embeddings(model)) is None:
+    if (words := word_embeddings(model)) is None:
         return
     rows, tokens = len(words), max(tokenizer.get_vocab().values()) + 1
     if tokens > rows:
@@ -192,7 +192,7 @@ def _check_vocabulary(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
         log.warning("encoder %s: %d tokens for %d rows of embeddings; is its tokenizer its own?", place, tokens, rows)
 
 
-def _word_embeddings(model: PreTrainedModel) -> torch.Tensor | None:
+def word_embeddings(model: PreTrainedModel) -> torch.Tensor | None:
     """Return the rows that tokens have ``[vocabulary, width]``; None where tokens have none (CANINE)."""
     try:
         return getattr(model.get_input_embeddings(), "weight", None)

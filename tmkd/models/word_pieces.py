@@ -6,9 +6,11 @@ from collections.abc import Collection
 
 import numpy as np
 from sklearn.decomposition import PCA
+from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tmkd.errors import ModelError
+from tmkd.models.encoder import word_embeddings
 
 
 def piece_vectors(
@@ -23,8 +25,7 @@ def piece_vectors(
     Raises:
         ModelError: see ``check_width``.
     """
-    check_width(model, dimensions)
-    table = model.get_input_embeddings().weight.detach().float().cpu().numpy()
+    table = check_width(model, dimensions).detach().float().cpu().numpy()
     names = sorted(words)
     # a space before, since many tokenizers have other pieces for the beginning of a word than for its middle
     pieces = tokenizer([f" {name}" for name in names], add_special_tokens=False)["input_ids"] if names else []
@@ -41,19 +42,19 @@ def piece_vectors(
     return dict(zip(known, reduce.transform(means).astype(np.float32)))
 
 
-def check_width(model: PreTrainedModel, dimensions: int) -> None:
-    """Raise ModelError for an encoder without input embeddings, or with embeddings narrower than ``dimensions``.
+def check_width(model: PreTrainedModel, dimensions: int) -> Tensor:
+    """Return an encoder's input embeddings ``[pieces, width]``.
 
     Its weights may be on the meta device.
+
+    Raises:
+        ModelError: it has none, or narrower ones than ``dimensions``.
     """
-    try:
-        table = getattr(model.get_input_embeddings(), "weight", None)
-    except NotImplementedError:
-        table = None
-    if table is None:
+    if (table := word_embeddings(model)) is None:
         raise ModelError(f"word_vectors: {type(model).__name__} has no embeddings of pieces; set word_vectors=random.")
     if table.shape[1] < dimensions:
         raise ModelError(
             f"dimensions: expected at most {table.shape[1]} (the width of the embeddings of {type(model).__name__}, "
             f"which words have their vectors from), got {dimensions}."
         )
+    return table

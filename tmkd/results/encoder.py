@@ -113,9 +113,9 @@ class Encoder:
 
     def identity(self) -> dict[str, Any]:
         """Return what it is known by: checksums of what is read of it, or its commit on the hub (ModelError)."""
-        from_data = isinstance(self.made, MadeEncoder)
-        known = {"made": self.made.key} if from_data else encoder_identity(self.settings)
-        return known | {"pooling": self.pooling}
+        if isinstance(self.made, MadeEncoder):
+            return {"made": self.made.key, "pooling": self.pooling}
+        return encoder_identity(self.settings) | {"pooling": self.pooling}
 
     def source(self, context: RunContext, start: Artifact | None = None) -> dict[str, Any]:
         """Return the arguments of ``load_encoder``; an encoder that is made is made now, if it is not there yet.
