@@ -15,8 +15,7 @@ import torch
 from datasets import Dataset
 from torch import Tensor
 
-from tmkd.data.batching import encode_pairs
-from tmkd.data.cutting import count_cut
+from tmkd.data.encoding import encode_and_count
 from tmkd.data.given import check_texts
 from tmkd.errors import DataError, ModelError
 from tmkd.evaluation.cutoffs import Cutoff
@@ -162,12 +161,8 @@ class Reranker:
 
     def _tokens(self, model: PairClassifier, questions: list[str], passages: list[str]) -> Dataset:
         """Tokenise pairs and count those that are cut; the first time, say so."""
-        columns = encode_pairs(questions, passages, model.tokenizer, model.max_length, model.long)
-        tokens = Dataset.from_dict(columns)
-        if max(columns["length"]) < model.max_length:  # the usual case, in which nothing is cut
-            return tokens
-        texts = Dataset.from_dict({"question": questions, "passage": passages})
-        cut = count_cut(texts, tokens, model.tokenizer, model.max_length)["pairs"]
+        columns, lost = encode_and_count(questions, passages, model.tokenizer, model.max_length, model.long)
+        cut = sum(lost)
         if cut and not self.cut_pairs:
             log.warning(
                 "%d of %d pairs are longer than the %d tokens that this model reads and lose text; this is "
@@ -177,7 +172,7 @@ class Reranker:
                 model.max_length,
             )
         self.cut_pairs += cut
-        return tokens
+        return Dataset.from_dict(columns)
 
     def averaged(self, model: PairClassifier, logits: np.ndarray) -> np.ndarray:
         """Return the probabilities ``[pairs, classes]``, float64, of what ``answer`` gave."""

@@ -28,7 +28,7 @@ from transformers import (
     XLNetModel,
 )
 
-from tmkd.data.batching import encode_pairs
+from tmkd.data.encoding import encode_pairs
 from tmkd.errors import ModelError
 from tmkd.models.encoder import inspect_encoder, load_encoder
 from tmkd.models.tiny import letter_tokenizer

@@ -14,7 +14,8 @@ from transformers import ByT5Tokenizer, CanineTokenizer, GPT2Tokenizer, PreTrain
 from tests.configs.test_compose import composed
 from tests.pipeline.running import compose_at
 from tmkd.choices import LONG
-from tmkd.data.batching import encode_pairs, tokenise
+from tmkd.data.batching import tokenise
+from tmkd.data.encoding import encode_pairs
 from tmkd.data.long_passages import LongPair, shortened
 from tmkd.errors import ConfigError, DamagedArtifact
 from tmkd.evaluation.ensemble import average_probabilities

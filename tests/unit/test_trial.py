@@ -20,7 +20,8 @@ from transformers import (
     RobertaModel,
 )
 
-from tmkd.data.batching import MULTIPLE, Collator, encode_pairs
+from tmkd.data.batching import MULTIPLE, Collator
+from tmkd.data.encoding import encode_pairs
 from tmkd.errors import ModelError
 from tmkd.models.bilstm import word_tokenizer
 from tmkd.models.classifier import PairClassifier

@@ -16,7 +16,7 @@ from torch.utils.data import Sampler
 from transformers import PreTrainedTokenizerBase
 
 from tmkd.choices import CUT
-from tmkd.data.long_passages import LongPair, shorten, shortened
+from tmkd.data.encoding import encode_pairs
 from tmkd.data.questions import Questions
 from tmkd.states import PairStates, token_axes
 from tmkd.store.memmap import letting_go
@@ -55,47 +55,6 @@ def tokenise(
             cache_file_name=str(cache / "tokens.arrow") if cache else None,
             keep_in_memory=cache is None,
         )
-
-
-def encode_pairs(
-    questions: list[str], passages: list[str], tokenizer: PreTrainedTokenizerBase, max_length: int, long: str = CUT
-) -> dict[str, list[Any]]:
-    """Return a column for each of input_ids, length, and token_type_ids where the tokenizer has them.
-
-    A pair that is too long loses the end of its longer text, or of both; a passage loses another part of itself if
-    ``long`` says so (see ``tmkd.data.long_passages``). A tokenizer without separators of its own (GPT-2) gets its
-    end-of-text token after the question and the passage.
-    """
-    if tokenizer.num_special_tokens_to_add(pair=True) == 0:
-        encoded = {"input_ids": _joined(questions, passages, tokenizer, max_length, long)}
-    else:
-        shape: dict[str, Any] = {"truncation": "longest_first", "max_length": max_length}
-        found = tokenizer(questions, passages, return_attention_mask=False, **shape)
-        if long != CUT:
-            shorten(found, (questions, passages), tokenizer, max_length, long)
-        encoded = dict(found)
-    return {**encoded, "length": [len(ids) for ids in encoded["input_ids"]]}
-
-
-def _joined(
-    questions: list[str], passages: list[str], tokenizer: PreTrainedTokenizerBase, max_length: int, long: str
-) -> list[list[int]]:
-    room, end = max_length - 2, tokenizer.eos_token_id
-    limit: dict[str, Any] = {"truncation": True, "max_length": room} if long == CUT else {"verbose": False}
-    texts = [tokenizer(column, return_attention_mask=False, **limit)["input_ids"] for column in (questions, passages)]
-    fit = [fitting(question, passage, room) for question, passage in zip(*texts)]
-    if long != CUT:
-        cut = [row for row, (_, passage) in enumerate(fit) if len(passage) < len(texts[1][row])]
-        pairs = [LongPair(fit[row][0], texts[1][row], len(fit[row][1])) for row in cut]
-        for row, kept in zip(cut, shortened(pairs, tokenizer, long)):
-            fit[row] = fit[row][0], kept
-    return [[*question, end, *passage, end] for question, passage in fit]
-
-
-def fitting(question: Sequence[int], passage: Sequence[int], room: int) -> tuple[Sequence[int], Sequence[int]]:
-    """Cut the longer of two texts, or both to halves, so that they have ``room`` together."""
-    kept = max(room - len(passage), room - room // 2)
-    return question[:kept], passage[: room - min(len(question), kept)]
 
 
 class StateSource(Protocol):

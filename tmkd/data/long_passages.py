@@ -19,9 +19,9 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from transformers import BatchEncoding, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from tmkd.choices import FIRST_LAST
 
@@ -58,49 +58,6 @@ def shortened(pairs: Sequence[LongPair], tokenizer: PreTrainedTokenizerBase, lon
     words = words_of({token for pair in pairs for ids in pair[:2] for token in ids}, tokenizer)
     starts = (best_start(pair, words) for pair in pairs)
     return [list(pair.passage[start : start + pair.room]) for pair, start in zip(pairs, starts)]
-
-
-def shorten(
-    encoded: BatchEncoding, texts: tuple[list[str], list[str]], tokenizer: Any, max_length: int, long: str
-) -> None:
-    """Put other tokens of the passages that were cut into their places.
-
-    Args:
-        encoded: what the tokenizer makes of the pairs, cut to ``max_length``; changed in place.
-        texts: the questions and the passages.
-    """
-    full = [row for row, ids in enumerate(encoded["input_ids"]) if len(ids) >= max_length]
-    passages = whole_texts([texts[1][row] for row in full], tokenizer)
-    if encoded.is_fast:
-        _replace(encoded, full, passages, tokenizer, long)
-        return
-    questions = whole_texts([texts[0][row] for row in full], tokenizer)
-    rows, pairs = [], []
-    for row, question, passage in zip(full, questions, passages):
-        over = len(question) + len(passage) + tokenizer.num_special_tokens_to_add(pair=True) - max_length
-        kept, left, _ = tokenizer.truncate_sequences(question, passage, over, "longest_first")
-        if len(left) < len(passage):
-            rows.append(row)
-            pairs.append(LongPair(kept, passage, len(left)))
-    for row, pair, ids in zip(rows, pairs, shortened(pairs, tokenizer, long)):
-        again = tokenizer.prepare_for_model(list(pair.question), ids, return_attention_mask=False)
-        for name in encoded:
-            encoded[name][row] = again[name]
-
-
-def _replace(
-    encoded: BatchEncoding, full: Sequence[int], passages: Sequence[list[int]], tokenizer: Any, long: str
-) -> None:
-    """As ``shorten``, where the tokenizer knows which token is of which text."""
-    places, pairs = [], []
-    for row, passage in zip(full, passages):
-        ids, texts = encoded["input_ids"][row], encoded.sequence_ids(row)
-        own = [place for place, text in enumerate(texts) if text == 1]
-        if len(own) < len(passage):
-            places.append((ids, own))
-            pairs.append(LongPair([token for token, text in zip(ids, texts) if text == 0], passage, len(own)))
-    for (ids, own), kept in zip(places, shortened(pairs, tokenizer, long)):
-        ids[own[0] : own[-1] + 1] = kept
 
 
 def whole_texts(texts: list[str], tokenizer: PreTrainedTokenizerBase) -> list[list[int]]:

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from transformers import AutoTokenizer
 
 from tmkd.choices import CROSS_ENCODER, ONNX, ONNX_INT8, OPENVINO
+from tmkd.data.long_texts import without_ends
 from tmkd.errors import ConfigError, ModelError
 from tmkd.export.graph import FILE, OPENVINO_FILE
 from tmkd.export.programs import BATCH, PROGRAMS, Scorer
@@ -26,11 +28,14 @@ class ExportedModel:
     Attributes:
         folder: where it is.
         classes: their names; the last means "right" where ranked.
+        scorer: the program that it is for, with a tokenizer of its own.
+        tokenizer: finds what of two long texts need not be shown to that program.
     """
 
     folder: Path
     classes: tuple[str, ...]
     scorer: Scorer
+    tokenizer: Any
 
     @classmethod
     def read(cls, folder: Path, backend: str) -> ExportedModel:
@@ -53,11 +58,12 @@ class ExportedModel:
         program = PROGRAMS[target][-1]
         if not program.installed:
             raise ConfigError(f"backend={backend}: expected {program.name} to be installed; install it.")
-        return cls(folder, tuple(classes), program.load(folder))
+        return cls(folder, tuple(classes), program.load(folder), AutoTokenizer.from_pretrained(folder))
 
     def probabilities(self, questions: Sequence[str], passages: Sequence[str], batch_size: int | None) -> np.ndarray:
         """Return the probabilities ``[pairs, classes]``, float64."""
-        return probabilities(self.scorer(questions, passages, batch_size or BATCH), len(self.classes))
+        texts = without_ends(questions, passages, self.tokenizer, self.tokenizer.model_max_length)
+        return probabilities(self.scorer(*texts, batch_size or BATCH), len(self.classes))
 
 
 def _target(folder: Path, backend: str) -> str:

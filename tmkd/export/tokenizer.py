@@ -13,7 +13,7 @@ from tmkd.models.classifier import PairClassifier
 def portable_tokenizer(model: PairClassifier) -> PreTrainedTokenizerBase:
     """Return a copy that cuts pairs at the student's ``max_length``, and puts its separators between texts itself.
 
-    A tokenizer without separators of its own (GPT-2) gets those of ``tmkd.data.batching``: the end-of-text token after
+    A tokenizer without separators of its own (GPT-2) gets those of ``tmkd.data.encoding``: the end-of-text token after
     the question and after the passage.
     """
     tokenizer = copy.deepcopy(model.tokenizer)

@@ -11,7 +11,7 @@ from datasets import Dataset
 from tqdm import tqdm
 
 from tmkd.choices import CUT, ONNX_INT8
-from tmkd.data.batching import encode_pairs
+from tmkd.data.encoding import encode_pairs
 from tmkd.errors import ModelError
 from tmkd.evaluation.ensemble import average_probabilities
 from tmkd.evaluation.metrics import evaluate

@@ -61,7 +61,6 @@ class ClassifierEngine(Tokenising):
         self._collate = Collator(model.tokenizer.pad_token_id, positions_of(model.encoder))
 
     def encode(self, questions: list[str], passages: list[str]) -> list[Pair]:
-        questions, passages = self.shown(questions, passages)
         columns, cut = self.columns(questions, passages)
         lengths = columns.pop("length")
         rows = (dict(zip(columns, values)) for values in zip(*columns.values()))
@@ -83,7 +82,6 @@ class ExportEngine(Tokenising):
         self._model = model
 
     def encode(self, questions: list[str], passages: list[str]) -> list[Pair]:
-        questions, passages = self.shown(questions, passages)
         columns, cut = self.columns(questions, passages)
         return [Pair(*each) for each in zip(zip(questions, passages), columns["length"], cut)]
 

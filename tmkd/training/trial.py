@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from tmkd.data.batching import Collator, encode_pairs
+from tmkd.data.batching import Collator
+from tmkd.data.encoding import encode_pairs
 from tmkd.errors import ModelError
 from tmkd.models.classifier import PairClassifier
 from tmkd.models.hub import first_sentence

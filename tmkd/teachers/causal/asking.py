@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from tmkd.data.batching import fitting
+from tmkd.data.encoding import fitting
 from tmkd.errors import ConfigError, ModelError
 from tmkd.models.hub import first_sentence
 from tmkd.teachers.causal.prompts import PLACES, Prompt
