@@ -22,7 +22,7 @@ from tmkd.evaluation.cutoffs import Cutoff
 from tmkd.evaluation.ensemble import average_probabilities, log_odds
 from tmkd.evaluation.score_calibration import ScoreCalibration
 from tmkd.export.calibrated import calibration_of, read_calibration
-from tmkd.export.exported import ExportedModel
+from tmkd.export.exported import AUTO, ExportedModel
 from tmkd.models.classifier import PairClassifier
 from tmkd.store.artifacts import MODEL, open_artifact
 from tmkd.store.catalogue import locate
@@ -81,7 +81,7 @@ class Reranker:
         device: str = "auto",
         precision: str = "auto",
         threads: int = 0,
-        backend: str = "torch",
+        backend: str = AUTO,
     ) -> Reranker:
         """Read the folder of a student or a teacher, ``artifacts/stage2-KEY``; it may have been moved, as a whole.
 
@@ -92,7 +92,8 @@ class Reranker:
                 key of an artifact there (ConfigError: of none, or of several).
             exit_at: see ``Reranker``.
             device, precision, threads: as in ``runtime`` of the settings (ConfigError).
-            backend: what runs an export: torch (of hf and cross-encoder), onnx or openvino.
+            backend: what runs an export: torch (of hf and cross-encoder), onnx or openvino; auto: what its files are
+                for.
 
         Raises:
             ModelError: the folder holds no classifier, or none that the backend can run.
@@ -102,7 +103,7 @@ class Reranker:
         if not (folder / MODEL).is_dir():
             runtime = resolve_runtime(device="cpu", precision="fp32", threads=threads)
             return cls(ExportedModel.read(folder, backend), runtime, exit_at, lambda: read_calibration(folder))
-        if backend != "torch":
+        if backend not in (AUTO, "torch"):
             raise ModelError(f"{folder}: expected an export where backend={backend}; run tmkd export --to {backend}.")
         runtime = resolve_runtime(device=device, precision=precision, threads=threads)
         artifact = open_artifact(folder)

@@ -279,7 +279,7 @@ def test_names_and_places_that_make_no_sense_are_named_before_anything_is_read(t
         export_model(tmp_path, "hf", tmp_path)
     with pytest.raises(ConfigError, match="--processor: expected one of auto, avx512_vnni, avx2, arm64, got riscv"):
         export_model(tmp_path, "onnx-int8", tmp_path / "out", processor="riscv")
-    with pytest.raises(ConfigError, match="backend: expected one of torch, onnx, openvino, got gguf"):
+    with pytest.raises(ConfigError, match="backend: expected one of auto, torch, onnx, openvino, got gguf"):
         Reranker.from_pretrained(tmp_path, backend="gguf")
     with pytest.raises(ModelError, match="Expected the folder of a trained student or teacher"):
         export_model(tmp_path, "hf", tmp_path / "out")

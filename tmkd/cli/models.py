@@ -16,9 +16,20 @@ ExitOption = Annotated[int | None, typer.Option("--exit-at", help="Layer whose e
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 PrecisionOption = Annotated[str, typer.Option("--precision", help="auto, fp32 or bf16.")]
 ThreadsOption = Annotated[int, typer.Option("--threads", help="CPU threads; 0: all.", min=0)]
+BackendOption = Annotated[
+    str, typer.Option("--backend", help="What runs an export: torch, onnx, openvino; auto: what its files are for.")
+]
 
 
-def load(model: str, artifacts: Path, exit_at: int | None, device: str, precision: str, threads: int) -> Reranker:
+def load(
+    model: str,
+    artifacts: Path,
+    exit_at: int | None,
+    device: str,
+    precision: str,
+    threads: int,
+    backend: str = "auto",
+) -> Reranker:
     """Return the reranker that a command names."""
     from tmkd.config.run import RuntimeConfig, check_runtime
     from tmkd.reranker import Reranker
@@ -27,5 +38,11 @@ def load(model: str, artifacts: Path, exit_at: int | None, device: str, precisio
     check_runtime(RuntimeConfig(device=device, precision=precision, threads=threads))
     quiet()
     return Reranker.from_pretrained(
-        model, artifacts=artifacts, exit_at=exit_at, device=device, precision=precision, threads=threads
+        model,
+        artifacts=artifacts,
+        exit_at=exit_at,
+        device=device,
+        precision=precision,
+        threads=threads,
+        backend=backend,
     )

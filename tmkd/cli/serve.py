@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from tmkd.cli.answers import ARTIFACTS, ArtifactsOption, answering
-from tmkd.cli.models import DeviceOption, ExitOption, ModelArgument, PrecisionOption, ThreadsOption, load
+from tmkd.cli.models import BackendOption, DeviceOption, ExitOption, ModelArgument, PrecisionOption, ThreadsOption, load
 from tmkd.errors import ConfigError
 
 app = typer.Typer()
@@ -46,6 +46,7 @@ def serve(
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     threads: ThreadsOption = 0,
+    backend: BackendOption = "auto",
 ) -> None:
     """Answer over HTTP as text-embeddings-inference, Jina, Cohere and vLLM do; a page to try it is at /."""
     if not all(find_spec(package) for package in ("fastapi", "uvicorn", "prometheus_client")):
@@ -71,11 +72,11 @@ def serve(
     listener = bind(host, port)
     metrics = Metrics()
 
-    def service(named: str, at: int | None) -> Service:
+    def service(named: str, at: int | None, by: str) -> Service:
         name = locate(named, artifacts).resolve().name  # not the folder that it lies in
-        return Service(name, load(named, artifacts, at, device, precision, threads), limits, metrics)
+        return Service(name, load(named, artifacts, at, device, precision, threads, by), limits, metrics)
 
-    served, second = service(model, exit_at), None if beside is None else service(beside, None)
+    served, second = service(model, exit_at, backend), None if beside is None else service(beside, None, "auto")
     where = f"http://{host}:{listener.getsockname()[1]}"
 
     def ready() -> None:

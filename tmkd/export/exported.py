@@ -18,7 +18,8 @@ from tmkd.export.graph import FILE, OPENVINO_FILE
 from tmkd.export.programs import BATCH, PROGRAMS, Scorer
 from tmkd.export.student import ALL_CLASSES, probabilities
 
-BACKENDS = ("torch", "onnx", "openvino")
+AUTO = "auto"  # whatever the folder is for
+BACKENDS = (AUTO, "torch", "onnx", "openvino")
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class ExportedModel:
 
     @classmethod
     def read(cls, folder: Path, backend: str) -> ExportedModel:
-        """Load it on the CPU.
+        """Load it on the CPU; ``auto`` takes the backend that the folder's files are for.
 
         Raises:
             ConfigError: a backend that is not known, or whose package is missing.
@@ -54,10 +55,9 @@ class ExportedModel:
                 f"Expected the folder of a student (artifacts/stage2-KEY) or of an export of one, but {folder} is "
                 "neither; reports/NAME/comparison.json names the artifacts of every row."
             ) from None
-        target = _target(folder, backend)
-        program = PROGRAMS[target][-1]
+        program = PROGRAMS[_target(folder, backend)][-1]
         if not program.installed:
-            raise ConfigError(f"backend={backend}: expected {program.name} to be installed; install it.")
+            raise ConfigError(f"{folder}: expected {program.name} to be installed, which runs this export; install it.")
         return cls(folder, tuple(classes), program.load(folder), AutoTokenizer.from_pretrained(folder))
 
     def probabilities(self, questions: Sequence[str], passages: Sequence[str], batch_size: int | None) -> np.ndarray:
@@ -68,13 +68,20 @@ class ExportedModel:
 
 def _target(folder: Path, backend: str) -> str:
     """Return what the folder was exported to, as far as the backend reads it."""
-    if backend == "torch" and (folder / "model.safetensors").is_file():
-        return CROSS_ENCODER  # whose program reads hf, too
-    if backend == "openvino" and (folder / OPENVINO_FILE).is_file():
-        return OPENVINO
-    if backend == "onnx" and (folder / FILE.parent).is_dir():
-        return ONNX if (folder / FILE).is_file() else ONNX_INT8
+    there = {}
+    if (folder / "model.safetensors").is_file():
+        there["torch"] = CROSS_ENCODER  # whose program reads hf, too
+    if (folder / FILE.parent).is_dir():
+        there["onnx"] = ONNX if (folder / FILE).is_file() else ONNX_INT8
+    if (folder / OPENVINO_FILE).is_file():
+        there["openvino"] = OPENVINO
+    if backend == AUTO and len(there) == 1:
+        return next(iter(there.values()))
+    if backend in there:
+        return there[backend]
+    if backend == AUTO and there:
+        raise ModelError(f"{folder}: expected one export but it holds several; name backend={' or '.join(there)}.")
     raise ModelError(
         f"{folder}: expected an export that backend={backend} can run, but it has other files; export the student --to "
-        f"{backend.replace('torch', CROSS_ENCODER)}, or name another backend."
+        f"{backend.replace('torch', CROSS_ENCODER).replace(AUTO, CROSS_ENCODER)}, or name another backend."
     )
