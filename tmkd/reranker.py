@@ -200,8 +200,7 @@ class Reranker:
         for place, pair in enumerate(pairs):
             if isinstance(pair, str) or len(pair) != 2:
                 raise DataError(f"pairs[{place}]: expected a question and a passage, got {pair!r:.60}.")
-        last = self.score([pair[0] for pair in pairs], [pair[1] for pair in pairs], batch_size)[:, -1]
-        return last if len(self.classes) == 1 else log_odds(last)
+        return self._scores(self.score([pair[0] for pair in pairs], [pair[1] for pair in pairs], batch_size))
 
     def rank(
         self,
@@ -210,23 +209,36 @@ class Reranker:
         top_k: int | None = None,
         return_documents: bool = False,
         batch_size: int | None = None,
+        calibrated: bool = False,
     ) -> list[dict[str, Any]]:
         """Return the documents in order, the best first; of equals, the one that came first.
 
         Args:
             top_k: return only the best ``top_k``; None: all.
             return_documents: with their texts.
+            calibrated: with probabilities as of ``score(calibrated=True)``; the order is that of the scores.
 
         Returns:
-            ``[{"corpus_id": place in documents, "score": as of predict, "text": ...}]``.
+            ``[{"corpus_id": place in documents, "score": as of predict, "probability": ..., "text": ...}]``.
 
         Raises:
-            DataError: as ``score``.
+            DataError, ModelError: as ``score``.
         """
         if not isinstance(query, str):
             raise DataError(f"query: expected a text, got {type(query).__name__} ({query!r:.40}).")
         check_texts([query] * len(documents), documents)
-        scores = self.predict([(query, document) for document in documents], batch_size)
-        order = np.argsort(-scores, kind="stable")[:top_k].tolist()
-        text = (lambda at: {"text": documents[at]}) if return_documents else (lambda _: {})
-        return [{"corpus_id": at, "score": float(scores[at]), **text(at)} for at in order]
+        calibrate = self.calibration.apply if calibrated else None
+        found = self.score([query] * len(documents), documents, batch_size)
+        scores = self._scores(found)
+        probabilities = calibrate(found)[:, -1] if calibrate and len(found) else scores
+        ranked = []
+        for at in np.argsort(-scores, kind="stable")[:top_k].tolist():
+            row: dict[str, Any] = {"corpus_id": at, "score": float(scores[at])}
+            row |= {"probability": float(probabilities[at])} if calibrated else {}
+            ranked.append(row | ({"text": documents[at]} if return_documents else {}))
+        return ranked
+
+    def _scores(self, found: np.ndarray) -> np.ndarray:
+        """Return the scores ``[pairs]`` of what ``score`` returned."""
+        last = found[:, -1]
+        return last if len(self.classes) == 1 else log_odds(last)

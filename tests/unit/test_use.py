@@ -18,16 +18,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import Result
+from scipy.special import softmax
 from typer.testing import CliRunner
 
 from tests.unit.small_store import write_lines
 from tmkd.cli import app
 from tmkd.data import formats
+from tmkd.errors import ConfigError
+from tmkd.evaluation.ensemble import log_odds
 from tmkd.evaluation.metrics import evaluate
+from tmkd.evaluation.score_calibration import ScoreCalibration, Split, calibrate_scores
+from tmkd.export.calibrated import write_calibration
+from tmkd.export.run import export_model
 from tmkd.models.classifier import PairClassifier
 from tmkd.models.encoder import load_encoder
 from tmkd.reranker import Reranker
-from tmkd.store.artifacts import MODEL, ArtifactStore
+from tmkd.store.artifacts import MODEL, ArtifactStore, open_artifact
 from tmkd.use import score_file as scoring
 from tmkd.use.formats import pair_file
 from tmkd.use.pair_files import Fields
@@ -37,7 +43,7 @@ PASSAGES = ["birch", "amber is a resin", "😀 fjord", "a\x00b", 'dune, "ember"'
 ROWS = [{"id": at, "question": QUESTION, "passage": passage, "note": None} for at, passage in enumerate(PASSAGES)]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def student(small_store: Path) -> Path:
     found = [path for path in (small_store / "artifacts").glob("stage2-*") if "TMKD, seed 1" in
              (path / "manifest.json").read_text()]  # fmt: skip
@@ -131,7 +137,7 @@ def written(path: Path, rows: list[dict]) -> Path:
 def test_scored_file_has_the_same_rows_and_their_scores_whatever_the_chunk(
     student, tmp_path, odds, ending, monkeypatch
 ):
-    monkeypatch.setattr(scoring.score_file, "__defaults__", (2,))  # rows a chunk
+    monkeypatch.setattr(scoring.score_file, "__defaults__", (2, False))  # rows a chunk
     file = written(tmp_path / f"in{ending.removesuffix('.gz')}", ROWS)
     found = tmkd("score", student, file, "--into", tmp_path / f"out{ending}")
     assert found.exit_code == 0, found.output
@@ -165,19 +171,19 @@ class Killed(BaseException):
 
 
 def test_killed_scoring_goes_on_and_ends_with_the_same_bytes(student, tmp_path, monkeypatch):
-    monkeypatch.setattr(scoring.score_file, "__defaults__", (2,))
+    monkeypatch.setattr(scoring.score_file, "__defaults__", (2, False))
     file, whole = write_lines(tmp_path / "in.jsonl", ROWS), tmp_path / "whole.jsonl"
     assert tmkd("score", student, file, "--into", whole).exit_code == 0
     calls = []
     score = scoring.write_scores
 
     def until(chunks):
-        def call(reranker, source, rows, to):
+        def call(reranker, source, rows, to, calibrated):
             if len(calls) == chunks:
                 to.write(b"torn")
                 raise Killed
             calls.append(rows.passages)
-            score(reranker, source, rows, to)
+            score(reranker, source, rows, to, calibrated)
 
         return call
 
@@ -303,6 +309,55 @@ def test_pipe_is_scored_as_it_comes(student, tmp_path, odds, monkeypatch):
     writer.join()
     scores = [json.loads(line)["score"] for line in out.getvalue().decode().splitlines()]
     assert scores == pytest.approx(odds, abs=1e-5)
+
+
+@pytest.fixture(scope="module")
+def with_map(student: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ScoreCalibration]:
+    """An export with a map from scores to probabilities, and that map."""
+    folder = tmp_path_factory.mktemp("with_map") / "export"
+    logits = np.random.default_rng(0).normal(size=(200, 2))
+    labels = (logits[:, 1] - logits[:, 0] + np.random.default_rng(1).normal(size=200) > 1).astype(int)
+    split = Split(softmax(logits, axis=1), labels, [f"q{at // 4}" for at in range(200)])
+    found = calibrate_scores(split, split)
+    export_model(student, "cross-encoder", folder, verify=False, latency=False, threads=1)
+    write_calibration(found, open_artifact(student), folder)
+    return folder, found
+
+
+def test_calibrated_probabilities_are_those_of_the_map_and_scores_stay(with_map, tmp_path):
+    export, found = with_map
+    reranker = Reranker.from_pretrained(export)
+    rows = [{"question": QUESTION, "passage": passage} for passage in ("birch", "amber is a resin", "cedar")]
+    texts = [row["passage"] for row in rows]
+    plain = reranker.score([QUESTION] * 3, texts)
+    expected = found.apply(plain)[:, 1]
+    assert not np.allclose(expected, plain[:, 1])
+    path, out = write_lines(tmp_path / "pairs.jsonl", rows), tmp_path / "out.jsonl"
+    assert tmkd("score", export, path, "--into", out, "--calibrated").exit_code == 0
+    assert [row["probability"] for row in read(out)] == pytest.approx(expected, abs=1e-6)
+    assert [row["score"] for row in read(out)] == pytest.approx(log_odds(plain[:, 1]), abs=1e-5)
+    ranked = json.loads(tmkd("rank", export, QUESTION, *texts, "--calibrated", "--output", "json").stdout)
+    assert {row["corpus_id"]: row["probability"] for row in ranked} == pytest.approx(dict(enumerate(expected)))
+    assert [row["score"] for row in ranked] == sorted((row["score"] for row in ranked), reverse=True)
+    assert f"{expected.max():8.3f}  " in tmkd("rank", export, QUESTION, *texts, "--calibrated").stdout
+
+
+def test_missing_map_is_one_sentence_before_anything_is_scored(of_grades, with_map, tmp_path):
+    path, out = write_lines(tmp_path / "pairs.jsonl", [{"question": "q", "passage": "p"}]), tmp_path / "out.jsonl"
+    export = shutil.copytree(with_map[0], tmp_path / "export")
+    (export / "calibration.json").unlink()
+    for model, said in ((export, "expected calibration.json"), (of_grades, "expected the task")):
+        for command in (("score", model, path, "--into", out), ("rank", model, QUESTION, "a passage")):
+            found = tmkd(*command, "--calibrated")
+            assert found.exit_code == 2 and said in found.stderr and found.stderr.count("\n") == 1
+    assert not out.exists() and not (tmp_path / "out.jsonl.parts").exists()
+
+
+def test_calibrated_scores_do_not_go_on_from_others(tmp_path):
+    scoring._check_job(tmp_path, {"input": "a"}, {"input": "a"})
+    for noted, now in (({"calibrated": True}, {}), ({}, {"calibrated": True})):
+        with pytest.raises(ConfigError, match="differs in: calibrated"):
+            scoring._check_job(tmp_path, {"input": "a", **noted}, {"input": "a", **now})
 
 
 @pytest.mark.thorough

@@ -18,6 +18,9 @@ QuestionOption = Annotated[str, typer.Option("--question", help="The field of qu
 PassageOption = Annotated[str, typer.Option("--passage", help="The field of passages.")]
 QueriesOption = Annotated[str | None, typer.Option("--queries", help="Texts of the queries, where FILE has ids.")]
 DocumentsOption = Annotated[str | None, typer.Option("--documents", help="Texts of the documents, likewise.")]
+CalibratedOption = Annotated[
+    bool, typer.Option("--calibrated", help="Probabilities that mean what they say, where the model's are known.")
+]
 SkipOption = Annotated[bool, typer.Option("--skip-bad-rows", help="Leave bad rows out and count them.")]
 
 
@@ -32,6 +35,7 @@ def rank(
     ] = None,
     passage: PassageOption = "passage",
     top_k: Annotated[int | None, typer.Option("--top-k", help="Print only so many.", min=1)] = None,
+    calibrated: CalibratedOption = False,
     output: OutputOption = Output.text,
     artifacts: ArtifactsOption = ARTIFACTS,
     exit_at: ExitOption = None,
@@ -39,17 +43,18 @@ def rank(
     precision: PrecisionOption = "auto",
     threads: ThreadsOption = 0,
 ) -> None:
-    """Put passages in order, the best first, with their log-odds of being right."""
+    """Put passages in order, the best first, with their log-odds of being right, or calibrated probabilities."""
     from tmkd.use.passages import passages_of
 
     texts = passages_of(question, passages or [], file, passage)
     reranker = load(model, artifacts, exit_at, device, precision, threads)
-    ranked = reranker.rank(question, texts, top_k, return_documents=True)
+    ranked = reranker.rank(question, texts, top_k, return_documents=True, calibrated=calibrated)
     if output is Output.json:
         print_json(ranked)
     else:
         for found in ranked:
-            print(f"{found['score']:+8.3f}  {found['text']}")
+            shown = f"{found['probability']:8.3f}" if calibrated else f"{found['score']:+8.3f}"
+            print(f"{shown}  {found['text']}")
 
 
 @app.command(rich_help_panel=PANEL)
@@ -70,6 +75,7 @@ def score(
     queries: QueriesOption = None,
     documents: DocumentsOption = None,
     skip_bad_rows: SkipOption = False,
+    calibrated: CalibratedOption = False,
     artifacts: ArtifactsOption = ARTIFACTS,
     exit_at: ExitOption = None,
     device: DeviceOption = "auto",
@@ -82,7 +88,7 @@ def score(
 
     fields = Fields(question, passage, score_field, probability_field)
     texts = {"format": format, "queries": queries, "documents": documents}
-    job = score_job(file, into, fields, skip=skip_bad_rows, **texts)
+    job = score_job(file, into, fields, skip=skip_bad_rows, calibrated=calibrated, **texts)
     reranker = load(model, artifacts, exit_at, device, precision, threads)
     scored = job.run(reranker)
     said = f"{into}: {scored.rows} pairs" + (f", {scored.resumed} of them by an earlier run" if scored.resumed else "")

@@ -30,23 +30,30 @@ class ScoreJob:
     path: Path
     into: Path
     settings: Mapping[str, Any]
+    calibrated: bool = False
 
     def run(self, reranker: Reranker) -> Scored:
-        """Score the file; see ``score_file``. Standard input and output are streams: a killed run begins again."""
+        """Score the file; see ``score_file``. Standard input and output are streams: a killed run begins again.
+
+        Raises:
+            ModelError: calibrated probabilities of a model that has no calibration, before anything is scored.
+        """
+        if self.calibrated:
+            _ = reranker.calibration
         if str(self.into) == DASH:
-            return Scored(score_stream(reranker, self.file, sys.stdout.buffer), 0, 0)
+            return Scored(score_stream(reranker, self.file, sys.stdout.buffer, calibrated=self.calibrated), 0, 0)
         if self.path == STDIN:
             with (
                 writing_to(self.into.parent, "output"),
                 written_whole(self.into, durable=True) as temporary,
                 temporary.open("wb") as to,
             ):
-                rows = score_stream(reranker, self.file, to)
+                rows = score_stream(reranker, self.file, to, calibrated=self.calibrated)
                 if not rows:
                     raise DataError("Standard input: expected at least one pair but found none.")
                 return Scored(rows, 0, 0)
         job = {"input": file_hash(self.path), "model": _identity(reranker), **self.settings}
-        return score_file(reranker, self.file, self.path, self.into, job)
+        return score_file(reranker, self.file, self.path, self.into, job, calibrated=self.calibrated)
 
 
 def score_job(
@@ -58,8 +65,9 @@ def score_job(
     queries: str | None = None,
     documents: str | None = None,
     skip: bool = False,
+    calibrated: bool = False,
 ) -> ScoreJob:
-    """Return the job; arguments as for ``pair_file``, and ``-`` is standard input or output.
+    """Return the job; arguments as for ``pair_file`` and ``write_scores``, and ``-`` is standard input or output.
 
     Raises:
         ConfigError, DataError: the output exists, or the two do not fit.
@@ -79,7 +87,8 @@ def score_job(
     file = pair_file(path, fields, format=form, queries=queries, documents=documents, skip=skip, packed=packed)
     texts = {kind: [file_hash(each) for each in files_of(given)] for kind, given in
              (("queries", queries), ("documents", documents)) if given}  # fmt: skip
-    return ScoreJob(file, path, into, {"fields": asdict(fields), "format": form, "skip_bad_rows": skip, **texts})
+    settings = {"fields": asdict(fields), "format": form, "skip_bad_rows": skip, **texts}
+    return ScoreJob(file, path, into, settings | ({"calibrated": True} if calibrated else {}), calibrated)
 
 
 def _identity(reranker: Reranker) -> dict[str, Any]:

@@ -35,7 +35,13 @@ class Scored:
 
 
 def score_file(
-    reranker: Reranker, file: PairFile, path: Path, into: Path, job: Mapping[str, Any], chunk: int = CHUNK
+    reranker: Reranker,
+    file: PairFile,
+    path: Path,
+    into: Path,
+    job: Mapping[str, Any],
+    chunk: int = CHUNK,
+    calibrated: bool = False,
 ) -> Scored:
     """Write the rows of a file with their scores to ``into``; after a kill the same call goes on.
 
@@ -45,6 +51,7 @@ def score_file(
         path: where ``file`` is.
         job: JSON-able: what the scores depend on. Parts of another job are not gone on from.
         chunk: rows scored between two saves.
+        calibrated: see ``write_scores``; ``job`` says it, too.
 
     Raises:
         ConfigError: ``into`` exists, or its parts are of another job, or another process writes them now.
@@ -63,7 +70,7 @@ def score_file(
             for rows in file.chunks(done, chunk):
                 part = folder / f"part-{rows.end:015d}"
                 with written_whole(part, durable=True) as temporary, temporary.open("wb") as to:
-                    write_scores(reranker, file, rows, to)
+                    write_scores(reranker, file, rows, to, calibrated)
                 parts.append(part)
                 bar.update(rows.end - bar.n)
         if _state(path) != before:
@@ -74,7 +81,9 @@ def score_file(
     return Scored(total - bad, bad, resumed)
 
 
-def score_stream(reranker: Reranker, file: PairFile, to: IO[bytes], chunk: int = CHUNK) -> int:
+def score_stream(
+    reranker: Reranker, file: PairFile, to: IO[bytes], chunk: int = CHUNK, calibrated: bool = False
+) -> int:
     """Write the rows of a file, which is read once, with their scores as they come; return how many.
 
     Raises:
@@ -83,23 +92,27 @@ def score_stream(reranker: Reranker, file: PairFile, to: IO[bytes], chunk: int =
     count = 0
     with tqdm(desc="score", unit=" pairs", mininterval=1) as bar:
         for rows in file.chunks(0, chunk):
-            write_scores(reranker, file, rows, to)
+            write_scores(reranker, file, rows, to, calibrated)
             to.flush()
             count += len(rows.questions)
             bar.update(len(rows.questions))
     return count
 
 
-def write_scores(reranker: Reranker, file: PairFile, rows: Chunk, to: IO[bytes]) -> None:
+def write_scores(reranker: Reranker, file: PairFile, rows: Chunk, to: IO[bytes], calibrated: bool = False) -> None:
     """Score a chunk and write it: log-odds and probabilities of the last class, with seven digits.
 
     Of a model that learnt grades or numbers it is the score alone.
+
+    Args:
+        calibrated: the probabilities are; the log-odds stay as they are, since cut-offs are of them.
     """
-    found = reranker.score(rows.questions, rows.passages)[:, -1]
+    found = reranker.score(rows.questions, rows.passages)
+    right = (reranker.calibration.apply(found) if calibrated else found)[:, -1]
     if len(reranker.classes) == 1:
-        file.write(rows, _short(found), None, to)
+        file.write(rows, _short(right), None, to)
     else:
-        file.write(rows, _short(log_odds(found)), _short(found), to)
+        file.write(rows, _short(log_odds(found[:, -1])), _short(right), to)
 
 
 def _short(values: np.ndarray) -> list[float]:
@@ -126,7 +139,8 @@ def _parts(folder: Path, job: Mapping[str, Any]) -> Iterator[list[Path]]:
 
 
 def _check_job(folder: Path, noted: Mapping[str, Any], job: Mapping[str, Any]) -> None:
-    other = [name for name in job if noted.get(name) != json.loads(json.dumps(job[name]))]
+    now = json.loads(json.dumps(dict(job)))
+    other = [name for name in {**noted, **now} if noted.get(name) != now.get(name)]
     if other:
         raise ConfigError(
             f"{folder} holds the first scores of another run, which differs in: {', '.join(other)}; remove that folder "
