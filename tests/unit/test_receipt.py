@@ -14,12 +14,14 @@ from datasets import Dataset
 from huggingface_hub import ModelCard
 from markdown_it import MarkdownIt
 from scipy.special import softmax
+from scipy.stats import spearmanr
 from typer.testing import CliRunner
 
 from tmkd.choices import CROSS_ENCODER
 from tmkd.cli import app
 from tmkd.errors import ModelError
 from tmkd.evaluation.ensemble import fidelity, log_odds
+from tmkd.evaluation.metrics import evaluate
 from tmkd.evaluation.score_calibration import Split, calibrate_scores
 from tmkd.evaluation.significance import crossed_bootstrap
 from tmkd.export.answers import mean_logits
@@ -280,6 +282,65 @@ def test_export_has_a_card_a_map_and_cutoffs_that_are_read_again(
     (tmp_path / "out" / "calibration.json").unlink()
     with pytest.raises(ModelError, match=r"expected calibration\.json"):
         _ = Reranker.from_pretrained(tmp_path / "out", threads=1).cutoffs
+
+
+def of_grades(home: ArtifactStore, labels: np.ndarray, details: dict) -> tuple[Artifact, dict[str, np.ndarray]]:
+    """A student of one logit and its teacher, beside their task; and their scores of the test split."""
+    splits = ("train", "validation", "test")
+
+    def task(work: Path) -> dict:
+        texts = [f"text {at}" for at in range(len(labels))]
+        columns = {"question_id": IDS.tolist(), "question": texts, "passage": texts, "label": labels.tolist()}
+        for split in splits:
+            Dataset.from_dict(columns).save_to_disk(str(work / split))
+        sizes = {
+            name: dict.fromkeys(splits, count) for name, count in (("pairs", len(labels)), ("questions", QUESTIONS))
+        }
+        return sizes | {"content": "c0ffee"}
+
+    of = home.build("task", {"data": {"reader": "files"}, "raw": {}}, task, "task")
+    scores, made = {}, {}
+    for seed, name in enumerate(("teacher", "stage2")):
+        scores[name] = (labels + np.random.default_rng(seed).normal(0, 1.5, len(labels))).astype(np.float32)
+
+        def make(work: Path, own: np.ndarray = scores[name]) -> dict:
+            write_predictions(work, {split: own[None, :, None] for split in splits[1:]})
+            PairClassifier(load_encoder(source="tiny", layers=1, width=16), ["gold"], ["score"], 24).save(work / MODEL)
+            return details
+
+        spec = {"task": of.key, "teachers": [made["teacher"].key] if made else [], "student": {"encoder": {}}}
+        made[name] = home.build(name, spec, make, name)
+    return made["stage2"], scores
+
+
+def test_card_of_a_student_of_grades_has_ndcg_beside_chance_and_its_teacher(tmp_path: Path) -> None:
+    grades = np.tile([3, 1, 0], QUESTIONS)
+    details = {"validation": {"map": 0.5, "ndcg": 0.5, "spearman": 0.5}, "label_kind": "graded"}
+    artifact, scores = of_grades(ArtifactStore(tmp_path / "artifacts"), grades, details)
+    student = Student.read(artifact.path)
+    write_card(student, CROSS_ENCODER, tmp_path, None, receipt(student, None, None))
+    text = (tmp_path / "README.md").read_text()
+    expected = {name: evaluate(own[:, None], grades, IDS, True, kind="graded")["ndcg"] for name, own in scores.items()}
+    assert cells(text, "this student")[1].startswith(f"{expected['stage2']:.4f} (")
+    assert cells(text, "teacher")[1] == f"{expected['teacher']:.4f}"
+    discount = 1 / np.log2(3)  # of rank 2; gains are 2³ − 1, 2¹ − 1 and 0
+    assert cells(text, "chance") == ["chance", f"{8 / 3 * (1 + discount + 1 / 2) / (7 + discount):.4f}"]
+    both = spearmanr(scores["stage2"], scores["teacher"]).statistic
+    assert f"correlation of its scores with the mean scores of its teachers is {both:.3f}." in text
+    assert "nDCG" in text and "the same class" not in text and "They are not calibrated" in text
+    assert ModelCard(text).data.to_dict()["metrics"] == ["ndcg"]
+
+
+def test_card_of_a_student_of_numbers_has_spearman_beside_no_correlation(tmp_path: Path) -> None:
+    numbers = np.random.default_rng(5).normal(size=len(LABELS))
+    details = {"validation": {"spearman": 0.5, "mse": 0.5}, "label_kind": "float"}
+    artifact, scores = of_grades(ArtifactStore(tmp_path / "artifacts"), numbers, details)
+    found = receipt(Student.read(artifact.path), None, None).quality
+    assert isinstance(found, Quality)
+    expected = spearmanr(scores["stage2"], numbers).statistic
+    assert (found.name, found.chance) == ("spearman", 0)
+    assert found.value == pytest.approx(expected) and found.low < expected < found.high
+    assert cells(quality_section(found, None), "chance") == ["chance", "0.0000"]
 
 
 @pytest.mark.parametrize(("low", "said"), [(0.4, True), (0.5, True), (0.51, False)])

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tmkd.choices import CLASSES
 from tmkd.errors import DamagedArtifact, DataError, ModelError
 from tmkd.evaluation.chance import chance
 from tmkd.evaluation.ensemble import fidelity
@@ -42,8 +43,10 @@ class Quality:
         value, low, high: with its 95 % interval over questions.
         chance: what answers that know nothing score.
         questions: that have a value.
-        agreement: the share of pairs that the teachers together put into the same class; None: not all are there.
+        agreement: the share of pairs that the teachers together put into the same class; None: not all are there, or
+            there are no classes.
         teachers: those that taught it, in the order of its settings.
+        correlation: Spearman's, of its scores and the teachers' mean ones, where there are no classes.
     """
 
     name: str
@@ -55,25 +58,29 @@ class Quality:
     pairs: int
     agreement: float | None
     teachers: list[TeacherFacts]
+    correlation: float | None = None
 
 
-def quality(artifact: Artifact, ranking: bool) -> Quality:
+def quality(artifact: Artifact, ranking: bool, kind: str = CLASSES) -> Quality:
     """Judge a student by its predictions.
+
+    Args:
+        ranking, kind: as for ``tmkd.evaluation.metrics.evaluate``.
 
     Raises:
         ModelError: its task or its predictions are not there.
         DataError: its test split cannot be judged: it has one question.
     """
-    metric = main_metric(ranking, artifact.manifest["spec"].get("metric"))
+    metric = main_metric(ranking, artifact.manifest["spec"].get("metric"), kind)
     test = Rows.read(artifact, "test")
     learnt = Rows.read(artifact, "train").labels
     own = answered(artifact, test, "test").probabilities
 
     def judge(probabilities: np.ndarray) -> np.ndarray:
-        return per_question(probabilities, test.labels, test.question_ids, ranking, test.parts, metric)[1]
+        return per_question(probabilities, test.labels, test.question_ids, ranking, test.parts, metric, kind)[1]
 
     values = judge(own)
-    by_chance = chance(test.labels, test.question_ids, learnt, own.shape[1], ranking, test.parts, metric)
+    by_chance = chance(test.labels, test.question_ids, learnt, own.shape[1], ranking, test.parts, metric, kind)
     teachers, answers = [], []
     for key in artifact.manifest["spec"].get("teachers", []):
         teacher, said = _teacher(artifact, str(key)), None
@@ -83,20 +90,17 @@ def quality(artifact: Artifact, ranking: bool) -> Quality:
                 value: float | None = float(judge(said).mean())
             except (ModelError, DataError):  # without scores of the test split, or of all of its pairs
                 said, value = None, None
-            kind = teacher.manifest["spec"].get(
-                "kind", "fine_tuned" if teacher.manifest["stage"] == "teacher" else None
-            )
-            teachers.append(TeacherFacts(teacher.name, str(teacher.manifest["what"]), kind, value))
+            usual = "fine_tuned" if teacher.manifest["stage"] == "teacher" else None
+            of_kind = teacher.manifest["spec"].get("kind", usual)
+            teachers.append(TeacherFacts(teacher.name, str(teacher.manifest["what"]), of_kind, value))
         else:
             teachers.append(TeacherFacts(str(key), str(key), None, None))
         answers.append(said)
     there = [each for each in answers if each is not None]
-    agreement = None
-    if there and len(there) == len(answers):
-        agreement = fidelity(own, np.mean(there, axis=0))["agreement"]
+    near = fidelity(own, np.mean(there, axis=0)) if there and len(there) == len(answers) else {}
     low, high = interval(values)
-    found = (float(values.mean()), low, high, by_chance[metric], len(values), len(own), agreement)
-    return Quality(metric, *found, teachers)
+    found = (float(values.mean()), low, high, by_chance[metric], len(values), len(own), near.get("agreement"))
+    return Quality(metric, *found, teachers, near.get("correlation"))
 
 
 def _teacher(artifact: Artifact, key: str) -> Artifact | None:

@@ -27,6 +27,10 @@ def quality_section(quality: Quality | str, standing: Standing | str | None) -> 
         notes.append("**It is not shown to be better than chance.**")
     if not quality.teachers:
         notes.append("No teacher taught it in its last stage.")
+    elif quality.correlation is not None:
+        notes.append(
+            f"Spearman's correlation of its scores with the mean scores of its teachers is {quality.correlation:.3f}."
+        )
     elif quality.agreement is None:
         notes.append("Its agreement with its teachers is not known: their predictions are not all in the store.")
     else:

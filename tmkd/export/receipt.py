@@ -39,13 +39,11 @@ class Receipt:
 
 def receipt(student: Student, latency: Latency | None, license: str | None) -> Receipt:
     """Read the store, where the student lies in one; what is not there is not known."""
-    artifact, ranking = student.artifact, student.ranking
-    if len(student.model.classes) == 1:
-        return Receipt(GRADES, GRADES, GRADES, origin(artifact), latency, license)
+    artifact, ranking, kind = student.artifact, student.ranking, student.label_kind
     return Receipt(
-        _known(lambda: quality(artifact, ranking)),
-        _known(lambda: standing(artifact, ranking)),
-        _known(lambda: calibration_of(artifact, exported=True)),
+        _known(lambda: quality(artifact, ranking, kind)),
+        _known(lambda: standing(artifact, ranking, kind)),
+        GRADES if len(student.model.classes) == 1 else _known(lambda: calibration_of(artifact, exported=True)),
         origin(artifact),
         latency,
         license,

@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from tmkd.choices import CLASSES
 from tmkd.errors import TmkdError
 from tmkd.evaluation.metrics import per_question
 from tmkd.evaluation.significance import crossed_bootstrap
 from tmkd.export.answers import Rows, answered
+from tmkd.measures import main_metric
 from tmkd.store.artifacts import Artifact, open_artifact
 from tmkd.store.catalogue import entries
 
@@ -67,8 +69,12 @@ class Standing:
     baselines: list[Beside]
 
 
-def standing(artifact: Artifact, ranking: bool) -> Standing | None:
-    """Return where the newest comparison beside an artifact puts it; None where none names it."""
+def standing(artifact: Artifact, ranking: bool, kind: str = CLASSES) -> Standing | None:
+    """Return where the newest comparison beside an artifact puts it; None where none names it.
+
+    Args:
+        ranking, kind: as for ``tmkd.evaluation.metrics.evaluate``.
+    """
     named = []
     for entry in entries(artifact.path.resolve().parent, "comparison")[0]:
         if (entry.artifact.path / COMPARISON).is_file():
@@ -79,11 +85,11 @@ def standing(artifact: Artifact, ranking: bool) -> Standing | None:
     if not named:
         return None
     comparison, document, row = named[-1]
-    metric = document.get("metric") or next(name for name in ("map", "accuracy") if name in row["metrics"])
+    metric = document.get("metric") or main_metric(ranking, kind=kind)
     together = document["rows"][-1]
     ensemble = None
     if row["to_ensemble"] is not None and together is not row:
-        ensemble = _beside_ensemble(artifact, row, together, ranking, metric)
+        ensemble = _beside_ensemble(artifact, row, together, ranking, metric, kind)
     baselines = [
         Beside(name, each["difference"], each["low"], each["high"], each["p_holm"], True)
         for name, each in row["versus"].items()
@@ -100,7 +106,12 @@ def _is_of(row: Mapping[str, Any], artifact: Artifact) -> bool:
 
 
 def _beside_ensemble(
-    artifact: Artifact, row: Mapping[str, Any], together: Mapping[str, Any], ranking: bool, metric: str
+    artifact: Artifact,
+    row: Mapping[str, Any],
+    together: Mapping[str, Any],
+    ranking: bool,
+    metric: str,
+    kind: str,
 ) -> Beside:
     """Test a row against the teachers' ensemble, where the store has the predictions of both."""
     root, rows = artifact.path.resolve().parent, Rows.read(artifact, "test")
@@ -108,7 +119,7 @@ def _beside_ensemble(
     def values(names: list[str]) -> np.ndarray:
         each = [answered(open_artifact(root / name), rows, "test").probabilities for name in names]
         mean = np.mean(each, axis=0)
-        return per_question(mean, rows.labels, rows.question_ids, ranking, rows.parts, metric)[1]
+        return per_question(mean, rows.labels, rows.question_ids, ranking, rows.parts, metric, kind)[1]
 
     try:
         own = np.stack([values([name]) for name in row["artifacts"]])
