@@ -11,6 +11,7 @@ from tmkd.losses.combine import Term, gold_term, soft_term
 from tmkd.models.classifier import PairClassifier
 from tmkd.models.encoder import load_encoder
 from tmkd.training import callbacks
+from tmkd.training.callbacks import loss_of_epochs
 from tmkd.training.fit import fit
 from tmkd.training.predict import predict
 from tmkd.training.teacher_states import read_states
@@ -176,6 +177,19 @@ def test_start_competes_once_where_training_was_killed(tokens, runtime, tmp_path
     del whole["cost"], again["cost"]
     assert again == whole
     assert len(again["validation"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("logged", "losses"),
+    [
+        ([(0.5, 4.0), (1.0, 2.0), (1.5, 1.0), (2.0, 0.5)], [3.0, 0.75]),  # the end of an epoch is its own
+        ([(0.5, 4.0), (2.5, 1.0)], []),  # the second epoch is not known
+        ([], []),
+    ],
+)
+def test_loss_of_an_epoch_is_the_mean_of_what_was_logged_in_it(logged, losses):
+    history = [{"loss": loss, "epoch": epoch} for epoch, loss in logged] + [{"eval_map": 0.5, "epoch": 1.0}]
+    assert loss_of_epochs(history) == losses
 
 
 def test_patience_stops_after_so_many_epochs_without_a_better_one(tokens, runtime, tmp_path):

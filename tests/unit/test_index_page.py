@@ -14,6 +14,7 @@ from tmkd.report.facts import Agreement, Calibration, Facts, Head, Mistake, Mist
 from tmkd.report.figures import pareto
 from tmkd.report.headline import headline
 from tmkd.report.index_page import LONGEST, to_page
+from tmkd.report.page_figures import page_figures
 from tmkd.report.rows import Row
 from tmkd.store.artifacts import ArtifactStore
 
@@ -44,6 +45,16 @@ def some_rows(p: float = 0.02) -> list[Row]:
 
 def training(row: str, seed: int | None) -> Training:
     return Training(f"stage2-{seed}", "a student", row, seed, [0.5, 0.7, 0.6], 2, 0.4, 12.0, 2e9)
+
+
+def test_training_loss_is_drawn_where_the_store_has_it() -> None:
+    def shown(*loss: float) -> str:
+        learnt = replace(training("KD", 1), loss=loss)
+        return str(page_figures(some_rows(), "map", {}, Facts([learnt])).curves)
+
+    assert "The loss, from the first epoch to the last: KD: 0.900 to 0.250" in shown(0.9, 0.5, 0.25)
+    assert "loss" not in shown()
+    assert page_figures(some_rows(), "map", {}, Facts()).curves is None
 
 
 def some_facts(text: str = "text") -> Facts:

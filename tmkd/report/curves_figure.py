@@ -1,4 +1,4 @@
-"""How students learnt: validation after each epoch, a panel a row and a line a student."""
+"""How students learnt: validation after each epoch, and the loss in it; a panel a row, and a line a student."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from tmkd.report.facts import Training
 
 ACROSS = 3
 PANEL = 3.0, 2.1  # inches
+LOSS = "#b35900"
 
 
 def curves(training: Sequence[Training]) -> dict[str, list[Training]]:
@@ -24,6 +25,8 @@ def curves(training: Sequence[Training]) -> dict[str, list[Training]]:
 
 def draw_curves(rows: Mapping[str, Sequence[Training]], path: Path, metric: str) -> None:
     """Draw the metric of validation against the epoch; a dot marks the epoch that was chosen.
+
+    The loss is dashed, where it is known, on an axis of its own in each panel: rows differ in what they minimise.
 
     Args:
         rows: at least one, as from ``curves``.
@@ -43,11 +46,17 @@ def draw_curves(rows: Mapping[str, Sequence[Training]], path: Path, metric: str)
                 axes.plot(
                     [each.best_epoch], [each.validation[each.best_epoch - 1]], "o", color="#0072b2", ms=4, mec="#ffffff"
                 )
+        if learnt := [each.loss for each in students if each.loss]:
+            beside = axes.twinx()
+            for loss in learnt:
+                beside.plot(range(1, len(loss) + 1), loss, color=LOSS, alpha=0.6, lw=1.0, ls="--")
+            beside.tick_params(axis="y", labelsize=7, colors=LOSS)
         axes.set_title(row, size=9)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(axis="y", color="#dddddd", lw=0.6)
     for unused in panels[len(rows) :]:
         unused.set_visible(False)
     figure.supxlabel("epoch", size=9)
-    figure.supylabel(f"{title(metric)} of validation", size=9)
+    known = any(each.loss for students in rows.values() for each in students)
+    figure.supylabel(f"{title(metric)} of validation" + (" (dashed, right: loss)" if known else ""), size=9)
     save(figure, path)

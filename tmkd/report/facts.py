@@ -22,6 +22,7 @@ class Training:
         best_epoch: from 1, or 0 for the weights that training started from; None where none was chosen.
         before: the metric of the weights that training started from; None where these did not compete.
         seconds, peak_bytes: what its last stage took; None where it was not measured.
+        loss: its mean in each epoch; empty where the store does not have it.
     """
 
     artifact: str
@@ -33,6 +34,7 @@ class Training:
     before: float | None
     seconds: float | None
     peak_bytes: float | None
+    loss: Sequence[float] = ()
 
     @property
     def chosen(self) -> float | None:

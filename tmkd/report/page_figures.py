@@ -56,11 +56,17 @@ def page_figures(rows: Sequence[Row], metric: str, extra: Mapping[str, Any], fac
             f"{row}: {', '.join(f'{each.validation[0]:.3f} to {max(each.validation):.3f}' for each in students)}"
             for row, students in learnt.items()
         )
+        losses = "; ".join(
+            f"{row}: {', '.join(f'{each.loss[0]:.3f} to {each.loss[-1]:.3f}' for each in students if each.loss)}"
+            for row, students in learnt.items()
+            if any(each.loss for each in students)
+        )
         found["curves"] = _svg(
             lambda path: draw_curves(learnt, path, metric),
             "curves",
-            f"{named} of validation after each epoch",
-            f"From the first epoch to the best, for each training: {ends}.",
+            f"{named} of validation after each epoch" + (", and the training loss" if losses else ""),
+            f"From the first epoch to the best, for each training: {ends}."
+            + (f" The loss, from the first epoch to the last: {losses}." if losses else ""),
         )
     if calibrated := teachers_from_json(extra.get("reliability", {})):
         found["reliability"] = _svg(

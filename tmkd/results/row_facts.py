@@ -86,6 +86,7 @@ def _training(one: Answering) -> list[Training]:
                         known.get("validation_before"),
                         cost.get("seconds"),
                         cost.get("peak_bytes"),
+                        known.get("loss", []),
                     )
                 )
     return found

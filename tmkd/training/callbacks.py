@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +59,20 @@ def last_whole_checkpoint(folder: Path) -> str | None:
     for path in set(found) - set(whole):
         shutil.rmtree(path)
     return str(whole[-1]) if whole else None
+
+
+def loss_of_epochs(history: Sequence[Mapping[str, Any]]) -> list[float]:
+    """Return the mean of what was logged as loss in each epoch; empty where some epoch has none.
+
+    Args:
+        history: the entries of ``TrainerState.log_history``.
+    """
+    found: dict[int, list[float]] = {}
+    for entry in history:
+        if "loss" in entry:
+            found.setdefault(math.ceil(entry["epoch"] - 1e-6), []).append(entry["loss"])
+    each = [found.get(epoch) for epoch in range(1, max(found, default=0) + 1)]
+    return [sum(losses) / len(losses) for losses in each if losses] if all(each) else []
 
 
 class KeepBest(TrainerCallback):

@@ -17,7 +17,7 @@ from tmkd.errors import REMEDY, TmkdError, TrainingDiverged
 from tmkd.losses.combine import Term
 from tmkd.models.classifier import PairClassifier
 from tmkd.models.positions import positions_of
-from tmkd.training.callbacks import CheckpointByTheClock, KeepBest, Progress, last_whole_checkpoint
+from tmkd.training.callbacks import CheckpointByTheClock, KeepBest, Progress, last_whole_checkpoint, loss_of_epochs
 from tmkd.training.cost import measured
 from tmkd.training.language import LanguageLearner
 from tmkd.training.learner import Learner
@@ -69,7 +69,8 @@ def train(
         start_competes: the weights that training starts from may be the best, as epoch 0.
 
     Returns:
-        ``steps``, ``cost`` (``seconds`` and ``peak_bytes`` of the last run), and with ``validate`` also ``validation``
+        ``steps``, ``cost`` (``seconds`` and ``peak_bytes`` of the last run), ``loss`` (its mean in each epoch; empty
+        where it was not logged in each), and with ``validate`` also ``validation``
         (the metric after each epoch), ``best_epoch`` from 1, or 0 for the start, and with ``start_competes``
         ``validation_before``, its metric.
 
@@ -151,7 +152,8 @@ def train(
         raise TrainingDiverged(
             f"{what}: the weights are no longer finite after {trainer.state.global_step} steps; {REMEDY}."
         )
-    facts: dict[str, Any] = {"steps": trainer.state.global_step, "cost": cost}
+    loss = loss_of_epochs(trainer.state.log_history)
+    facts: dict[str, Any] = {"steps": trainer.state.global_step, "cost": cost, "loss": loss}
     if processes:
         processes.gather()  # the first one may still be writing the best weights
     if best:
