@@ -47,7 +47,8 @@ def run(stage, home, *overrides, code=0):
 
 
 def comparison(home, experiment="smoke"):
-    """The comparison without what is a measurement of this moment: speed, and what training cost."""
+    """The comparison without what is a measurement of this moment: speed, what training cost, and the loss as it was
+    logged, every ten steps since a start."""
     found = json.loads((home / "reports" / experiment / "comparison.json").read_text())
     chance, *rows = found["rows"]
     assert (chance["arm"], chance["pairs_per_second"], chance["train_seconds"]) == ("chance", None, None)
@@ -55,6 +56,7 @@ def comparison(home, experiment="smoke"):
         assert all(row.pop(name) > 0 for name in ("pairs_per_second", "train_seconds", "train_bytes"))
     for each in found["training"]:
         assert all(each.pop(name) > 0 for name in ("seconds", "peak_bytes"))
+        assert all(loss > 0 for loss in each.pop("loss"))
     return found
 
 

@@ -11,9 +11,9 @@ import typer
 
 from tmkd.choices import FORMATS
 from tmkd.cli import artifacts, ask, doctor, gc, report, serve, use
+from tmkd.cli.answers import answering
 from tmkd.cli.export import export
 from tmkd.cli.stages import STAGES
-from tmkd.errors import TmkdError
 
 # A stage answers --help itself: its page has the settings as they are composed.
 PASS_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
@@ -60,15 +60,12 @@ def sweep(context: typer.Context) -> None:
 
 
 @app.command(rich_help_panel="Start")
+@answering()
 def init(folder: Annotated[Path, typer.Argument(help="Where the project goes: a new or an empty folder.")]) -> None:
     """Write a project to change: data files, an experiment's settings and a Makefile."""
     from tmkd.cli.project import write_project
 
-    try:
-        typer.echo(write_project(folder))
-    except TmkdError as error:
-        typer.echo(f"tmkd: {error}", err=True)
-        raise typer.Exit(2) from None
+    typer.echo(write_project(folder))
 
 
 @app.command(rich_help_panel="Start")
@@ -80,6 +77,7 @@ def settings() -> None:
 
 
 @app.command(rich_help_panel="Data")
+@answering()
 def convert(
     input: Annotated[Path, typer.Argument(help="A file, a folder or a glob pattern; of beir, its folder.")],
     output: Annotated[Path, typer.Argument(help="A new file; of pylate, beir, trec and msmarco a new folder.")],
@@ -97,23 +95,18 @@ def convert(
     from tmkd.cli.convert import summary
     from tmkd.data import conversion
 
-    try:
-        names = [name.strip() for name in classes.split(",")]
-        losses = conversion.convert(
-            source,
-            target,
-            input,
-            output,
-            queries=queries,
-            documents=documents,
-            split=split,
-            classes=names,
-            skip=skip_bad_rows,
-        )
-        typer.echo(summary(losses, output))
-    except TmkdError as error:
-        typer.echo(f"tmkd: {error}", err=True)
-        raise typer.Exit(2) from None
+    losses = conversion.convert(
+        source,
+        target,
+        input,
+        output,
+        queries=queries,
+        documents=documents,
+        split=split,
+        classes=[name.strip() for name in classes.split(",")],
+        skip=skip_bad_rows,
+    )
+    typer.echo(summary(losses, output))
 
 
 for _group in (use, serve, ask, artifacts, gc, report, doctor):

@@ -90,7 +90,6 @@ def check(config: Config) -> Config:
         check_language(config.language, config.student)
     check_stage2(config.stage2)
     _ranks(config)
-    _ranking(config)
     if "fixed" in (config.method.teacher_weights, config.stage1.teacher_weights):
         check_weights(config.method.weights, len(encoders), counts or [config.teachers.size])
     _trust(config)
@@ -131,15 +130,6 @@ def _folders(config: Config) -> None:
         validators.folder("data.name", task)
 
 
-def _ranks(config: Config) -> None:
-    """Labelled questions have several passages wherever batches are of whole questions."""
-    sizes = {"stage2": config.stage2.group_size, "teachers": config.teachers.group_size}
-    sizes |= {f"teachers.roster[{place}]": each.group_size for place, each in enumerate(teaching(config))}
-    for where, size in sizes.items():
-        expected = "null where data.ranking is false, since questions do not have passages to rank"
-        validators.that(size is None or config.data.ranking, f"{where}.group_size", expected, size)
-
-
 def _trust(config: Config) -> None:
     """The column by which teachers' weights are learnt is one that is kept."""
     by = config.method.trust_by
@@ -155,17 +145,26 @@ def _trust(config: Config) -> None:
     validators.that(not learnt or by in config.data.extra_columns, "method.trust_by", expected, by)
 
 
-def _ranking(config: Config) -> None:
-    """Passages are ranked where teachers or stage 1 learn to rank; arms are checked with their own settings."""
+def _ranks(config: Config) -> None:
+    """Questions have passages to rank where batches are of whole questions, or teachers or stage 1 learn to rank.
+
+    Arms are checked with their own settings.
+    """
+    sizes = {"stage2": config.stage2.group_size, "teachers": config.teachers.group_size}
     losses = {}
     if config.stage1.kind == "soft" and config.stage1.loss in RANKING_LOSSES:
         losses["stage1.loss"] = config.stage1.loss
     for place, teacher in enumerate(teaching(config)):
+        where = f"teachers.roster[{place}]"
+        sizes[where] = teacher.group_size
         own = config.teachers.settled(teacher).gold_loss
-        name = f"teachers.roster[{place}].gold_loss" if teacher.gold_loss else "teachers.gold_loss"
+        name = f"{where}.gold_loss" if teacher.gold_loss else "teachers.gold_loss"
         validators.shares(name, own, config.data.label_kind)
         if own in GOLD_RANKING_LOSSES:
             losses[name] = own
+    for where, size in sizes.items():
+        expected = "null where data.ranking is false, since questions do not have passages to rank"
+        validators.that(size is None or config.data.ranking, f"{where}.group_size", expected, size)
     for name, loss in losses.items():
         validators.ranked(name, loss, config.data.ranking)
 

@@ -27,6 +27,7 @@ from tmkd.data.rows import read_corpus
 from tmkd.data.schema import PART, Corpus, Reader, Settings, Task
 from tmkd.data.separated import ENDINGS
 from tmkd.errors import ConfigError, DataError
+from tmkd.store.disk import files_in
 
 BATCH = 1000  # rows that are in memory at once
 FAILURES = (DatasetsError, OSError, ValueError, RuntimeError)  # of the library
@@ -69,9 +70,10 @@ def _identity(owner: str, settings: Settings) -> dict[str, Any]:
     """Return what a data set is: the checksums of a folder, or the commit that the hub or the cache has."""
     path = _path(owner, settings)
     if path.is_dir():
-        files = {file.relative_to(path).as_posix(): file for file in sorted(path.rglob("*")) if file.is_file()}
         # not what `datasets` computes from a folder and keeps there, nor what it never reads
-        own = {name: file_hash(file) for name, file in files.items() if not re.search(r"(^|/)(\.|cache-)", name)}
+        own = {
+            name: file_hash(file) for name, file in files_in(path).items() if not re.search(r"(^|/)(\.|cache-)", name)
+        }
         tables = {"tables": "text"} if any(ending_of(Path(name))[0] in ENDINGS for name in own) else {}
         return {"files": own} | ({} if _saved(path) else {"subset": settings["subset"], **tables})
     builder = _builder(owner, settings)

@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 
 from tmkd.errors import ConfigError, ModelError
+from tmkd.store.disk import files_in
 
 # What transformers reads of a folder. Documents, pictures, logs and weights in other formats shape no result.
 READ = (".json", ".safetensors", ".txt", ".model", ".spm", ".bpe", ".codes", ".vocab", ".tiktoken")
@@ -46,9 +47,8 @@ def shaping_files(folder: Path, code: bool = False, templates: bool = False) -> 
         code: the checkpoint's own code runs, so it counts too.
         templates: pairs are put into its chat template.
     """
-    found = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
     suffixes = (*READ, *((".py",) if code else ()), *((".jinja",) if templates else ()))
-    return {name: path for name, path in found.items() if _shapes(name, suffixes)}
+    return {name: path for name, path in files_in(folder).items() if _shapes(name, suffixes)}
 
 
 def _shapes(name: str, suffixes: tuple[str, ...]) -> bool:

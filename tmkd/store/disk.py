@@ -58,6 +58,11 @@ def reading_from(
         raise raises(f"{where}{path} cannot be read ({error.strerror or error}){then}.") from None
 
 
+def files_in(folder: Path) -> dict[str, Path]:
+    """Return the files of a folder and of those within it, by their names there (with /), sorted."""
+    return {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
 def sha256(path: str | Path) -> str:
     """Return the SHA-256 of a file's bytes, in hexadecimal (OSError; ``reading_from`` makes a sentence of it)."""
     with open(path, "rb") as file:

@@ -14,7 +14,7 @@ from tmkd.data.files import file_hash, files_of
 from tmkd.errors import ConfigError, DataError
 from tmkd.export.exported import ExportedModel
 from tmkd.reranker import Reranker
-from tmkd.store.disk import writing_to, written_whole
+from tmkd.store.disk import files_in, writing_to, written_whole
 from tmkd.use.formats import STDIN, check_output, pair_file
 from tmkd.use.pair_files import Fields, PairFile
 from tmkd.use.score_file import Scored, score_file, score_stream
@@ -95,8 +95,7 @@ def _identity(reranker: Reranker) -> dict[str, Any]:
     """Return what a model's scores are known by: its weights, and which classifier answers."""
     digest, model = hashlib.sha256(), reranker.model
     if isinstance(model, ExportedModel):
-        files = [path for path in sorted(model.folder.rglob("*")) if path.is_file()]
-        return {path.relative_to(model.folder).as_posix(): file_hash(path) for path in files}
+        return {name: file_hash(path) for name, path in files_in(model.folder).items()}
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().view(-1).numpy().tobytes())
