@@ -22,7 +22,7 @@ from tmkd.evaluation.cutoffs import Cutoff
 from tmkd.evaluation.ensemble import average_probabilities, log_odds
 from tmkd.evaluation.score_calibration import ScoreCalibration
 from tmkd.export.calibrated import calibration_of, read_calibration
-from tmkd.export.exported import AUTO, ExportedModel
+from tmkd.export.exported import AUTO, ExportedModel, chosen_length
 from tmkd.models.classifier import PairClassifier
 from tmkd.store.artifacts import MODEL, open_artifact
 from tmkd.store.catalogue import locate
@@ -42,6 +42,7 @@ class Reranker:
         exit_at: the layer whose early exit answers, so that the layers above are not run; None: the deepest classifier
             (ModelError: there is no such exit).
         calibrate: returns the map of ``score(calibrated=True)`` and the cut-offs; None: there are none.
+        max_length: tokens of a pair to read, no more than the model learnt to read (ModelError); None: as many.
 
     Attributes:
         model: the encoder and its heads, a ``torch.nn.Module``; or an export of them.
@@ -56,6 +57,7 @@ class Reranker:
         runtime: Runtime,
         exit_at: int | None = None,
         calibrate: Callable[[], ScoreCalibration] | None = None,
+        max_length: int | None = None,
     ) -> None:
         exits = model.exits.layers if isinstance(model, PairClassifier) else ()
         if exit_at is not None and exit_at not in exits:
@@ -67,6 +69,7 @@ class Reranker:
         self.runtime = runtime
         self.classes = model.classes
         self.exit_at = exit_at
+        self.max_length = chosen_length(max_length, model.max_length)
         self.cut_pairs = 0
         self._calibrate = calibrate
         self._turn = threading.Lock()
@@ -82,6 +85,7 @@ class Reranker:
         precision: str = "auto",
         threads: int = 0,
         backend: str = AUTO,
+        max_length: int | None = None,
     ) -> Reranker:
         """Read the folder of a student or a teacher, ``artifacts/stage2-KEY``; it may have been moved, as a whole.
 
@@ -90,7 +94,7 @@ class Reranker:
         Args:
             artifacts: a folder of results; what is no folder itself is then the name, the key or the beginning of the
                 key of an artifact there (ConfigError: of none, or of several).
-            exit_at: see ``Reranker``.
+            exit_at, max_length: see ``Reranker``.
             device, precision, threads: as in ``runtime`` of the settings (ConfigError).
             backend: what runs an export: torch (of hf and cross-encoder), onnx or openvino; auto: what its files are
                 for.
@@ -102,13 +106,14 @@ class Reranker:
         folder = Path(folder).expanduser() if artifacts is None else locate(folder, Path(artifacts))
         if not (folder / MODEL).is_dir():
             runtime = resolve_runtime(device="cpu", precision="fp32", threads=threads)
-            return cls(ExportedModel.read(folder, backend), runtime, exit_at, lambda: read_calibration(folder))
+            model = ExportedModel.read(folder, backend, max_length)
+            return cls(model, runtime, exit_at, lambda: read_calibration(folder))
         if backend not in (AUTO, "torch"):
             raise ModelError(f"{folder}: expected an export where backend={backend}; run tmkd export --to {backend}.")
         runtime = resolve_runtime(device=device, precision=precision, threads=threads)
         artifact = open_artifact(folder)
-        model = PairClassifier.load(artifact.folder(MODEL), attention=runtime.attention)
-        return cls(model, runtime, exit_at, lambda: calibration_of(artifact, exit=exit_at))
+        student = PairClassifier.load(artifact.folder(MODEL), attention=runtime.attention)
+        return cls(student, runtime, exit_at, lambda: calibration_of(artifact, exit=exit_at), max_length)
 
     @cached_property
     def calibration(self) -> ScoreCalibration:
@@ -162,7 +167,7 @@ class Reranker:
 
     def _tokens(self, model: PairClassifier, questions: list[str], passages: list[str]) -> Dataset:
         """Tokenise pairs and count those that are cut; the first time, say so."""
-        columns, lost = encode_and_count(questions, passages, model.tokenizer, model.max_length, model.long)
+        columns, lost = encode_and_count(questions, passages, model.tokenizer, self.max_length, model.long)
         cut = sum(lost)
         if cut and not self.cut_pairs:
             log.warning(
@@ -170,7 +175,7 @@ class Reranker:
                 "logged once.",
                 cut,
                 len(questions),
-                model.max_length,
+                self.max_length,
             )
         self.cut_pairs += cut
         return Dataset.from_dict(columns)

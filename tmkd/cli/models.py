@@ -15,6 +15,9 @@ ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help=MODEL)]
 ExitOption = Annotated[int | None, typer.Option("--exit-at", help="Layer whose early exit answers, if it has some.")]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 PrecisionOption = Annotated[str, typer.Option("--precision", help="auto, fp32 or bf16.")]
+LengthOption = Annotated[
+    int | None, typer.Option("--max-length", help="Tokens of a pair to read; by default as many as it learnt to read.")
+]
 ThreadsOption = Annotated[int, typer.Option("--threads", help="CPU threads; 0: all.", min=0)]
 BackendOption = Annotated[
     str, typer.Option("--backend", help="What runs an export: torch, onnx, openvino; auto: what its files are for.")
@@ -28,6 +31,7 @@ def load(
     device: str,
     precision: str,
     threads: int,
+    max_length: int | None = None,
     backend: str = "auto",
 ) -> Reranker:
     """Return the reranker that a command names."""
@@ -45,4 +49,5 @@ def load(
         precision=precision,
         threads=threads,
         backend=backend,
+        max_length=max_length,
     )

@@ -9,7 +9,16 @@ from typing import Annotated
 import typer
 
 from tmkd.cli.answers import ARTIFACTS, ArtifactsOption, answering
-from tmkd.cli.models import BackendOption, DeviceOption, ExitOption, ModelArgument, PrecisionOption, ThreadsOption, load
+from tmkd.cli.models import (
+    BackendOption,
+    DeviceOption,
+    ExitOption,
+    LengthOption,
+    ModelArgument,
+    PrecisionOption,
+    ThreadsOption,
+    load,
+)
 from tmkd.errors import ConfigError
 
 app = typer.Typer()
@@ -46,6 +55,7 @@ def serve(
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     threads: ThreadsOption = 0,
+    max_length: LengthOption = None,
     backend: BackendOption = "auto",
 ) -> None:
     """Answer over HTTP as text-embeddings-inference, Jina, Cohere and vLLM do; a page to try it is at /."""
@@ -72,11 +82,12 @@ def serve(
     listener = bind(host, port)
     metrics = Metrics()
 
-    def service(named: str, at: int | None, by: str) -> Service:
+    def service(named: str, at: int | None, length: int | None, by: str) -> Service:
         name = locate(named, artifacts).resolve().name  # not the folder that it lies in
-        return Service(name, load(named, artifacts, at, device, precision, threads, by), limits, metrics)
+        return Service(name, load(named, artifacts, at, device, precision, threads, length, by), limits, metrics)
 
-    served, second = service(model, exit_at, backend), None if beside is None else service(beside, None, "auto")
+    served = service(model, exit_at, max_length, backend)
+    second = None if beside is None else service(beside, None, None, "auto")
     where = f"http://{host}:{listener.getsockname()[1]}"
 
     def ready() -> None:

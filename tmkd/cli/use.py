@@ -10,7 +10,16 @@ import typer
 
 from tmkd.choices import FORMATS
 from tmkd.cli.answers import ARTIFACTS, ArtifactsOption, Output, OutputOption, answering, print_json
-from tmkd.cli.models import DeviceOption, ExitOption, ModelArgument, PrecisionOption, ThreadsOption, load
+from tmkd.cli.models import (
+    BackendOption,
+    DeviceOption,
+    ExitOption,
+    LengthOption,
+    ModelArgument,
+    PrecisionOption,
+    ThreadsOption,
+    load,
+)
 
 app = typer.Typer()
 PANEL = "Use a student"
@@ -42,12 +51,14 @@ def rank(
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     threads: ThreadsOption = 0,
+    max_length: LengthOption = None,
+    backend: BackendOption = "auto",
 ) -> None:
     """Put passages in order, the best first, with their log-odds of being right, or calibrated probabilities."""
     from tmkd.use.passages import passages_of
 
     texts = passages_of(question, passages or [], file, passage)
-    reranker = load(model, artifacts, exit_at, device, precision, threads)
+    reranker = load(model, artifacts, exit_at, device, precision, threads, max_length, backend)
     ranked = reranker.rank(question, texts, top_k, return_documents=True, calibrated=calibrated)
     if output is Output.json:
         print_json(ranked)
@@ -81,6 +92,8 @@ def score(
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     threads: ThreadsOption = 0,
+    max_length: LengthOption = None,
+    backend: BackendOption = "auto",
 ) -> None:
     """Write the rows of a file again with a score (log-odds) and a probability; after a kill, go on from there."""
     from tmkd.use.job import score_job
@@ -89,7 +102,7 @@ def score(
     fields = Fields(question, passage, score_field, probability_field)
     texts = {"format": format, "queries": queries, "documents": documents}
     job = score_job(file, into, fields, skip=skip_bad_rows, calibrated=calibrated, **texts)
-    reranker = load(model, artifacts, exit_at, device, precision, threads)
+    reranker = load(model, artifacts, exit_at, device, precision, threads, max_length, backend)
     scored = job.run(reranker)
     said = f"{into}: {scored.rows} pairs" + (f", {scored.resumed} of them by an earlier run" if scored.resumed else "")
     said += f"; {scored.left_out} bad rows were left out" if scored.left_out else ""
@@ -122,6 +135,8 @@ def evaluate(
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     threads: ThreadsOption = 0,
+    max_length: LengthOption = None,
+    backend: BackendOption = "auto",
 ) -> None:
     """Judge a student or teacher on labelled pairs, beside what chance would score there."""
     from dataclasses import asdict
@@ -130,7 +145,7 @@ def evaluate(
     from tmkd.data.rows import Columns
     from tmkd.use.evaluate_file import evaluate_file
 
-    reranker = load(model, artifacts, exit_at, device, precision, threads)
+    reranker = load(model, artifacts, exit_at, device, precision, threads, max_length, backend)
     judged = evaluate_file(
         reranker,
         file,

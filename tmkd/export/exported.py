@@ -20,6 +20,7 @@ from tmkd.export.student import ALL_CLASSES, probabilities
 
 AUTO = "auto"  # whatever the folder is for
 BACKENDS = (AUTO, "torch", "onnx", "openvino")
+SHORTEST = 8  # tokens of a pair, as of the settings
 
 
 @dataclass(frozen=True)
@@ -31,20 +32,25 @@ class ExportedModel:
         classes: their names; the last means "right" where ranked.
         scorer: the program that it is for, with a tokenizer of its own.
         tokenizer: finds what of two long texts need not be shown to that program.
+        max_length: tokens of a pair that it reads.
     """
 
     folder: Path
     classes: tuple[str, ...]
     scorer: Scorer
     tokenizer: Any
+    max_length: int
 
     @classmethod
-    def read(cls, folder: Path, backend: str) -> ExportedModel:
+    def read(cls, folder: Path, backend: str, max_length: int | None = None) -> ExportedModel:
         """Load it on the CPU; ``auto`` takes the backend that the folder's files are for.
+
+        Args:
+            max_length: tokens of a pair to read; None: as many as it was exported with.
 
         Raises:
             ConfigError: a backend that is not known, or whose package is missing.
-            ModelError: the folder is no export, or none for this backend.
+            ModelError: the folder is no export, or none for this backend, or it reads fewer tokens.
         """
         if backend not in BACKENDS:
             raise ConfigError(f"backend: expected one of {', '.join(BACKENDS)}, got {backend}.")
@@ -58,23 +64,51 @@ class ExportedModel:
         program = PROGRAMS[_target(folder, backend)][-1]
         if not program.installed:
             raise ConfigError(f"{folder}: expected {program.name} to be installed, which runs this export; install it.")
-        return cls(folder, tuple(classes), program.load(folder), AutoTokenizer.from_pretrained(folder))
+        length = chosen_length(max_length, own_length(folder))
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        return cls(folder, tuple(classes), program.load(folder, max_length), tokenizer, length)
 
     def probabilities(self, questions: Sequence[str], passages: Sequence[str], batch_size: int | None) -> np.ndarray:
         """Return the probabilities ``[pairs, classes]``, float64."""
-        texts = without_ends(questions, passages, self.tokenizer, self.tokenizer.model_max_length)
+        texts = without_ends(questions, passages, self.tokenizer, self.max_length)
         return probabilities(self.scorer(*texts, batch_size or BATCH), len(self.classes))
+
+
+def own_length(folder: Path) -> int:
+    """Return how many tokens of a pair an export reads (ModelError: its tokenizer's settings do not say it)."""
+    file = folder / "tokenizer_config.json"
+    try:
+        return int(json.loads(file.read_text())["model_max_length"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise ModelError(f"{file}: expected model_max_length, which an export has; export the student again.") from None
+
+
+def chosen_length(asked: int | None, own: int) -> int:
+    """Return how many tokens of a pair are read; ``own`` is what the model learnt to read.
+
+    Raises:
+        ModelError: more are asked for, or so few that a pair is lost.
+    """
+    if asked is not None and not SHORTEST <= asked <= own:
+        raise ModelError(f"max_length: expected from {SHORTEST} to the {own} tokens that the model reads, got {asked}.")
+    return asked or own
+
+
+def targets(folder: Path) -> dict[str, str]:
+    """Return what a folder was exported to, by the backend that runs it."""
+    found = {}
+    if (folder / "model.safetensors").is_file():
+        found["torch"] = CROSS_ENCODER  # whose program reads hf, too
+    if (folder / FILE.parent).is_dir():
+        found["onnx"] = ONNX if (folder / FILE).is_file() else ONNX_INT8
+    if (folder / OPENVINO_FILE).is_file():
+        found["openvino"] = OPENVINO
+    return found
 
 
 def _target(folder: Path, backend: str) -> str:
     """Return what the folder was exported to, as far as the backend reads it."""
-    there = {}
-    if (folder / "model.safetensors").is_file():
-        there["torch"] = CROSS_ENCODER  # whose program reads hf, too
-    if (folder / FILE.parent).is_dir():
-        there["onnx"] = ONNX if (folder / FILE).is_file() else ONNX_INT8
-    if (folder / OPENVINO_FILE).is_file():
-        there["openvino"] = OPENVINO
+    there = targets(folder)
     if backend == AUTO and len(there) == 1:
         return next(iter(there.values()))
     if backend in there:

@@ -52,7 +52,7 @@ def measure(target: str, folder: Path, pairs: Pairs) -> Latency | None:
     program = next((each for each in PROGRAMS[target] if each.installed), None)
     if program is None:
         return None
-    score = program.load(folder)
+    score = program.load(folder, None)
     at = np.resize(np.arange(len(pairs)), MANY)
     questions, passages = ([texts[place] for place in at] for texts in (pairs.questions, pairs.passages))
     one = [questions[0]] * PASSAGES

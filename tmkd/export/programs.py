@@ -28,14 +28,15 @@ class Program:
     """Who reads a folder.
 
     Attributes:
-        load: of a folder to what scores pairs by it, on the CPU.
+        load: of a folder, and how many tokens of a pair are read (None: the student's own ``max_length``), to what
+            scores pairs by it, on the CPU.
         package: what must be installed.
         most: pairs that it is asked for, where it is slow.
     """
 
     name: str
     package: str
-    load: Callable[[Path], Scorer]
+    load: Callable[[Path, int | None], Scorer]
     most: int | None = None
 
     @property
@@ -43,9 +44,10 @@ class Program:
         return find_spec(self.package) is not None
 
 
-def _by_batches(folder: Path, forward: Forward) -> Scorer:
+def _by_batches(folder: Path, max_length: int | None, forward: Forward) -> Scorer:
     """Return what scores pairs, those of similar length together, with the tokenizer of the folder."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.model_max_length = max_length or tokenizer.model_max_length
 
     def score(questions: Sequence[str], passages: Sequence[str], batch: int) -> np.ndarray:
         order = np.argsort([-len(question) - len(passage) for question, passage in zip(questions, passages)])
@@ -61,7 +63,7 @@ def _by_batches(folder: Path, forward: Forward) -> Scorer:
     return score
 
 
-def _transformers(folder: Path) -> Scorer:
+def _transformers(folder: Path, max_length: int | None) -> Scorer:
     model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32).eval()
 
     @torch.inference_mode()
@@ -69,13 +71,15 @@ def _transformers(folder: Path) -> Scorer:
         scores: np.ndarray = model(**{name: torch.from_numpy(ids) for name, ids in tokens.items()}).logits.numpy()
         return scores
 
-    return _by_batches(folder, forward)
+    return _by_batches(folder, max_length, forward)
 
 
-def _pipeline(folder: Path) -> Scorer:
+def _pipeline(folder: Path, max_length: int | None) -> Scorer:
     from transformers import pipeline
 
-    run = pipeline("text-classification", model=str(folder), device="cpu")
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.model_max_length = max_length or tokenizer.model_max_length
+    run = pipeline("text-classification", model=str(folder), tokenizer=tokenizer, device="cpu")
     names: Any = run.model.config.label2id
 
     def score(questions: Sequence[str], passages: Sequence[str], batch: int) -> np.ndarray:
@@ -91,10 +95,10 @@ def _pipeline(folder: Path) -> Scorer:
     return score
 
 
-def _sentence_transformers(folder: Path) -> Scorer:
+def _sentence_transformers(folder: Path, max_length: int | None) -> Scorer:
     from sentence_transformers import CrossEncoder
 
-    model = CrossEncoder(str(folder), device="cpu")
+    model = CrossEncoder(str(folder), device="cpu", max_length=max_length)
 
     def score(questions: Sequence[str], passages: Sequence[str], batch: int) -> np.ndarray:
         texts = list(zip(questions, passages))
@@ -103,22 +107,22 @@ def _sentence_transformers(folder: Path) -> Scorer:
     return score
 
 
-def _onnx_runtime(folder: Path, file_of: Callable[[Path], Path]) -> Scorer:
+def _onnx_runtime(folder: Path, max_length: int | None, file_of: Callable[[Path], Path]) -> Scorer:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 3  # errors
     session = onnxruntime.InferenceSession(file_of(folder), options, providers=["CPUExecutionProvider"])
-    return _by_batches(folder, lambda tokens: session.run([SCORES], tokens)[0])
+    return _by_batches(folder, max_length, lambda tokens: session.run([SCORES], tokens)[0])
 
 
-def _openvino(folder: Path) -> Scorer:
+def _openvino(folder: Path, max_length: int | None) -> Scorer:
     import openvino
 
     threads = {"INFERENCE_NUM_THREADS": torch.get_num_threads(), "INFERENCE_PRECISION_HINT": "f32"}
     model = openvino.Core().compile_model(folder / OPENVINO_FILE, "CPU", threads)
-    return _by_batches(folder, lambda tokens: model(tokens)[SCORES])
+    return _by_batches(folder, max_length, lambda tokens: model(tokens)[SCORES])
 
 
 _SENTENCE_TRANSFORMERS = Program("sentence-transformers", "sentence_transformers", _sentence_transformers)

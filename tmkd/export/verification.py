@@ -105,7 +105,7 @@ def verify(student: Student, target: str, folder: Path, pairs: Pairs, runtime: R
 
 def _scores(program: Program, folder: Path, pairs: Pairs) -> np.ndarray:
     """Return a program's scores ``[pairs, scores]``."""
-    score, found = program.load(folder), []
+    score, found = program.load(folder, None), []
     with tqdm(total=len(pairs), desc=program.name, **SHOWN) as bar:
         for start in range(0, len(pairs), TOGETHER):
             chosen = slice(start, start + TOGETHER)

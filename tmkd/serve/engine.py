@@ -54,7 +54,7 @@ class ClassifierEngine(Tokenising):
     """A student or teacher of this package; scores as ``Reranker`` does."""
 
     def __init__(self, reranker: Reranker, model: PairClassifier) -> None:
-        super().__init__(model.tokenizer, model.max_length, model.long)
+        super().__init__(model.tokenizer, reranker.max_length, model.long)
         self.classes = reranker.classes
         self._reranker, self._model = reranker, model.eval()
         self._answer = reranker.answer(model)
@@ -77,7 +77,7 @@ class ExportEngine(Tokenising):
 
     def __init__(self, model: ExportedModel) -> None:
         tokenizer = AutoTokenizer.from_pretrained(model.folder)
-        super().__init__(tokenizer, tokenizer.model_max_length, CUT)
+        super().__init__(tokenizer, model.max_length, CUT)
         self.classes = model.classes
         self._model = model
 

@@ -95,10 +95,11 @@ def _identity(reranker: Reranker) -> dict[str, Any]:
     """Return what a model's scores are known by: its weights, and which classifier answers."""
     digest, model = hashlib.sha256(), reranker.model
     if isinstance(model, ExportedModel):
-        return {name: file_hash(path) for name, path in files_in(model.folder).items()}
+        read = {name: file_hash(path) for name, path in files_in(model.folder).items()}
+        return {**read, "max_length": reranker.max_length}
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().view(-1).numpy().tobytes())
-    facts = [model.predicting, model.max_length, model.long, reranker.exit_at]
+    facts = [model.predicting, reranker.max_length, model.long, reranker.exit_at]
     digest.update(json.dumps(facts).encode())
     return {"sha256": digest.hexdigest()}
