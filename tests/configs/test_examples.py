@@ -121,4 +121,17 @@ def test_other_commands_of_the_documents_have_the_options_that_are_there(tmp_pat
             if name in known.commands and f"stages.{name}" not in CALLED:
                 known.commands[name].make_context(name, arguments)  # a UsageError says what is wrong
                 found.append(name)
-    assert set(found) >= {"rank", "score", "evaluate", "ask", "ls", "show", "gc", "report", "doctor", "init", "convert"}
+    assert set(found) >= {
+        "rank",
+        "score",
+        "evaluate",
+        "choose",
+        "ask",
+        "ls",
+        "show",
+        "gc",
+        "report",
+        "doctor",
+        "init",
+        "convert",
+    }

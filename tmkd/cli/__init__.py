@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from tmkd.choices import FORMATS
-from tmkd.cli import artifacts, ask, doctor, gc, report, serve, use
+from tmkd.cli import artifacts, ask, choose, doctor, gc, report, serve, use
 from tmkd.cli.answers import answering
 from tmkd.cli.export import export
 from tmkd.cli.stages import STAGES
@@ -109,7 +109,7 @@ def convert(
     typer.echo(summary(losses, output))
 
 
-for _group in (use, serve, ask, artifacts, gc, report, doctor):
+for _group in (use, choose, serve, ask, artifacts, gc, report, doctor):
     app.add_typer(_group.app)
 app.command(rich_help_panel="Use")(export)
 

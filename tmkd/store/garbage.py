@@ -18,7 +18,7 @@ from tmkd.store.disk import reading_from, writing_to
 
 BUILDING, DELETING, LOCKS = ".building", ".deleting", ".locks"
 # Made again from what they name whenever they are missing, and named by nobody: they stay while what they name does.
-BESIDE = ("tokens", "soft_labels", "teacher_states", "speed", "overlap", "candidates", "trust")
+BESIDE = ("tokens", "soft_labels", "teacher_states", "speed", "overlap", "candidates", "trust", "latency", "answers")
 
 
 @dataclass(frozen=True)

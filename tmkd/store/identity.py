@@ -29,6 +29,8 @@ VERSIONS = {
     "stage2": 3,
     "peers": 3,
     "speed": 2,
+    "latency": 1,
+    "answers": 1,
     "comparison": 7,
 }
 # What else goes into a stage without its key standing in the stage's own spec.
@@ -41,6 +43,8 @@ MADE_WITH = {
     "stage2": ("tokens", "soft_labels"),
     "peers": ("tokens", "soft_labels"),
     "speed": ("tokens",),
+    "latency": ("tokens",),
+    "answers": ("tokens",),
 }
 
 
