@@ -89,7 +89,7 @@ class Reranker:
     ) -> Reranker:
         """Read the folder of a student or a teacher, ``artifacts/stage2-KEY``; it may have been moved, as a whole.
 
-        The folder may also be one of ``tmkd export``, which runs on the CPU, in its own precision.
+        The folder may also be one of ``tmkd export``, which runs on the CPU, in its own precision; OpenVINO also in bf16.
 
         Args:
             artifacts: a folder of results; what is no folder itself is then the name, the key or the beginning of the
@@ -106,7 +106,7 @@ class Reranker:
         folder = Path(folder).expanduser() if artifacts is None else locate(folder, Path(artifacts))
         if not (folder / MODEL).is_dir():
             runtime = resolve_runtime(device="cpu", precision="fp32", threads=threads)
-            model = ExportedModel.read(folder, backend, max_length)
+            model = ExportedModel.read(folder, backend, max_length, precision)
             return cls(model, runtime, exit_at, lambda: read_calibration(folder))
         if backend not in (AUTO, "torch"):
             raise ModelError(f"{folder}: expected an export where backend={backend}; run tmkd export --to {backend}.")

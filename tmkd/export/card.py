@@ -15,7 +15,6 @@ from tmkd.export.int8 import int8_file
 from tmkd.export.latency import PASSAGES, Latency
 from tmkd.export.markdown import bullets, code, plain
 from tmkd.export.origin_section import citation_section, licences_section, limits_section, made_section
-from tmkd.export.programs import BATCH
 from tmkd.export.quality import Quality
 from tmkd.export.quality_section import quality_section
 from tmkd.export.receipt import Receipt
@@ -103,7 +102,7 @@ def _speed(latency: Latency | None) -> str:
     threads = "one thread" if latency.threads == 1 else f"{latency.threads} threads"
     return (
         f"## Speed\n\n{PASSAGES} passages of one question at once: {latency.median:.1f} ms (median of {latency.runs} "
-        f"runs; 95 % took less than {latency.slow:.1f} ms). Many pairs, {BATCH} at once: "
+        f"runs; 95 % took less than {latency.slow:.1f} ms). Many pairs, {latency.batch} at once: "
         f"{latency.pairs_per_second:,.0f} a second. By {latency.program}, {threads}, on {plain(latency.processor)}; a "
         f"pair has {latency.words:.0f} words on average. Measured once, when this was exported, whatever else the "
         "machine did."

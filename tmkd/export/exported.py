@@ -15,7 +15,7 @@ from tmkd.choices import CROSS_ENCODER, ONNX, ONNX_INT8, OPENVINO
 from tmkd.data.long_texts import without_ends
 from tmkd.errors import ConfigError, ModelError
 from tmkd.export.graph import FILE, OPENVINO_FILE
-from tmkd.export.programs import BATCH, PROGRAMS, Scorer
+from tmkd.export.programs import OPENVINO_BF16, PROGRAMS, Scorer
 from tmkd.export.student import ALL_CLASSES, probabilities
 
 AUTO = "auto"  # whatever the folder is for
@@ -33,6 +33,7 @@ class ExportedModel:
         scorer: the program that it is for, with a tokenizer of its own.
         tokenizer: finds what of two long texts need not be shown to that program.
         max_length: tokens of a pair that it reads.
+        batch: pairs that the program scores fastest at once.
     """
 
     folder: Path
@@ -40,16 +41,18 @@ class ExportedModel:
     scorer: Scorer
     tokenizer: Any
     max_length: int
+    batch: int
 
     @classmethod
-    def read(cls, folder: Path, backend: str, max_length: int | None = None) -> ExportedModel:
+    def read(cls, folder: Path, backend: str, max_length: int | None = None, precision: str = "auto") -> ExportedModel:
         """Load it on the CPU; ``auto`` takes the backend that the folder's files are for.
 
         Args:
             max_length: tokens of a pair to read; None: as many as it was exported with.
+            precision: bf16, which OpenVINO computes in alone; else that of the export.
 
         Raises:
-            ConfigError: a backend that is not known, or whose package is missing.
+            ConfigError: a backend that is not known, whose package is missing, or which has no bf16.
             ModelError: the folder is no export, or none for this backend, or it reads fewer tokens.
         """
         if backend not in BACKENDS:
@@ -61,17 +64,23 @@ class ExportedModel:
                 f"Expected the folder of a student (artifacts/stage2-KEY) or of an export of one, but {folder} is "
                 "neither; reports/NAME/comparison.json names the artifacts of every row."
             ) from None
-        program = PROGRAMS[_target(folder, backend)][-1]
+        target = _target(folder, backend)
+        if precision == "bf16" and target != OPENVINO:
+            raise ConfigError(
+                f"precision=bf16: expected an export --to {OPENVINO} with backend={OPENVINO}, which alone computes an "
+                f"export in it, got one --to {target}; leave precision at auto."
+            )
+        program = OPENVINO_BF16 if precision == "bf16" else PROGRAMS[target][-1]
         if not program.installed:
             raise ConfigError(f"{folder}: expected {program.name} to be installed, which runs this export; install it.")
         length = chosen_length(max_length, own_length(folder))
         tokenizer = AutoTokenizer.from_pretrained(folder)
-        return cls(folder, tuple(classes), program.load(folder, max_length), tokenizer, length)
+        return cls(folder, tuple(classes), program.load(folder, max_length), tokenizer, length, program.batch)
 
     def probabilities(self, questions: Sequence[str], passages: Sequence[str], batch_size: int | None) -> np.ndarray:
         """Return the probabilities ``[pairs, classes]``, float64."""
         texts = without_ends(questions, passages, self.tokenizer, self.max_length)
-        return probabilities(self.scorer(*texts, batch_size or BATCH), len(self.classes))
+        return probabilities(self.scorer(*texts, batch_size or self.batch), len(self.classes))
 
 
 def own_length(folder: Path) -> int:

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 
 from tmkd.export.pairs import Pairs
-from tmkd.export.programs import BATCH, PROGRAMS
+from tmkd.export.programs import PROGRAMS
 from tmkd.store.provenance import processor
 
 PASSAGES = 20  # of one question, scored at once
-MANY = 4 * BATCH  # pairs, for the throughput
+MANY = 128  # pairs, for the throughput
 SECONDS = 1.5  # for each of the two
 RUNS = 3  # of each, at least: of slow models
 
@@ -28,7 +28,7 @@ class Latency:
         program: that read the folder.
         median, slow: milliseconds for a question with ``PASSAGES`` passages, 50 and 95 % of the runs below.
         runs: how many.
-        pairs_per_second: of many pairs, ``BATCH`` at once.
+        pairs_per_second: of many pairs, ``batch`` at once.
         words: of a mean pair.
         threads, processor: of the machine.
     """
@@ -38,6 +38,7 @@ class Latency:
     slow: float
     runs: int
     pairs_per_second: float
+    batch: int
     words: float
     threads: int
     processor: str
@@ -56,12 +57,21 @@ def measure(target: str, folder: Path, pairs: Pairs) -> Latency | None:
     at = np.resize(np.arange(len(pairs)), MANY)
     questions, passages = ([texts[place] for place in at] for texts in (pairs.questions, pairs.passages))
     one = [questions[0]] * PASSAGES
-    alone = _timed(lambda: score(one, passages[:PASSAGES], PASSAGES))
-    many = _timed(lambda: score(questions, passages, BATCH))
+    alone = _timed(lambda: score(one, passages[:PASSAGES], program.batch))
+    many = _timed(lambda: score(questions, passages, program.batch))
     words = float(np.mean([len(f"{question} {passage}".split()) for question, passage in zip(questions, passages)]))
     median, slow = (1000 * np.quantile(alone, (0.5, 0.95))).tolist()
-    speed = MANY / float(np.median(many))
-    return Latency(program.name, median, slow, len(alone), speed, words, torch.get_num_threads(), processor())
+    return Latency(
+        program.name,
+        median,
+        slow,
+        len(alone),
+        MANY / float(np.median(many)),
+        program.batch,
+        words,
+        torch.get_num_threads(),
+        processor(),
+    )
 
 
 def _timed(run: Callable[[], object]) -> list[float]:

@@ -18,6 +18,8 @@ from tmkd.export.graph import FILE, OPENVINO_FILE, SCORES
 from tmkd.export.int8 import int8_file
 
 BATCH = 32
+ONNX_BATCH = 16  # what ONNX Runtime computes of more leaves the cache between its operators: in int8 a sixth slower
+WINDOW = 512  # pairs that are tokenised together and sorted by their tokens, of which texts' lengths say too little
 Forward = Callable[[dict[str, np.ndarray]], np.ndarray]  # tokens [batch, tokens] by name, to scores [batch, scores]
 # Questions, passages and the size of a batch, to scores [pairs, scores] before any softmax or sigmoid
 Scorer = Callable[[Sequence[str], Sequence[str], int], np.ndarray]
@@ -32,12 +34,14 @@ class Program:
             scores pairs by it, on the CPU.
         package: what must be installed.
         most: pairs that it is asked for, where it is slow.
+        batch: pairs that it scores fastest at once.
     """
 
     name: str
     package: str
     load: Callable[[Path, int | None], Scorer]
     most: int | None = None
+    batch: int = BATCH
 
     @property
     def installed(self) -> bool:
@@ -50,17 +54,25 @@ def _by_batches(folder: Path, max_length: int | None, forward: Forward) -> Score
     tokenizer.model_max_length = max_length or tokenizer.model_max_length
 
     def score(questions: Sequence[str], passages: Sequence[str], batch: int) -> np.ndarray:
-        order = np.argsort([-len(question) - len(passage) for question, passage in zip(questions, passages)])
-        found: list[np.ndarray] = []
-        for start in range(0, len(order), batch):
-            texts = ([column[at] for at in order[start : start + batch]] for column in (questions, passages))
-            found.append(forward(dict(tokenizer(*texts, truncation=True, padding=True, return_tensors="np"))))
-        scores = np.concatenate(found)
-        back = np.empty_like(scores)
-        back[order] = scores
-        return back
+        found = []
+        for start in range(0, len(questions), WINDOW):
+            pairs = slice(start, start + WINDOW)
+            tokens = tokenizer(list(questions[pairs]), list(passages[pairs]), truncation=True)
+            chosen = batches([len(ids) for ids in tokens["input_ids"]], batch)
+            scores = []
+            for places in chosen:
+                rows = {name: [column[at] for at in places] for name, column in tokens.items()}
+                scores.append(forward(dict(tokenizer.pad(rows, return_tensors="np"))))
+            found.append(np.concatenate(scores)[np.argsort(np.concatenate(chosen))])
+        return np.concatenate(found)
 
     return score
+
+
+def batches(lengths: Sequence[int], most: int) -> list[np.ndarray]:
+    """Return the places of all pairs, the longest first, in batches of at most ``most`` that differ by one at most."""
+    order = np.argsort(-np.asarray(lengths), kind="stable")
+    return np.array_split(order, -(-len(order) // most))
 
 
 def _transformers(folder: Path, max_length: int | None) -> Scorer:
@@ -117,12 +129,16 @@ def _onnx_runtime(folder: Path, max_length: int | None, file_of: Callable[[Path]
     return _by_batches(folder, max_length, lambda tokens: session.run([SCORES], tokens)[0])
 
 
-def _openvino(folder: Path, max_length: int | None) -> Scorer:
+def _openvino(folder: Path, max_length: int | None, precision: str) -> Scorer:
     import openvino
 
-    threads = {"INFERENCE_NUM_THREADS": torch.get_num_threads(), "INFERENCE_PRECISION_HINT": "f32"}
+    threads = {"INFERENCE_NUM_THREADS": torch.get_num_threads(), "INFERENCE_PRECISION_HINT": precision}
     model = openvino.Core().compile_model(folder / OPENVINO_FILE, "CPU", threads)
     return _by_batches(folder, max_length, lambda tokens: model(tokens)[SCORES])
+
+
+def _onnx_program(file_of: Callable[[Path], Path]) -> Program:
+    return Program("ONNX Runtime", "onnxruntime", partial(_onnx_runtime, file_of=file_of), batch=ONNX_BATCH)
 
 
 _SENTENCE_TRANSFORMERS = Program("sentence-transformers", "sentence_transformers", _sentence_transformers)
@@ -133,7 +149,8 @@ PROGRAMS = {
         _SENTENCE_TRANSFORMERS,
     ),
     CROSS_ENCODER: (_SENTENCE_TRANSFORMERS,),
-    ONNX: (Program("ONNX Runtime", "onnxruntime", partial(_onnx_runtime, file_of=lambda folder: folder / FILE)),),
-    ONNX_INT8: (Program("ONNX Runtime", "onnxruntime", partial(_onnx_runtime, file_of=int8_file)),),
-    OPENVINO: (Program("OpenVINO", "openvino", _openvino),),
+    ONNX: (_onnx_program(lambda folder: folder / FILE),),
+    ONNX_INT8: (_onnx_program(int8_file),),
+    OPENVINO: (Program("OpenVINO", "openvino", partial(_openvino, precision="f32")),),
 }
+OPENVINO_BF16 = Program("OpenVINO in bf16", "openvino", partial(_openvino, precision="bf16"))  # of the same folder

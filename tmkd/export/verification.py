@@ -17,13 +17,12 @@ from tmkd.evaluation.ensemble import average_probabilities
 from tmkd.evaluation.metrics import evaluate
 from tmkd.export.drift import Drift, drift
 from tmkd.export.pairs import Pairs
-from tmkd.export.programs import BATCH, PROGRAMS, Program
+from tmkd.export.programs import PROGRAMS, WINDOW, Program
 from tmkd.export.student import Student, probabilities
 from tmkd.measures import main_metric
 from tmkd.training.predict import predict
 from tmkd.training.runtime import Runtime
 
-TOGETHER = 8 * BATCH  # pairs, of which those of one length are scored together
 SHOWN: dict[str, Any] = {"unit": "pair", "dynamic_ncols": True, "leave": False, "delay": 2, "mininterval": 1}
 TOLERANCE = 1e-4  # of a score, or of its part where it is above 1
 
@@ -107,9 +106,9 @@ def _scores(program: Program, folder: Path, pairs: Pairs) -> np.ndarray:
     """Return a program's scores ``[pairs, scores]``."""
     score, found = program.load(folder, None), []
     with tqdm(total=len(pairs), desc=program.name, **SHOWN) as bar:
-        for start in range(0, len(pairs), TOGETHER):
-            chosen = slice(start, start + TOGETHER)
-            found.append(score(pairs.questions[chosen], pairs.passages[chosen], BATCH))
+        for start in range(0, len(pairs), WINDOW):
+            chosen = slice(start, start + WINDOW)
+            found.append(score(pairs.questions[chosen], pairs.passages[chosen], program.batch))
             bar.update(len(found[-1]))
     return np.concatenate(found)
 
