@@ -109,7 +109,7 @@ verify: $(INSTALLED) ## check every file of every artifact against its manifest
 SIZE ?= short
 BENCH = benchmarks/.venv
 ONLY ?= three_teachers arms_and_seeds scoring student_training matrix_product eight_teachers finished_stage \
-  large_corpus killed_scoring families mapped_pages serving
+  large_corpus killed_scoring families mapped_pages serving exports
 
 $(BENCH)/.installed: benchmarks/setup.sh benchmarks/requirements.txt pyproject.toml constraints.txt
 	@echo "Installing into $(BENCH) (a few minutes, once) ..."

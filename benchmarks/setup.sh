@@ -6,7 +6,7 @@ venv=benchmarks/.venv
 pip="$venv/bin/pip"
 
 "${PYTHON:-python3}" -m venv "$venv"
-"$pip" install --quiet --disable-pip-version-check -c constraints.txt -e ".[serve,served]"
+"$pip" install --quiet --disable-pip-version-check -c constraints.txt -e ".[serve,served,onnx,openvino]"
 before=$("$venv/bin/python" -c 'import torch; print(torch.__version__)')
 # TextBrewer imports TensorBoard even where it writes no logs; its source archive needs setuptools and wheel to build
 "$pip" install --quiet --disable-pip-version-check -c constraints.txt tensorboard psutil setuptools wheel

@@ -89,7 +89,8 @@ class Reranker:
     ) -> Reranker:
         """Read the folder of a student or a teacher, ``artifacts/stage2-KEY``; it may have been moved, as a whole.
 
-        The folder may also be one of ``tmkd export``, which runs on the CPU, in its own precision; OpenVINO also in bf16.
+        The folder may also be one of ``tmkd export``, which runs on the CPU, in its own precision; one for
+        OpenVINO also in bf16.
 
         Args:
             artifacts: a folder of results; what is no folder itself is then the name, the key or the beginning of the

@@ -35,7 +35,7 @@ from tmkd.export.checkpoint import hold, write_checkpoint
 from tmkd.export.drift import Drift, drift
 from tmkd.export.int8 import NAMES, chosen
 from tmkd.export.pairs import pairs_for
-from tmkd.export.programs import PROGRAMS
+from tmkd.export.programs import PROGRAMS, batches
 from tmkd.export.run import export_model
 from tmkd.export.student import Student, probabilities
 from tmkd.export.verification import verify
@@ -127,6 +127,8 @@ def test_cross_encoder_of_sentence_transformers_predicts_as_reranker_does(tmp_pa
     assert again.classes == ("wrong", "right") and again.predict(PAIRS) == pytest.approx(found, abs=1e-4)
     with pytest.raises(ModelError, match=r"expected an export that backend=onnx can run.*export the student --to onnx"):
         Reranker.from_pretrained(tmp_path / "out", backend="onnx")
+    with pytest.raises(ConfigError, match="precision=bf16: expected an export --to openvino"):
+        Reranker.from_pretrained(tmp_path / "out", precision="bf16")
     assert len(set(found.round(4))) == len(PAIRS)  # or a constant would do
 
 
@@ -307,6 +309,12 @@ def test_pairs_are_whole_questions_of_the_test_split_beside_the_artifact(tmp_pat
         pairs_for(student, bad, 4)
 
 
+def test_batches_are_of_one_size_and_one_length_and_hold_every_pair_once() -> None:
+    found = batches([3, 9, 5, 9, 1], 2)
+    assert [places.tolist() for places in found] == [[1, 3], [2, 0], [4]]
+    assert [len(places) for places in batches([7] * 20, 16)] == [10, 10]  # 16 and 4 would take longer
+
+
 def test_drift_of_hand_worked_orders() -> None:
     before, after = np.array([3.0, 2.0, 1.0, 5.0, 4.0, 9.0]), np.array([2.0, 3.0, 1.0, 5.0, 4.0, 0.0])
     found = drift(before, after, ["a", "a", "a", "b", "b", "single"])
@@ -318,8 +326,9 @@ def test_drift_of_hand_worked_orders() -> None:
 @pytest.mark.thorough
 @pytest.mark.parametrize("pooling", ["last", "mean"])
 def test_onnx_runtime_predicts_as_reranker_does_for_any_number_of_pairs_and_tokens(
-    tmp_path: Path, pooling: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pooling: str
 ) -> None:
+    monkeypatch.setattr("tmkd.export.programs.WINDOW", 3)
     onnxruntime = pytest.importorskip("onnxruntime")
     student = saved(tmp_path / "artifacts", pooling)
     export_model(student.path, "onnx", tmp_path / "out", threads=1)
@@ -354,8 +363,12 @@ def test_int8_is_refused_where_it_loses_more_than_is_allowed(tmp_path: Path, run
 @pytest.mark.thorough
 def test_openvino_predicts_as_the_student_does(tmp_path: Path) -> None:
     pytest.importorskip("openvino")
-    made = export_model(saved(tmp_path / "artifacts").path, "openvino", tmp_path / "out", threads=1)
+    artifact = saved(tmp_path / "artifacts")
+    made = export_model(artifact.path, "openvino", tmp_path / "out", threads=1)
     assert made.proof is not None and made.proof.rows[1].program == "OpenVINO"
     assert made.proof.rows[1].difference < 1e-4
     assert (tmp_path / "out" / "openvino" / "openvino_model.xml").is_file()
+    student = reranker(artifact).predict(PAIRS)
+    fast = Reranker.from_pretrained(tmp_path / "out", backend="openvino", precision="bf16")
+    assert fast.predict(PAIRS) == pytest.approx(student, abs=5e-2)
     assert not (tmp_path / "out" / "onnx").exists()
