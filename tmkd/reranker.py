@@ -107,8 +107,8 @@ class Reranker:
         folder = Path(folder).expanduser() if artifacts is None else locate(folder, Path(artifacts))
         if not (folder / MODEL).is_dir():
             runtime = resolve_runtime(device="cpu", precision="fp32", threads=threads)
-            model = ExportedModel.read(folder, backend, max_length, precision)
-            return cls(model, runtime, exit_at, lambda: read_calibration(folder))
+            exported = ExportedModel.read(folder, backend, max_length, precision)
+            return cls(exported, runtime, exit_at, lambda: read_calibration(folder))
         if backend not in (AUTO, "torch"):
             raise ModelError(f"{folder}: expected an export where backend={backend}; run tmkd export --to {backend}.")
         runtime = resolve_runtime(device=device, precision=precision, threads=threads)
