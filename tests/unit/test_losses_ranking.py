@@ -256,5 +256,5 @@ def test_grades_are_the_gains_of_lambda_and_the_order_of_ranknet() -> None:
 
 
 def test_names_are_those_of_the_settings() -> None:
-    assert set(GOLD_RANKING) == set(choices.GOLD_LOSSES) - {choices.POINTWISE}
+    assert set(GOLD_RANKING) == set(choices.GOLD_RANKING_LOSSES)
     assert set(SOFT_RANKING) == set(choices.RANKING_LOSSES)
