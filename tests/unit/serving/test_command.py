@@ -23,7 +23,8 @@ BODY = {"query": "what is amber", "texts": ["amber " * (1 + at % 20) for at in r
 @pytest.fixture
 def process(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     command = [sys.executable, "-m", "tmkd", "serve", folder.name, "--artifacts", str(folder.parent), "--port", "0"]
-    options = ["--device", "cpu", "--precision", "fp32", "--api-key-env", "SERVE_KEY"]
+    # a busy machine takes longer than the default for 4,000 pairs
+    options = ["--device", "cpu", "--precision", "fp32", "--api-key-env", "SERVE_KEY", "--timeout", "600"]
     server = subprocess.Popen([*command, *options], cwd=ROOT, stderr=subprocess.PIPE, text=True,
                               env={**os.environ, "SERVE_KEY": "secret"})  # fmt: skip
     assert server.stderr
