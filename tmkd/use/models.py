@@ -12,7 +12,7 @@ from tmkd.export.answers import task_folder
 from tmkd.export.exported import own_length, targets
 from tmkd.store.artifacts import MODEL, Artifact, checksum, open_artifact
 from tmkd.store.catalogue import entries, find, locate
-from tmkd.store.disk import reading_from
+from tmkd.store.disk import files_in, reading_from
 from tmkd.use.candidate import Model
 
 CARD = "README.md"  # of an export: no score depends on it
@@ -96,9 +96,5 @@ def _of_artifact(name: str, artifact: Artifact) -> Model:
 
 def _of_export(folder: Path) -> Model:
     with reading_from(folder):
-        files = {
-            path.relative_to(folder).as_posix(): checksum(path)
-            for path in sorted(folder.rglob("*"))
-            if path.is_file() and path.name != CARD
-        }
+        files = {name: checksum(path) for name, path in files_in(folder).items() if path.name != CARD}
     return Model(str(folder), folder, files, files, own_length(folder), (), tuple(targets(folder).items()))
