@@ -34,14 +34,28 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        started, status = time.perf_counter(), 0
+        started, status, ended = time.perf_counter(), 0, False
+        counts = scope["method"] == "POST"  # metrics and health are answered at any time
+
+        def end() -> None:
+            nonlocal ended
+            if ended:
+                return
+            ended = True
+            self._running -= counts
+            if status:
+                known = scope["path"] if scope["path"] in self.paths else "other"
+                self.metrics.request(known, status, time.perf_counter() - started)
+            else:
+                self.metrics.gone()
 
         async def sending(message: Message) -> None:
             nonlocal status
             status = message.get("status", status)
+            if message["type"] == "http.response.body" and not message.get("more_body", False):
+                end()  # before the last bytes go: a client that has its answer may send its next request at once
             await send(message)
 
-        counts = scope["method"] == "POST"  # metrics and health are answered at any time
         self._running += counts
         try:
             self._admit(scope)
@@ -52,12 +66,7 @@ class Guard:
             self.metrics.error(error.kind)
             await refusal(scope["path"], error.status_code, error.kind, error.detail)(scope, receive, sending)
         finally:
-            self._running -= counts
-            if status:
-                known = scope["path"] if scope["path"] in self.paths else "other"
-                self.metrics.request(known, status, time.perf_counter() - started)
-            else:
-                self.metrics.gone()
+            end()
 
     def _admit(self, scope: Scope) -> None:
         headers = dict(scope["headers"])

@@ -1,5 +1,6 @@
 """What is refused: in which shape, with which status, and that the server goes on."""
 
+import asyncio
 import json
 import socket
 import threading
@@ -10,6 +11,9 @@ import pytest
 from tests.unit.serving.server import Served, serving
 from tmkd.errors import ConfigError
 from tmkd.reranker import Reranker
+from tmkd.serve.guard import Guard
+from tmkd.serve.limits import Limits
+from tmkd.serve.metrics import Metrics
 from tmkd.serve.run import bind, key_from
 
 PAIR = {"query": "q", "texts": ["p"]}
@@ -113,6 +117,30 @@ def test_full_queue_and_too_many_requests_are_429(reranker: Reranker, limit: dic
             assert (answer.status_code, answer.json()["error_type"]) == (429, "overloaded")
         other.join()
         assert server.post("/rerank", PAIR).status_code == 200
+
+
+def test_client_that_has_its_answer_may_ask_again_at_once() -> None:
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"1"})
+
+    guard = Guard(answer, Limits(requests=1), Metrics(), {"/rerank"})
+    statuses: list[int] = []
+
+    async def ask(again: bool) -> None:
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": b"{}"}
+
+        async def send(message: dict[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                statuses.append(message["status"])
+            elif again:  # the client has the last bytes, and the server has not gone on yet
+                await ask(again=False)
+
+        await guard({"type": "http", "method": "POST", "path": "/rerank", "headers": []}, receive, send)
+
+    asyncio.run(ask(again=True))
+    assert statuses == [200, 200]
 
 
 def test_request_has_a_limited_time_to_come_and_to_be_answered(reranker: Reranker) -> None:
