@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import Bench, Benchmark, Outcome, main, middle
+from benchmarks.common import Bench, Benchmark, Outcome, Run, main, middle
 
 PHASES = ("read", "tokenise", "score", "stage 1")
 WITHIN = 1.1  # what counts as the same memory, and as in proportion
@@ -70,16 +70,19 @@ def run(contender: str, case: dict[str, Any], folder: Path) -> dict[str, Any]:
     return {"seconds": sum(seconds.values()), **found}
 
 
+def must_be_whole(run: Run, pairs: int) -> str:
+    """Return a sentence that all pairs were read, scored and learnt; SystemExit where they were not."""
+    steps, batch = run.answer["steps"]
+    if run.answer["pairs"] != [pairs] * 2 or steps != -(-pairs // batch):
+        raise SystemExit(f"Not equal work: of {pairs} pairs {run.answer}.")
+    return f"all of {pairs:,} pairs were read and scored, and met once in {steps} steps of stage 1"
+
+
 def compare(bench: Bench, case: dict[str, Any]) -> Outcome:
     """Measure both sizes, each phase apart."""
     small, large = map(str, case["pairs"])
     runs = bench.measure([small, large], case)
-    checked = []
-    for name, of in runs.items():
-        steps, batch = of[0].answer["steps"]
-        if of[0].answer["pairs"] != [int(name)] * 2 or steps != -(-int(name) // batch):
-            raise SystemExit(f"Not equal work: of {name} pairs {of[0].answer}.")
-        checked.append(f"all of {int(name):,} pairs were read and scored, and met once in {steps} steps of stage 1")
+    checked = [must_be_whole(of[0], int(name)) for name, of in runs.items()]
     times = int(large) / int(small)
     rows, slower, larger = [], [], []
     for phase in PHASES:
