@@ -14,6 +14,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -75,39 +77,54 @@ def their_app(folder: Path) -> Any:
     return app
 
 
-def run(contender: str, case: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Serve, and let another process ask; return what each number of clients saw, and the scores of one request."""
-    import httpx2
+@contextmanager
+def served(app: Any) -> Iterator[str]:
+    """Serve an application in a thread; yields its address."""
     import uvicorn
-    from datasets import load_from_disk
 
     from tmkd.serve.run import bind
 
-    rows = load_from_disk(str(folder / "rows"))
-    size = case["passages"]
-    starts = range(0, len(rows) - size + 1, size)
-    bodies = [{"query": rows[at]["question"], "texts": rows[at : at + size]["passage"]} for at in starts]
-    app = our_app(folder) if contender == OURS else their_app(folder)
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False))
     listener = bind("127.0.0.1", 0)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     while not server.started:
         time.sleep(0.01)
-    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    seen = {}
     try:
-        first = httpx2.post(f"{url}/rerank", json=bodies[0], timeout=60).raise_for_status().json()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()
+
+
+def requests(folder: Path, size: int) -> list[dict[str, Any]]:
+    """Return the bodies of requests with ``size`` passages each."""
+    from datasets import load_from_disk
+
+    rows = load_from_disk(str(folder / "rows"))
+    starts = range(0, len(rows) - size + 1, size)
+    return [{"query": rows[at]["question"], "texts": rows[at : at + size]["passage"]} for at in starts]
+
+
+def first_scores(url: str, body: dict[str, Any]) -> list[float]:
+    """Return the scores of one request, in the order of its texts."""
+    import httpx2
+
+    found = httpx2.post(f"{url}/rerank", json=body, timeout=60).raise_for_status().json()
+    return [each["score"] for each in sorted(found, key=lambda each: each["index"])]
+
+
+def run(contender: str, case: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Serve, and let another process ask; return what each number of clients saw, and the scores of one request."""
+    bodies, seen = requests(folder, case["passages"]), {}
+    with served(our_app(folder) if contender == OURS else their_app(folder)) as url:
+        scores = first_scores(url, bodies[0])
         for clients in case["clients"]:
             asked = {"url": url, "bodies": bodies, "clients": clients, "seconds": case["each"]}
             command = [sys.executable, "-m", "benchmarks.load"]
             found = subprocess.check_output(command, cwd=ROOT, input=json.dumps(asked), text=True)
             seen[str(clients)] = json.loads(found)
-    finally:
-        server.should_exit = True
-        thread.join()
-        listener.close()
-    scores = [each["score"] for each in sorted(first, key=lambda each: each["index"])]
     seconds = sum(each["seconds"] for each in seen.values())
     return {"seconds": seconds, "scores": scores, "clients": seen}
 
