@@ -21,25 +21,9 @@ def compose(overrides: Sequence[str] = ()) -> Config:
     Raises:
         ConfigError: a setting that is not there, or makes no sense.
     """
-    from hydra import compose as composed
-    from hydra import initialize_config_dir
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
+    from tmkd.cli.compose import compose as composed
 
-    from tmkd.cli.arguments import as_typed
-    from tmkd.cli.launch import explain, unset_section
-    from tmkd.config import check, resolve
-    from tmkd.shipped import CONF
-
-    try:
-        with initialize_config_dir(str(CONF), version_base="1.3"):
-            return check(resolve(composed("config", as_typed(overrides))))
-    except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(explain(error)) from None
-    except (AssertionError, AttributeError):
-        if (sentence := unset_section(overrides)) is None:
-            raise
-        raise ConfigError(sentence) from None
+    return composed(overrides)
 
 
 def run(stage: str, config: Config) -> Any:

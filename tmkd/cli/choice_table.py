@@ -10,7 +10,7 @@ from tmkd.cli.tables import console, table
 from tmkd.export.exported import SHORTEST
 from tmkd.measures import title
 from tmkd.use.budget import Budget, milliseconds
-from tmkd.use.choice import Choice, Measured, would_fit
+from tmkd.use.choice import Choice, Measured, Timed, would_fit
 from tmkd.use.judging import Judge
 
 NAMED = 8  # candidates in a sentence; the table marks all
@@ -24,6 +24,7 @@ class Answer:
     Attributes:
         over: which one dominates each, if any.
         commands: by which the choice is used.
+        notes: sentences between the table and the choice.
     """
 
     budget: Budget
@@ -32,6 +33,7 @@ class Answer:
     choice: Choice
     over: Sequence[int | None]
     commands: Sequence[str]
+    notes: Sequence[str] = ()
 
     def show(self) -> None:
         """Print the table and the sentences."""
@@ -42,7 +44,7 @@ class Answer:
         drawn = "" if self.judge.sample is None else f" ({self.judge.sample} questions drawn from it)"
         pairs, passages = len(self.judge.rows), self.budget.passages
         print(f"\n{name} is of {pairs:,} pairs of validation{drawn}, times are of requests with {passages} passages.")
-        print(*self._sentences(name), sep="\n")
+        print(*self.notes, *self._sentences(name), sep="\n")
 
     def _row(self, at: int) -> list[str]:
         each = self.found[at]
@@ -58,7 +60,7 @@ class Answer:
             own.model.name,
             f"{own.max_length}",
             "" if own.exit_at is None else f"{own.exit_at}",
-            own.form if own.precision is None else f"{own.form} {own.precision}",
+            own.runs_as,
             f"{own.threads}",
             milliseconds(each.p95),
             milliseconds(each.median),
@@ -71,15 +73,8 @@ class Answer:
     def _sentences(self, name: str) -> list[str]:
         choice, budget = self.choice, self.budget
         if choice.best is None:
-            fit = would_fit(self.found[choice.fastest], budget, SHORTEST)
-            ways = [f"{fit.passages} passage{'s' * (fit.passages != 1)}"] if fit.passages else []
-            ways += [f"{fit.max_length} tokens a pair"] if fit.max_length else []
-            return [
-                f"None of them is within {budget}; the fastest is {choice.fastest + 1}.",
-                f"By proportion it would be with about {' or about '.join(ways)}."
-                if ways
-                else "By proportion not even one passage would be in time; train a student with fewer layers.",
-            ]
+            none = f"None of them is within {budget}; the fastest is {choice.fastest + 1}."
+            return [none, proportion(self.found[choice.fastest], budget)]
         best, fastest = self.found[choice.best], choice.fastest_alike or 0
         said = [
             f"Take {choice.best + 1}: {name} {best.value:.4f}, and 95 % of requests take no more than "
@@ -132,6 +127,16 @@ class Answer:
             "within": each.p95 <= self.budget.seconds,
             "dominated_by": self.over[at],
         }
+
+
+def proportion(fastest: Timed, budget: Budget) -> str:
+    """Return what the fastest candidate, which is too slow, would do in time."""
+    fit = would_fit(fastest, budget, SHORTEST)
+    ways = [f"{fit.passages} passage{'s' * (fit.passages != 1)}"] if fit.passages else []
+    ways += [f"{fit.max_length} tokens a pair"] if fit.max_length else []
+    if not ways:
+        return "By proportion not even one passage would be in time; train a student with fewer layers."
+    return f"By proportion it would be with about {' or about '.join(ways)}."
 
 
 def _millions(parameters: int) -> str:

@@ -10,10 +10,15 @@ from tmkd.experiment.overlap import check_overlaps
 from tmkd.experiment.shares import check_shares
 
 
-def build_arms(experiment: Experiment) -> list[Arm]:
-    """Return the arms to compare; the teachers that they learn from are trained if they are not yet."""
+def check_early(experiment: Experiment) -> None:
+    """Raise what arms, task and corpus are refused for, before anything is trained."""
     check_arms(experiment)
     check_shares(experiment)
     check_overlaps(experiment)
     check_questions(experiment)
+
+
+def build_arms(experiment: Experiment) -> list[Arm]:
+    """Return the arms to compare; the teachers that they learn from are trained if they are not yet."""
+    check_early(experiment)
     return resolve_arms(experiment, Experiment.best)

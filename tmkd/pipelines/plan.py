@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+
+from rich.console import Console
 
 from tmkd.config import Config
 from tmkd.experiment.arms import resolve_arms
-from tmkd.experiment.check import check_arms
-from tmkd.experiment.check_questions import check_questions
 from tmkd.experiment.entries import student_entries, teacher_entries
 from tmkd.experiment.experiment import Experiment
-from tmkd.experiment.overlap import check_overlaps
-from tmkd.experiment.shares import check_shares
 from tmkd.experiment.students import corpus_labels, stage1_students
+from tmkd.pipelines.arms import check_early
 from tmkd.pipelines.estimate import estimate, try_member
 from tmkd.pipelines.labelling import untrained_teachers
 from tmkd.pipelines.spend import dear_of
-from tmkd.report.plan_table import duration, print_plan
+from tmkd.report.plan_table import PlanRow, duration, print_plan
 from tmkd.results.context import RunContext
 from tmkd.results.node import Result
 from tmkd.results.rows import Rows
@@ -40,19 +39,31 @@ def run(config: Config) -> str:
     experiment = Experiment(config)
     log.info("task and corpus are read first, if they are not yet: once; millions of pairs take minutes")
     results = planned(experiment)
+    rows = show(experiment, results, f"Plan of {config.name}")
+    return f"{sum(row.missing for row in rows)} results to make, {duration(sum(row.seconds for row in rows))}"
+
+
+def show(experiment: Experiment, results: list[Result], title: str, console: Console | None = None) -> list[PlanRow]:
+    """Print the plan of results; return its rows.
+
+    Args:
+        experiment: one that the results are of: its store and runtime count, and whether its data have labels.
+        console: where to print; None: standard output.
+    """
     found = estimate(experiment.context, results, try_member)
     order = list(VERSIONS)
     rows = sorted(found.rows, key=lambda row: order.index(row.stage))
     root = experiment.context.store.root.absolute()
     print_plan(
         rows,
-        title=f"Plan of {config.name}",
+        title=title,
         scratch=found.scratch,
         free=shutil.disk_usage(next(path for path in (root, *root.parents) if path.exists())).free,
         peak=found.peak_bytes,
         notes=notes(experiment, results),
+        console=console,
     )
-    return f"{sum(row.missing for row in rows)} results to make, {duration(sum(row.seconds for row in rows))}"
+    return rows
 
 
 def planned(experiment: Experiment) -> list[Result]:
@@ -63,10 +74,7 @@ def planned(experiment: Experiment) -> list[Result]:
     """
     if not experiment.task.splits:
         return [SoftLabels.of(teacher, experiment.corpus.rows()) for teacher in untrained_teachers(experiment, "plan")]
-    check_arms(experiment)
-    check_shares(experiment)
-    check_overlaps(experiment)
-    check_questions(experiment)
+    check_early(experiment)
     arms = resolve_arms(experiment, Experiment.best_so_far)
     entries = [*student_entries(arms), *teacher_entries(experiment, Experiment.best_so_far)]
     roots: list[Result] = [teacher for arm in arms for teacher in arm.teachers]
@@ -78,9 +86,14 @@ def planned(experiment: Experiment) -> list[Result]:
         for member in entry.members[0]
         if member.timed_as is not None
     ]
+    return needed(experiment.context, roots)
+
+
+def needed(context: RunContext, roots: Iterable[Result]) -> list[Result]:
+    """Return the roots and all that they are made from, made or not, but for what a plan reads itself."""
     found: dict[Result, None] = {}
     for root in roots:
-        _collect(experiment.context, root, found)
+        _collect(context, root, found)
     return [result for result in found if result.kind not in READ]
 
 

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from tmkd.config import Config
 from tmkd.experiment.experiment import Experiment
 from tmkd.experiment.students import students
 from tmkd.pipelines.arms import build_arms
+from tmkd.results.classifier import Classifier
 from tmkd.store.artifacts import Artifact
 
 
 def run(config: Config) -> list[Artifact]:
     """Return every student of every arm, for every seed and number of teachers that the config names."""
-    experiment = Experiment(config)
+    return list(build(Experiment(config)).values())
+
+
+def build(experiment: Experiment, wanted: Callable[[Classifier], bool] = lambda _: True) -> dict[str, Artifact]:
+    """Return the students by name.
+
+    Args:
+        wanted: whether a student is; the others are not trained.
+    """
     made: dict[str, Artifact] = {}
     for arm in build_arms(experiment):
         for seed in arm.experiment.config.student.seeds:
-            for student in students(arm, seed):
+            for student in filter(wanted, students(arm, seed)):
                 made[student.name] = student.build(experiment.context)
-    return list(made.values())
+    return made

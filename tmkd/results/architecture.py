@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tmkd.choices import CUT
@@ -114,6 +114,8 @@ class StudentClassifier(TrainedClassifier):
         from tmkd.models.heads import GOLD
 
         def untrained() -> PairClassifier:
-            return self.student.new(context, [GOLD], self.task.classes)
+            return replace(self.student, init=None).new(
+                context, [GOLD], self.task.classes
+            )  # its teacher may not be there
 
         return member(context, self.task.rows("train"), self.student.costed_as, "the student", untrained, self.trainer)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tmkd.models.classifier import PairClassifier
 
 TORCH = "torch"
 SHARES = (1.0, 0.75, 0.5)  # of the tokens that a model learnt to read
@@ -23,6 +26,7 @@ class Model:
         exits: layers with an early exit.
         exported: what it was exported to, by the backend that runs it; empty: it is an artifact.
         metric: that it was trained to be best at; None: the usual one of its task.
+        untrained: makes it as it is before its training, where it is to be trained yet; None: it is in ``folder``.
     """
 
     name: str
@@ -33,6 +37,7 @@ class Model:
     exits: tuple[int, ...] = ()
     exported: tuple[tuple[str, str], ...] = ()
     metric: str | None = None
+    untrained: Callable[[], PairClassifier] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,16 @@ class Candidate:
     def _options(self) -> dict[str, Any]:
         options = {"max_length": self.max_length, "exit_at": self.exit_at}
         return {**options, "form": self.form, "precision": self.precision}
+
+    def __str__(self) -> str:
+        exit_at = [] if self.exit_at is None else [f"exit {self.exit_at}"]
+        threads = f"{self.threads} thread{'s' * (self.threads != 1)}"
+        return ", ".join([f"{self.max_length} tokens", *exit_at, self.runs_as, threads])
+
+    @property
+    def runs_as(self) -> str:
+        """What runs it, with the precision where that is a choice."""
+        return self.form if self.precision is None else f"{self.form} {self.precision}"
 
     def arguments(self, device: str) -> list[str]:
         """Return the model and the options, as ``tmkd rank`` and others take them."""
@@ -100,6 +115,11 @@ def _ways(
     if not model.exported:
         yield from ((TORCH, TORCH, precision) for precision in precisions)
     yield from ((backend, form, None) for backend, form in model.exported if installed[form])
+
+
+def speed_of(architecture: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the speed of a student of this architecture depends on: not on whose weights it started from."""
+    return {name: value for name, value in architecture.items() if name != "init"}
 
 
 def lengths(own: int, shortest: int = 8) -> list[int]:

@@ -13,21 +13,36 @@ from tmkd.use.candidate import Candidate
 
 
 @dataclass(frozen=True)
-class Measured:
-    """A candidate and what was measured of it.
+class Timed:
+    """A candidate and its time.
 
     Attributes:
         median, p95: seconds of a request: what half of the requests and 95 % of them take at most.
         requests: how many were timed.
-        values: [questions] of validation, whose mean is the metric; those of all candidates in the same order.
-        low, high: 95 % interval of the metric over questions.
-        parameters: that answer; None where it is not known (of a graph).
     """
 
     candidate: Candidate
     median: float
     p95: float
     requests: int
+
+    @classmethod
+    def of(cls, candidate: Candidate, seconds: Sequence[float]) -> Timed:
+        """Return the time of a candidate whose requests took so many seconds each."""
+        median, p95 = np.quantile(seconds, (0.5, 0.95)).tolist()
+        return cls(candidate, median, p95, len(seconds))
+
+
+@dataclass(frozen=True)
+class Measured(Timed):
+    """A candidate, its time and how good it is.
+
+    Attributes:
+        values: [questions] of validation, whose mean is the metric; those of all candidates in the same order.
+        low, high: 95 % interval of the metric over questions.
+        parameters: that answer; None where it is not known (of a graph).
+    """
+
     values: np.ndarray
     low: float
     high: float
@@ -104,7 +119,7 @@ class Fitting:
     max_length: int | None
 
 
-def would_fit(fastest: Measured, budget: Budget, shortest: int) -> Fitting:
+def would_fit(fastest: Timed, budget: Budget, shortest: int) -> Fitting:
     """Return an estimate by proportion; ``shortest`` is how few tokens a pair may have."""
     share = budget.seconds / fastest.p95
     tokens = int(fastest.candidate.max_length * share)

@@ -10,7 +10,7 @@ from datasets import Dataset, load_from_disk
 
 from tmkd.choices import CLASSES, SCORE
 from tmkd.data.schema import PART
-from tmkd.errors import ConfigError
+from tmkd.errors import ConfigError, DataError
 from tmkd.evaluation.metrics import per_question
 from tmkd.measures import is_possible, main_metric, possible
 from tmkd.store.artifacts import Artifact
@@ -37,12 +37,16 @@ class Judge:
 
     @classmethod
     def of(cls, task: Artifact, rows: Dataset, metric: str | None, sample: int | None) -> Judge:
-        """Return the judge of a task (ConfigError: a metric that it cannot be judged by).
+        """Return the judge of a task.
 
         Args:
             rows: the validation split.
             metric: None: what such a task is usually judged by.
             sample: questions to draw, always the same ones; None: all.
+
+        Raises:
+            ConfigError: a metric that it cannot be judged by.
+            DataError: fewer than two questions.
         """
         data = task.manifest["spec"]["data"]
         ranking, kind = bool(data.get("ranking")), str(data.get("label_kind", CLASSES))
@@ -57,7 +61,11 @@ class Judge:
             rows = rows.select([row for row, question in enumerate(asked) if question in drawn])
         else:
             sample = None
-        return cls(rows, sample, main_metric(ranking, metric, kind), ranking, kind)
+        judge = cls(rows, sample, main_metric(ranking, metric, kind), ranking, kind)
+        count = len(judge.values(np.random.default_rng(SEED).random((len(rows), classes))))
+        if count < 2:  # now, not after all has been timed
+            raise DataError(f"{task.name}: expected two questions of validation at least to judge by, got {count}.")
+        return judge
 
     def values(self, answers: np.ndarray) -> np.ndarray:
         """Return values ``[questions]``, whose mean is the metric, of answers ``[pairs, classes]``."""

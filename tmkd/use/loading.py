@@ -16,7 +16,7 @@ from tmkd.models.exits import exit_parameters
 from tmkd.reranker import Reranker
 from tmkd.results.latency import Timer
 from tmkd.training.runtime import resolve_runtime
-from tmkd.use.candidate import Candidate
+from tmkd.use.candidate import Candidate, Model
 from tmkd.use.judging import SEED
 
 
@@ -25,7 +25,7 @@ class Loader:
 
     def __init__(self, device: str) -> None:
         self.device = device
-        self._artifacts: dict[str, Reranker] = {}
+        self._weights: dict[Model, PairClassifier] = {}
 
     def load(self, candidate: Candidate) -> Reranker:
         """Return what answers as the candidate does (raises: as ``Reranker.from_pretrained``)."""
@@ -34,11 +34,15 @@ class Loader:
             return Reranker.from_pretrained(
                 model.folder, threads=threads, backend=candidate.backend, max_length=candidate.max_length
             )
-        if model.name not in self._artifacts:
-            self._artifacts[model.name] = Reranker.from_pretrained(model.folder, device=self.device)
-        weights = self._artifacts[model.name].model
+        if model not in self._weights:
+            self._weights[model] = model.untrained() if model.untrained else self._trained(model)
         runtime = resolve_runtime(device=self.device, precision=candidate.precision, threads=threads)
-        return Reranker(weights, runtime, candidate.exit_at, max_length=candidate.max_length)
+        return Reranker(self._weights[model], runtime, candidate.exit_at, max_length=candidate.max_length)
+
+    def _trained(self, model: Model) -> PairClassifier:
+        weights = Reranker.from_pretrained(model.folder, device=self.device).model
+        assert isinstance(weights, PairClassifier)  # not an export, whose candidates have no precision
+        return weights
 
 
 def parameters(reranker: Reranker) -> int | None:
@@ -75,11 +79,21 @@ def timer(loader: Loader, candidates: Sequence[Candidate], rows: Dataset, passag
 @contextmanager
 def quietly() -> Iterator[None]:
     """Keep rerankers from warning of each length that cuts pairs, and leave the number of threads as it was."""
-    log, threads = logging.getLogger("tmkd.reranker"), torch.get_num_threads()
+    log = logging.getLogger("tmkd.reranker")
     level = log.level
     log.setLevel(logging.ERROR)
     try:
-        yield
+        with same_threads():
+            yield
     finally:
         log.setLevel(level)
+
+
+@contextmanager
+def same_threads() -> Iterator[None]:
+    """Leave the number of threads as it was."""
+    threads = torch.get_num_threads()
+    try:
+        yield
+    finally:
         torch.set_num_threads(threads)

@@ -19,7 +19,7 @@ from tmkd.results.latency import latencies
 from tmkd.store.artifacts import Artifact
 from tmkd.use.budget import Budget
 from tmkd.use.candidate import Candidate, Model, candidates_of
-from tmkd.use.choice import Measured
+from tmkd.use.choice import Measured, Timed
 from tmkd.use.judging import SPLIT, Judge, validation_rows
 from tmkd.use.loading import Loader, parameters, quietly, timer
 
@@ -45,9 +45,30 @@ def measure(
         ConfigError: no candidate can be run here.
         DataError: the split cannot be judged: it has one question.
     """
-    rows = validation_rows(task)
-    judge = Judge.of(task, rows, metric, sample)
-    context = RunContext(task.path.resolve().parent, RuntimeConfig(device=device))
+    judge = Judge.of(task, validation_rows(task), metric, sample)
+    context = measuring_context(task, device)
+    timed = time_models(context, task, models, budget)
+    with quietly():
+        judged = _judge(context, [each.candidate for each in timed], task, judge, device)
+    found = []
+    for each, (values, count) in zip(timed, judged):
+        low, high = interval(values)
+        found.append(Measured(**vars(each), values=values, low=low, high=high, parameters=count))
+    return found, judge
+
+
+def measuring_context(task: Artifact, device: str) -> RunContext:
+    """Return what candidates are measured with, in the store of their task."""
+    return RunContext(task.path.resolve().parent, RuntimeConfig(device=device))
+
+
+def time_models(context: RunContext, task: Artifact, models: Sequence[Model], budget: Budget) -> list[Timed]:
+    """Return the times of all candidates of models; those that are not in the store are measured now, together.
+
+    Raises:
+        ConfigError: no candidate can be run here.
+    """
+    rows, device = validation_rows(task), context.how.device
     with quietly():
         candidates = _candidates(context, models)
         requests = {"texts": f"{task.key}/{SPLIT}", "passages": budget.passages}
@@ -57,12 +78,7 @@ def measure(
             requests,
             lambda places: timer(Loader(device), [candidates[at] for at in places], rows, budget.passages),
         )
-        judged = _judge(context, candidates, task, judge, device)
-    found = []
-    for candidate, taken, (values, count) in zip(candidates, seconds, judged):
-        median, p95 = np.quantile(taken, (0.5, 0.95)).tolist()
-        found.append(Measured(candidate, median, p95, len(taken), values, *interval(values), count))
-    return found, judge
+    return [Timed.of(candidate, taken) for candidate, taken in zip(candidates, seconds)]
 
 
 def _candidates(context: RunContext, models: Sequence[Model]) -> list[Candidate]:

@@ -13,18 +13,21 @@ from tmkd.export.exported import own_length, targets
 from tmkd.store.artifacts import MODEL, Artifact, checksum, open_artifact
 from tmkd.store.catalogue import entries, find, locate
 from tmkd.store.disk import files_in, reading_from
-from tmkd.use.candidate import Model
+from tmkd.use.candidate import Model, speed_of
 
 CARD = "README.md"  # of an export: no score depends on it
 STUDENT, TASK = "stage2", "task"
 
 
-def find_models(named: Sequence[str], root: Path, task: str | None) -> tuple[Artifact, list[Model]]:
+def find_models(
+    named: Sequence[str], root: Path, task: str | None, learnt: Artifact | None = None
+) -> tuple[Artifact, list[Model]]:
     """Return the task and the models.
 
     Args:
         named: folders, or names or keys of artifacts under ``root``; empty: all students of stage 2 of the task.
         task: the task's name or key; None: that of the models, else the only one that there is.
+        learnt: the task of students that are to be trained, which ``task`` may not differ from.
 
     Raises:
         ConfigError: there is no such model, or they are of several tasks.
@@ -33,7 +36,11 @@ def find_models(named: Sequence[str], root: Path, task: str | None) -> tuple[Art
     """
     folders = {name: locate(name, root) for name in named}
     trained = {name: open_artifact(folder) for name, folder in folders.items() if (folder / MODEL).is_dir()}
-    chosen = find_task(task, root, list(trained.values()), students=not named)
+    chosen = learnt or find_task(task, root, list(trained.values()), students=not named)
+    if task is not None and find(root, task).key != chosen.key:
+        raise ConfigError(
+            f"--task: expected the task that students are trained for, {chosen.name}, or none, got {task}."
+        )
     if not named:
         trained = {each.name: each for each in _students(root) if task_of(each) == chosen.key}
         folders = {name: each.path for name, each in trained.items()}
@@ -44,7 +51,7 @@ def find_models(named: Sequence[str], root: Path, task: str | None) -> tuple[Art
                 "models of one task, which are judged by one validation split."
             )
     return chosen, [
-        _of_artifact(name, trained[name]) if name in trained else _of_export(folder) for name, folder in folders.items()
+        model_of(name, trained[name]) if name in trained else _of_export(folder) for name, folder in folders.items()
     ]
 
 
@@ -86,10 +93,12 @@ def _students(root: Path) -> list[Artifact]:
     return [entry.artifact for entry in entries(root, STUDENT)[0]]
 
 
-def _of_artifact(name: str, artifact: Artifact) -> Model:
+def model_of(name: str, artifact: Artifact) -> Model:
+    """Return a student or teacher as a model that can be chosen; ``name`` is what commands call it."""
     facts: dict[str, Any] = json.loads(artifact.file(f"{MODEL}/classifier.json").read_text())
     # Where the architecture is known, students that share it are timed once, whatever they have learnt.
-    timed_as = artifact.manifest["spec"].get("student") or artifact.key
+    architecture = artifact.manifest["spec"].get("student")
+    timed_as = speed_of(architecture) if architecture else artifact.key
     exits, metric = tuple(facts.get("exits", ())), artifact.manifest["spec"].get("metric")
     return Model(name, artifact.path, artifact.key, timed_as, facts["max_length"], exits, metric=metric)
 
