@@ -17,7 +17,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from tmkd.cli import app
-from tmkd.errors import ConfigError, ModelError
+from tmkd.errors import ConfigError, DataError, ModelError
 from tmkd.evaluation.metrics import evaluate
 from tmkd.export.run import export_model
 from tmkd.models.classifier import PairClassifier
@@ -30,7 +30,7 @@ from tmkd.use import candidate
 from tmkd.use.budget import Budget, milliseconds, read_budget
 from tmkd.use.candidate import Candidate, Model, candidates_of, lengths
 from tmkd.use.choice import Choice, Fitting, Measured, choose, dominating, would_fit
-from tmkd.use.judging import metric_of
+from tmkd.use.judging import Judge, metric_of, validation_rows
 
 MODEL_A = Model("a", Path("a"), "a", "a", 64)
 GENEROUS, HOPELESS = "1000 s for 3 passages", "0.001 ms for 3 passages"
@@ -357,11 +357,19 @@ def test_model_of_another_task_is_not_compared(home):
     assert found.exit_code == 2 and "expected its task (task-000000000000) beside it" in found.stderr
 
 
+def test_split_of_one_question_is_refused_before_anything_is_timed(made_home):
+    task = entries(made_home / "artifacts", "task")[0][0].artifact
+    with pytest.raises(DataError, match="expected two questions of validation at least to judge by, got 1"):
+        Judge.of(task, validation_rows(task).select(range(4)), None, None)
+
+
 def test_models_of_several_metrics_need_one_to_be_judged_by():
     ndcg = Model("b", Path("b"), "b", "b", 64, metric="ndcg@10")
     assert metric_of([ndcg]) == "ndcg@10" and metric_of([MODEL_A]) is None
     with pytest.raises(ConfigError, match=r"trained by several \(ndcg@10, the usual one\)"):
         metric_of([MODEL_A, ndcg])
+    with pytest.raises(ConfigError, match=r"several \(map, the usual one\)"):
+        metric_of([MODEL_A], asked=["map"])
 
 
 def test_shorter_length_reads_as_a_model_of_that_length(made_home):

@@ -72,6 +72,13 @@ def test_plan_makes_nothing_but_what_is_read(planned, tmp_path, own):
     assert results and not any(result.find(experiment.context) for result in results)
 
 
+def test_student_that_starts_from_a_teacher_is_tried_out_without_training_the_teacher(planned, tmp_path):
+    experiment, results = planned("method=kd", "student.init=teacher", "student.layers=1")
+    [student] = [result for result in results if result.kind == "stage2"]
+    student.cost(experiment.context)[0].member.untrained()
+    assert "teacher" not in made(tmp_path)
+
+
 def test_experiments_that_are_varied_share_what_is_made(planned):
     experiment, _ = planned("method=kd")
     once = experiment.varied({"student": {"layers": 1}})

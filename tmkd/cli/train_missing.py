@@ -61,15 +61,17 @@ def train_missing(
     context = measuring_context(learnt, device)
     shapes = untrained_models(context, asked)
     models = [*there, *shapes.values()]
-    Judge.of(learnt, validation_rows(learnt), metric or metric_of(models), sample)
+    by = metric or metric_of(there, [each.experiment.own_metric for each in asked])
+    Judge.of(learnt, validation_rows(learnt), by, sample)
     slow = too_slow(time_models(context, learnt, models, budget), shapes, budget)
-    for shape, best in slow.items():
-        log.warning("%s", left_out(shapes[shape].name, best, budget))
+    never = [(shapes[shape].name, best) for shape, best in slow.items()]
+    for settings, best in never:
+        log.warning("%s", left_out(settings, best, budget))
     with _as_a_stage():
         students, made = _train(asked, set(slow))
     known = {str(model.identity) for model in there}
     models = [*there, *(model_of(name, own) for name, own in made.items() if own.key not in known)]
-    return Trained(learnt, models, students, {shapes[shape].name: best for shape, best in slow.items()}, budget)
+    return Trained(learnt, models, students, never, budget)
 
 
 def _train(asked: Sequence[Asked], slow: Collection[str]) -> tuple[dict[str, str], dict[str, Artifact]]:

@@ -20,33 +20,33 @@ class Trained:
         task: that they learn.
         models: to choose among: those that were named, or all of the task, and the students.
         students: settings and arm of each student, by name.
-        left_out: by settings the fastest way to run those that are never within the budget.
+        left_out: settings of those that are never within the budget, each with the fastest way to run it.
     """
 
     task: Artifact
     models: list[Model]
     students: dict[str, str]
-    left_out: dict[str, Timed]
+    left_out: list[tuple[str, Timed]]
     budget: Budget
 
     def sentences(self) -> list[str]:
         """Return which students they are, and why others were not trained."""
         told = [f"{name}: {what}." for name, what in self.students.items()]
-        return [*told, *(left_out(settings, best, self.budget) for settings, best in self.left_out.items())]
+        return [*told, *(left_out(settings, best, self.budget) for settings, best in self.left_out)]
 
     def nothing(self) -> list[str]:
         """Return what there is to say where there is nothing to choose among: all of them are too slow."""
-        best = min(self.left_out.values(), key=lambda each: each.p95)
+        best = min((best for _, best in self.left_out), key=lambda each: each.p95)
         return [*self.sentences(), "There is no other student to choose.", proportion(best, self.budget)]
 
     def json(self) -> dict[str, Any]:
         """Return it, JSON-able."""
         return {
             "students": self.students,
-            "left_out": {
-                settings: {"p95_ms": 1000 * best.p95, "runs_as": str(best.candidate)}
-                for settings, best in self.left_out.items()
-            },
+            "left_out": [
+                {"settings": settings, "p95_ms": 1000 * best.p95, "runs_as": str(best.candidate)}
+                for settings, best in self.left_out
+            ],
         }
 
 

@@ -80,14 +80,17 @@ def validation_rows(task: Artifact) -> Dataset:
     return Dataset.with_format(load_from_disk(str(task.folder(SPLIT))), None)
 
 
-def metric_of(models: Sequence[Model]) -> str | None:
-    """Return the metric that models were trained to be best at; None: the usual one of their task.
+def metric_of(models: Sequence[Model], asked: Sequence[str | None] = ()) -> str | None:
+    """Return the metric that models are trained to be best at; None: the usual one of their task.
+
+    Args:
+        asked: those of models that are not trained yet.
 
     Raises:
         ConfigError: they differ in that.
     """
-    metrics = {model.metric for model in models if not model.exported}
+    metrics = {*(model.metric for model in models if not model.exported), *asked}
     if len(metrics) > 1:
         named = ", ".join(sorted(metric or "the usual one" for metric in metrics))
-        raise ConfigError(f"--metric: expected the metric to judge by, as models were trained by several ({named}).")
+        raise ConfigError(f"--metric: expected the metric to judge by, as models are trained by several ({named}).")
     return metrics.pop() if metrics else None

@@ -41,14 +41,19 @@ class Asked:
         return resolve_arms(self.experiment, Experiment.best_so_far)
 
     @functools.cached_property
-    def students(self) -> list[Classifier]:
-        """The students of all arms and seeds."""
+    def by_arm(self) -> list[tuple[str, Classifier]]:
+        """The students of all seeds, each with the name of its arm."""
         return [
-            student
+            (arm.name, student)
             for arm in self.arms
             for seed in arm.experiment.config.student.seeds
             for student in students(arm, seed)
         ]
+
+    @property
+    def students(self) -> list[Classifier]:
+        """The students of all arms and seeds."""
+        return [student for _, student in self.by_arm]
 
 
 def common_task(asked: Sequence[Asked]) -> Artifact:
@@ -97,20 +102,19 @@ def untrained_models(context: RunContext, asked: Sequence[Asked]) -> dict[str, M
         context: what their time is measured with.
     """
     names: dict[str, list[str]] = {}
-    of_shape: dict[str, tuple[Classifier, Asked]] = {}
+    of_shape: dict[str, Classifier] = {}
     for each in asked:
         several = len({shape_of(student) for student in each.students}) > 1
-        for student in each.students:
+        for arm, student in each.by_arm:
             shape = shape_of(student)
-            names.setdefault(shape, []).append(f"{each.settings} ({student.what})" if several else each.settings)
-            of_shape.setdefault(shape, (student, each))
+            names.setdefault(shape, []).append(f"{each.settings} ({arm})" if several else each.settings)
+            of_shape.setdefault(shape, student)
     return {
-        shape: _model(context, "; ".join(dict.fromkeys(names[shape])), student, each.experiment.own_metric)
-        for shape, (student, each) in of_shape.items()
+        shape: _model(context, "; ".join(dict.fromkeys(names[shape])), student) for shape, student in of_shape.items()
     }
 
 
-def _model(context: RunContext, name: str, student: Classifier, metric: str | None) -> Model:
+def _model(context: RunContext, name: str, student: Classifier) -> Model:
     own, exits = _alone(student), _exits(student)
 
     def untrained() -> PairClassifier:
@@ -120,7 +124,7 @@ def _model(context: RunContext, name: str, student: Classifier, metric: str | No
         return model
 
     speed, length = speed_of(own.timed_as), own.student.max_length
-    return Model(name, Path(), shape_of(student), speed, length, exits, metric=metric, untrained=untrained)
+    return Model(name, Path(), shape_of(student), speed, length, exits, untrained=untrained)
 
 
 def _alone(student: Classifier) -> Student | Stage1Student:
