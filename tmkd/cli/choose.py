@@ -28,9 +28,9 @@ def choose(
     models: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[MODELS]... [SETTINGS]...",
-            help="Folders, names or keys of students, and folders of exports, to choose among; none: all students of "
-            "the task. With --train also settings, as of `tmkd stage2`.",
+            metavar="MODEL|SETTING",
+            help="Students, by folder, name or key, and folders of exports to choose among; none: all students of the "
+            "task. With --train also settings, as of `tmkd stage2`.",
         ),
     ] = None,
     train: Annotated[
@@ -62,8 +62,7 @@ def choose(
 ) -> None:
     """Say which student to take within a budget of time, and how to run it: measured on this machine.
 
-    The time is measured, and the metric on the validation split, at several lengths, exits, precisions and numbers of
-    threads. Exit code 1: none is within the budget.
+    It tries several lengths, exits, precisions and numbers of threads. Exit code 1: none is within the budget.
     """
     from tmkd.config.run import RuntimeConfig, check_runtime
     from tmkd.use.budget import read_budget
