@@ -12,9 +12,9 @@ from transformers import AutoTokenizer
 from tmkd.choices import CUT
 from tmkd.data.batching import Collator
 from tmkd.export.exported import ExportedModel
-from tmkd.models.classifier import PairClassifier
 from tmkd.models.positions import positions_of
 from tmkd.reranker import Reranker
+from tmkd.reranker.scorer import ClassifierScorer
 from tmkd.serve.tokens import Tokenising
 from tmkd.training.predict import answered, to_device
 
@@ -53,11 +53,12 @@ class Engine(Protocol):
 class ClassifierEngine(Tokenising):
     """A student or teacher of this package; scores as ``Reranker`` does."""
 
-    def __init__(self, reranker: Reranker, model: PairClassifier) -> None:
-        super().__init__(model.tokenizer, reranker.max_length, model.long)
-        self.classes = reranker.classes
-        self._reranker, self._model = reranker, model.eval()
-        self._answer = reranker.answer(model)
+    def __init__(self, scorer: ClassifierScorer) -> None:
+        model = scorer.model.eval()
+        super().__init__(model.tokenizer, scorer.max_length, model.long)
+        self.classes = scorer.classes
+        self._scorer = scorer
+        self._answer = scorer.answer()
         self._collate = Collator(model.tokenizer.pad_token_id, positions_of(model.encoder))
 
     def encode(self, questions: list[str], passages: list[str]) -> list[Pair]:
@@ -67,9 +68,9 @@ class ClassifierEngine(Tokenising):
         return [Pair(*each) for each in zip(rows, lengths, cut)]
 
     def probabilities(self, pairs: Sequence[Pair]) -> np.ndarray:
-        runtime = self._reranker.runtime
+        runtime = self._scorer.runtime
         batch = to_device(self._collate([pair.row for pair in pairs]), runtime.device)
-        return self._reranker.averaged(self._model, answered(self._answer, batch, runtime))
+        return self._scorer.averaged(answered(self._answer, batch, runtime))
 
 
 class ExportEngine(Tokenising):
@@ -92,5 +93,5 @@ class ExportEngine(Tokenising):
 
 def engine_of(reranker: Reranker) -> Engine:
     """Return what computes as this reranker does."""
-    model = reranker.model
-    return ExportEngine(model) if isinstance(model, ExportedModel) else ClassifierEngine(reranker, model)
+    scorer = reranker.scorer
+    return ExportEngine(scorer) if isinstance(scorer, ExportedModel) else ClassifierEngine(scorer)
