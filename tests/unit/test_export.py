@@ -35,7 +35,7 @@ from tmkd.export.checkpoint import hold, write_checkpoint
 from tmkd.export.drift import Drift, drift
 from tmkd.export.int8 import NAMES, chosen
 from tmkd.export.pairs import pairs_for
-from tmkd.export.programs import PROGRAMS, batches
+from tmkd.export.programs import PROGRAMS, Readers, batches
 from tmkd.export.run import export_model
 from tmkd.export.student import Student, probabilities
 from tmkd.export.verification import verify
@@ -147,9 +147,14 @@ def test_decoder_whose_tokenizer_puts_nothing_between_texts_is_read_as_the_stude
         export_model(student.path, "hf", tmp_path / "hf")
 
 
-def test_checkpoint_of_transformers_predicts_as_reranker_does(tmp_path: Path) -> None:
-    student = saved(tmp_path / "artifacts", "first")
-    export_model(student.path, "hf", tmp_path / "out", threads=1)
+def test_checkpoint_of_transformers_predicts_as_reranker_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    student, read = saved(tmp_path / "artifacts", "first"), []
+    with monkeypatch.context() as patched:
+        real = AutoTokenizer.from_pretrained
+        patched.setattr(AutoTokenizer, "from_pretrained", lambda *a, **more: read.append(a[0]) or real(*a, **more))
+        export_model(student.path, "hf", tmp_path / "out", threads=1)
+    by_program = [place for place in read if "artifacts" not in str(place)]
+    assert len(by_program) == len(PROGRAMS["hf"])  # each reads it once, the one that is timed as well
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "out")
     model, facts = AutoModelForSequenceClassification.from_pretrained(tmp_path / "out", output_loading_info=True)
     tokens = tokenizer(*zip(*PAIRS, strict=True), truncation=True, padding=True, return_tensors="pt")
@@ -357,9 +362,9 @@ def test_int8_is_refused_where_it_loses_more_than_is_allowed(tmp_path: Path, run
     assert "Weights and activations have 8 bits." in made.lost
     student = Student.read(artifact.path)
     with pytest.raises(ModelError, match=r"expected int8 to lose at most -1 of map, but it fell from"):
-        verify(student, "onnx-int8", out, pairs_for(student, labelled, 9), runtime, most_lost=-1)
+        verify(student, Readers("onnx-int8", out), pairs_for(student, labelled, 9), runtime, most_lost=-1)
     with pytest.raises(ModelError, match="expected pairs with labels, by which to judge what int8 loses"):
-        verify(student, "onnx-int8", out, pairs_for(student, None, 9), runtime, most_lost=1)
+        verify(student, Readers("onnx-int8", out), pairs_for(student, None, 9), runtime, most_lost=1)
 
 
 @pytest.mark.thorough

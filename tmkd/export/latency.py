@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 
 from tmkd.export.pairs import Pairs
-from tmkd.export.programs import PROGRAMS
+from tmkd.export.programs import Readers
 from tmkd.store.provenance import processor
 
 PASSAGES = 20  # of one question, scored at once
@@ -44,16 +43,15 @@ class Latency:
     processor: str
 
 
-def measure(target: str, folder: Path, pairs: Pairs) -> Latency | None:
+def measure(readers: Readers, pairs: Pairs) -> Latency | None:
     """Time the first program that reads such folders; None where none is installed.
 
     Args:
         pairs: texts like those that it will read; the first ones are taken, again and again where they are few.
     """
-    program = next((each for each in PROGRAMS[target] if each.installed), None)
-    if program is None:
+    if not readers.installed:
         return None
-    score = program.load(folder, None)
+    program, score = readers.installed[0], readers.first
     at = np.resize(np.arange(len(pairs)), MANY)
     questions, passages = ([texts[place] for place in at] for texts in (pairs.questions, pairs.passages))
     one = [questions[0]] * PASSAGES

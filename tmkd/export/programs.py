@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -154,3 +154,27 @@ PROGRAMS = {
     OPENVINO: (Program("OpenVINO", "openvino", partial(_openvino, precision="f32")),),
 }
 OPENVINO_BF16 = Program("OpenVINO in bf16", "openvino", partial(_openvino, precision="bf16"))  # of the same folder
+
+
+@dataclass(frozen=True)
+class Readers:
+    """The programs that read a folder of one target; the first one, which is asked more than once, loads it once."""
+
+    target: str
+    folder: Path
+
+    @cached_property
+    def installed(self) -> list[Program]:
+        return [program for program in PROGRAMS[self.target] if program.installed]
+
+    @property
+    def missing(self) -> list[str]:
+        return [program.name for program in PROGRAMS[self.target] if not program.installed]
+
+    @cached_property
+    def first(self) -> Scorer:
+        """The scorer of the first installed program (IndexError: there is none)."""
+        return self.installed[0].load(self.folder, None)
+
+    def scorer(self, program: Program) -> Scorer:
+        return self.first if program is self.installed[0] else program.load(self.folder, None)

@@ -21,6 +21,7 @@ from tmkd.export.hub import check_push, push_folder
 from tmkd.export.latency import measure
 from tmkd.export.modular import write_modular
 from tmkd.export.pairs import pairs_for
+from tmkd.export.programs import Readers
 from tmkd.export.receipt import Receipt, receipt
 from tmkd.export.student import Student
 from tmkd.export.verification import Proof, verify
@@ -105,11 +106,11 @@ def export_model(
     with folder_written_whole(folder) as work:
         log.info("write %s --to %s", student.artifact.name, to)
         _writer(to, processor)(student, work)
-        proof = None
+        readers, proof = Readers(to, work), None
         if verify and asked is not None:
             log.info("verify with %d pairs (%s)", len(asked), asked.source)
-            proof = _verify(student, to, work, asked, runtime, most_lost)
-        timed = measure(to, work, asked) if latency and asked is not None else None
+            proof = _verify(student, readers, asked, runtime, most_lost)
+        timed = measure(readers, asked) if latency and asked is not None else None
         known = receipt(student, timed, license)
         if isinstance(known.calibration, ScoreCalibration):
             write_calibration(known.calibration, student.artifact, work)

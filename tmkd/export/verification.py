@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from tmkd.evaluation.ensemble import average_probabilities
 from tmkd.evaluation.metrics import evaluate
 from tmkd.export.drift import Drift, drift
 from tmkd.export.pairs import Pairs
-from tmkd.export.programs import PROGRAMS, WINDOW, Program
+from tmkd.export.programs import WINDOW, Program, Readers
 from tmkd.export.student import Student, probabilities
 from tmkd.measures import main_metric
 from tmkd.training.predict import predict
@@ -60,7 +59,7 @@ class Proof:
     missing: list[str] = field(default_factory=list)
 
 
-def verify(student: Student, target: str, folder: Path, pairs: Pairs, runtime: Runtime, most_lost: float) -> Proof:
+def verify(student: Student, readers: Readers, pairs: Pairs, runtime: Runtime, most_lost: float) -> Proof:
     """Let every installed program read a folder.
 
     Args:
@@ -69,9 +68,8 @@ def verify(student: Student, target: str, folder: Path, pairs: Pairs, runtime: R
     Raises:
         ModelError: a program scores otherwise, or int8 loses more; or none of the programs is installed.
     """
-    programs = [program for program in PROGRAMS[target] if program.installed]
-    missing = [program.name for program in PROGRAMS[target] if not program.installed]
-    if not programs:
+    target, missing = readers.target, readers.missing
+    if not readers.installed:
         raise ModelError(f"--verify: expected {' or '.join(missing)} to be installed, got none; install it.")
     if target == ONNX_INT8 and pairs.labels is None:
         raise ModelError(
@@ -82,9 +80,9 @@ def verify(student: Student, target: str, folder: Path, pairs: Pairs, runtime: R
     judged = _Judge(student, pairs)
     rows = [Heard("tmkd", len(pairs), None, judged.metric(own))]
     last = own
-    for program in programs:
+    for program in readers.installed:
         part = pairs.first(program.most)
-        scores = _scores(program, folder, part)
+        scores = _scores(readers, program, part)
         difference = np.abs(scores - expected[: len(part)])
         if target != ONNX_INT8 and not (difference <= TOLERANCE * np.maximum(1, np.abs(expected[: len(part)]))).all():
             at = int(np.nan_to_num(difference, nan=np.inf).max(axis=1).argmax())
@@ -102,9 +100,9 @@ def verify(student: Student, target: str, folder: Path, pairs: Pairs, runtime: R
     return Proof(pairs.source, judged.name, rows, order, missing)
 
 
-def _scores(program: Program, folder: Path, pairs: Pairs) -> np.ndarray:
+def _scores(readers: Readers, program: Program, pairs: Pairs) -> np.ndarray:
     """Return a program's scores ``[pairs, scores]``."""
-    score, found = program.load(folder, None), []
+    score, found = readers.scorer(program), []
     with tqdm(total=len(pairs), desc=program.name, **SHOWN) as bar:
         for start in range(0, len(pairs), WINDOW):
             chosen = slice(start, start + WINDOW)
