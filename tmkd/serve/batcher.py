@@ -28,6 +28,10 @@ class Batcher:
         compute: pairs to ``[pairs, classes]``.
         classes: how many.
         most_pairs, most_tokens: of a batch.
+        first: batches that the thread computes before all requests; they are not counted.
+
+    Attributes:
+        warm: is done once these are computed; has their error where they cannot be, and then nothing else is computed.
     """
 
     def __init__(
@@ -37,12 +41,14 @@ class Batcher:
         most_pairs: int,
         most_tokens: int,
         metrics: Metrics,
+        first: Sequence[Sequence[Pair]] = (),
     ) -> None:
         self._compute, self._classes, self._metrics = compute, classes, metrics
         self._most = most_pairs, most_tokens
         self._requests: deque[Request] = deque()
         self._there = threading.Condition()
         self._closed = False
+        self._first, self.warm = first, Future[None]()
         self._thread = threading.Thread(target=self._work, name="batches", daemon=True)
         self._thread.start()
 
@@ -66,6 +72,13 @@ class Batcher:
         self._thread.join()
 
     def _work(self) -> None:
+        try:
+            for pairs in self._first:
+                self._compute(pairs)
+        except Exception as error:
+            self.warm.set_exception(error)
+            return
+        self.warm.set_result(None)
         while chosen := self._next():
             try:
                 self._finish(chosen, self._compute([request.pairs[at] for request, at in chosen]))

@@ -11,6 +11,7 @@ from transformers import AutoTokenizer
 
 from tmkd.choices import CUT
 from tmkd.data.batching import Collator
+from tmkd.errors import ModelError
 from tmkd.export.exported import ExportedModel
 from tmkd.models.positions import positions_of
 from tmkd.reranker import Reranker
@@ -88,7 +89,10 @@ class ExportEngine(Tokenising):
 
     def probabilities(self, pairs: Sequence[Pair]) -> np.ndarray:
         questions, passages = zip(*(pair.row for pair in pairs))
-        return self._model.probabilities(questions, passages, len(pairs))
+        found = self._model.probabilities(questions, passages, len(pairs))
+        if not np.isfinite(found).all():
+            raise ModelError(f"{self._model.folder}: its scores are not finite (NaN or infinite numbers).")
+        return found
 
 
 def engine_of(reranker: Reranker) -> Engine:

@@ -47,7 +47,7 @@ def listen(app: ASGIApp, listener: socket.socket, seconds: float, ready: Callabl
 
     Args:
         seconds: the longest that a request may take.
-        ready: is called once the model is there and the port is about to open.
+        ready: is called once the models have answered and the port is about to open.
 
     Raises:
         KeyboardInterrupt: it was SIGINT.

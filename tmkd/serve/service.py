@@ -10,7 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tmkd.errors import ModelError, TmkdError
 from tmkd.evaluation.ensemble import log_odds
+from tmkd.models.hub import first_sentence
 from tmkd.reranker import Reranker
 from tmkd.serve.batcher import Batcher
 from tmkd.serve.engine import Pair, engine_of
@@ -37,10 +39,13 @@ class Scored:
 
 
 class Service:
-    """Scores pairs for many requests at once.
+    """Scores pairs for many requests at once. It is made once the model has scored a few, so the first request is fast.
 
     Args:
         name: what clients know the model by.
+
+    Raises:
+        ModelError: the model cannot score them.
     """
 
     def __init__(self, name: str, reranker: Reranker, limits: Limits, metrics: Metrics) -> None:
@@ -51,9 +56,24 @@ class Service:
         self._metrics = metrics
         self._pending = 0
         self._tokeniser = ThreadPoolExecutor(1, "tokens")
-        self._batcher = Batcher(
-            self.engine.probabilities, len(self.engine.classes), self.batch_pairs, limits.batch_tokens, metrics
-        )
+        full = min(self.batch_pairs, self.runtime.score_batch)
+        try:
+            first = self._tokeniser.submit(self.engine.encode, ["question"] * full, ["passage"] * full).result()
+            self._batcher = Batcher(
+                self.engine.probabilities,
+                len(self.engine.classes),
+                self.batch_pairs,
+                limits.batch_tokens,
+                metrics,
+                (first[:1], first),
+            )
+            self._batcher.warm.result()
+        except Exception as error:
+            why = str(error) if isinstance(error, TmkdError) else first_sentence(error)
+            raise ModelError(
+                f"{name}: expected it to score a short pair, then {full} at once, before it is served, but it failed; "
+                f"serve another model, or make this one again: {why}"
+            ) from error
 
     @property
     def healthy(self) -> bool:
