@@ -47,7 +47,7 @@ def listen(app: ASGIApp, listener: socket.socket, seconds: float, ready: Callabl
 
     Args:
         seconds: the longest that a request may take.
-        ready: is called once the models have answered and the port is about to open.
+        ready: is called once the port is open: who connects from then on is answered.
 
     Raises:
         KeyboardInterrupt: it was SIGINT.
@@ -61,6 +61,7 @@ def listen(app: ASGIApp, listener: socket.socket, seconds: float, ready: Callabl
     before = signal.signal(signal.SIGTERM, lambda *_: None)
     host, port = listener.getsockname()[:2]
     try:
+        listener.listen(BACKLOG)  # or who reads that the server is ready might connect before uvicorn listens
         ready()
         uvicorn.Server(config).run(sockets=[listener])
     except OSError as error:

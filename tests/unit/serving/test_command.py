@@ -31,6 +31,7 @@ def process(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     said = server.stderr.readline()
     where = re.search(rf"{folder.name} answers at (http://127\.0\.0\.1:\d+); Ctrl-C stops it", said)
     assert where, said
+    httpx2.get(f"{where[1]}/health", timeout=60).raise_for_status()  # it is not said too early
     try:
         yield server, where[1]
     finally:
