@@ -166,6 +166,8 @@ def test_checkpoint_of_transformers_predicts_as_reranker_does(tmp_path: Path, mo
     assert config["id2label"] == {"0": "right"} and config["label2id"] == {"right": 0}
     assert config["sentence_transformers"]["activation_fn"] == "torch.nn.modules.linear.Identity"
     assert config["architectures"] == ["BertForSequenceClassification"]
+    named = json.loads((tmp_path / "out" / "tokenizer_config.json").read_text())["tokenizer_class"]
+    assert named == "PreTrainedTokenizerFast"  # transformers 4 knows no TokenizersBackend
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -24,6 +24,7 @@ from tmkd.export.pairs import pairs_for
 from tmkd.export.programs import Readers
 from tmkd.export.receipt import Receipt, receipt
 from tmkd.export.student import Student
+from tmkd.export.tokenizer import name_known_class
 from tmkd.export.verification import Proof, verify
 from tmkd.store.disk import folder_written_whole
 from tmkd.training.runtime import resolve_runtime
@@ -106,6 +107,7 @@ def export_model(
     with folder_written_whole(folder) as work:
         log.info("write %s --to %s", student.artifact.name, to)
         _writer(to, processor)(student, work)
+        name_known_class(work)
         readers, proof = Readers(to, work), None
         if verify and asked is not None:
             log.info("verify with %d pairs (%s)", len(asked), asked.source)

@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import copy
+import json
+from pathlib import Path
 
 from tokenizers.processors import TemplateProcessing
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase, TokenizersBackend
 
 from tmkd.models.classifier import PairClassifier
+
+
+def name_known_class(folder: Path) -> None:
+    """Call a tokenizer that is nothing but its ``tokenizer.json`` by a name that transformers 4 and 5 both know.
+
+    Version 5 writes ``TokenizersBackend``, which version 4 refuses; to version 5 the two names are one class.
+    """
+    file = folder / "tokenizer_config.json"
+    settings = json.loads(file.read_text(encoding="utf-8"))
+    if settings.get("tokenizer_class") == TokenizersBackend.__name__:
+        settings["tokenizer_class"] = "PreTrainedTokenizerFast"
+        file.write_text(json.dumps(settings, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def portable_tokenizer(model: PairClassifier) -> PreTrainedTokenizerBase:
