@@ -23,7 +23,10 @@ from transformers import (
     GPT2Config,
     GPT2Model,
     GPT2Tokenizer,
+    GPTNeoXConfig,
     MPNetConfig,
+    PretrainedConfig,
+    Qwen2Config,
     RobertaConfig,
     pipeline,
 )
@@ -32,6 +35,7 @@ from typer.testing import CliRunner
 from tmkd.cli import app
 from tmkd.errors import ConfigError, DataError, ModelError
 from tmkd.export.checkpoint import hold, write_checkpoint
+from tmkd.export.decoder import hold_last
 from tmkd.export.drift import Drift, drift
 from tmkd.export.int8 import NAMES, chosen
 from tmkd.export.pairs import pairs_for
@@ -143,8 +147,31 @@ def test_decoder_whose_tokenizer_puts_nothing_between_texts_is_read_as_the_stude
     export_model(student.path, "cross-encoder", tmp_path / "out", threads=1)
     found = Reranker.from_pretrained(tmp_path / "out").predict(PAIRS)
     assert found == pytest.approx(reranker(student).predict(PAIRS), abs=1e-4)
-    with pytest.raises(ModelError, match=r"expected an encoder of the families bert, .*, got gpt2"):
+    made = export_model(student.path, "hf", tmp_path / "hf", threads=1)
+    assert made.proof is not None and [row.difference < 1e-4 for row in made.proof.rows[1:]] == [True] * 3
+    assert Reranker.from_pretrained(tmp_path / "hf").predict(PAIRS) == pytest.approx(found, abs=1e-4)
+
+
+def test_decoder_whose_last_norm_has_no_bias_is_refused_where_a_classifier_has_none(tmp_path: Path) -> None:
+    config = Qwen2Config(**SMALL, num_key_value_heads=2)
+    encoder = Encoder(AutoModel.from_config(config).eval(), letter_tokenizer(), "last")
+    student = saved(tmp_path / "artifacts", encoder=encoder)
+    with pytest.raises(ModelError, match=r"got qwen2, .* \(a decoder's has no bias\); --to cross-encoder is exact for"):
         export_model(student.path, "hf", tmp_path / "hf")
+    made = export_model(student.path, "cross-encoder", tmp_path / "out", threads=1)
+    assert made.proof is not None and made.proof.rows[1].difference < 1e-4
+
+
+@pytest.mark.parametrize("config", [GPT2Config(**SMALL), GPTNeoXConfig(**SMALL)], ids=lambda config: config.model_type)
+def test_bias_that_a_decoders_classifier_lacks_goes_through_its_layer_norm(config: PretrainedConfig) -> None:
+    torch.manual_seed(1)
+    config.num_labels, config.pad_token_id = 3, 0
+    classifier = AutoModelForSequenceClassification.from_config(config).eval()
+    tokens = torch.arange(1, 9).unsqueeze(0)
+    states = classifier.base_model(tokens).last_hidden_state[:, -1]
+    weight, bias = torch.randn(3, 16), torch.tensor([1.0, -2.0, 30.0])
+    hold_last(weight, bias, classifier, letter_tokenizer())
+    assert torch.allclose(classifier(tokens).logits, states @ weight.T + bias, atol=1e-4)
 
 
 def test_checkpoint_of_transformers_predicts_as_reranker_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -117,7 +117,8 @@ def losses(student: Student, target: str, proof: Proof | None) -> list[str]:
             f"The student averages the probabilities of {len(model.predicting)} heads; here their "
             f"{'margins' if len(student.labels) == 1 else 'logits'} are averaged."
         )
-    if target == HF and HEADS[model.encoder.config.model_type].tanh:
+    head = HEADS.get(model.encoder.config.model_type)  # None: of a decoder
+    if target == HF and head is not None and head.tanh:
         found.append("The score goes through a tanh: it is off by less than 0.0001 up to 25, and bent above.")
     if target == ONNX_INT8:
         found.append("Weights and activations have 8 bits.")

@@ -25,6 +25,7 @@ from transformers import (
 
 from tmkd.choices import CROSS_ENCODER
 from tmkd.errors import ModelError
+from tmkd.export.decoder import NORMS, hold_last, pad_apart
 from tmkd.export.student import Student
 from tmkd.export.tokenizer import portable_tokenizer
 
@@ -57,16 +58,17 @@ def check_checkpoint(student: Student) -> None:
     """Raise ModelError for a student that no sequence classifier of transformers computes."""
     model, kind = student.model, student.model.encoder.config.model_type
     exact = f"--to {CROSS_ENCODER} is exact for it"
-    if kind not in HEADS:
+    if kind not in (*HEADS, *NORMS):
         raise ModelError(
-            f"--to hf: expected an encoder of the families {', '.join(HEADS)}, got {kind}, whose classifier in "
-            f"transformers cannot hold the student's head; {exact}."
+            f"--to hf: expected an encoder of the families {', '.join((*HEADS, *NORMS))}, got {kind}, whose classifier "
+            f"in transformers cannot hold the student's head (a decoder's has no bias); {exact}."
         )
-    if model.pooling != "first":
+    reads = "last" if kind in NORMS else "first"
+    if model.pooling != reads:
         raise ModelError(
-            f"--to hf: expected a student that reads the first token (student.pooling=first), got "
+            f"--to hf: expected a student that reads the {reads} token (student.pooling={reads}), got "
             f"pooling={model.pooling}, which a plain {kind} classifier cannot compute; {exact}, or train it with "
-            "student.pooling=first."
+            f"student.pooling={reads}."
         )
     if 2 * len(student.labels) > model.encoder.config.hidden_size:
         raise ModelError(
@@ -78,16 +80,22 @@ def check_checkpoint(student: Student) -> None:
 def write_checkpoint(student: Student, folder: Path) -> None:
     """Write ``config.json``, ``model.safetensors`` and the tokenizer (ModelError: see ``check_checkpoint``)."""
     check_checkpoint(student)
-    encoder, head = student.model.encoder, HEADS[student.model.encoder.config.model_type]
+    encoder, tokenizer = student.model.encoder, portable_tokenizer(student.model)
+    kind = encoder.config.model_type
     classifier = AutoModelForSequenceClassification.from_config(classifier_config(student), dtype=torch.float32)
     missing, unknown = classifier.base_model.load_state_dict(encoder.state_dict(), strict=False)
     if unknown or any(not name.startswith("pooler.") for name in missing):
         raise ModelError(f"--to hf: weights of {type(encoder).__name__} have no place: {[*unknown, *missing][:3]}.")
     _take_two_types(classifier.base_model)
     weight, bias = student.linear()
-    hold(weight, bias, classifier.get_submodule(head.dense), classifier.get_submodule(head.out), head.tanh)
+    if kind in NORMS:
+        pad_apart(tokenizer)
+        hold_last(weight, bias, classifier, tokenizer)
+    else:
+        head = HEADS[kind]
+        hold(weight, bias, classifier.get_submodule(head.dense), classifier.get_submodule(head.out), head.tanh)
     classifier.save_pretrained(folder)
-    portable_tokenizer(student.model).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
 
 
 @torch.no_grad()
