@@ -101,6 +101,8 @@ CASES: dict[str, tuple[Any, tuple[str, ...]]] = {
     "stage1.share": (0.5, ()),
     "stage1.group_size": (4, ()),
     "stage1.batch_questions": (3, ("stage1.group_size=4",)),
+    "stage1.average_seeds": (2, ()),
+    "stage2.average_seeds": (2, ()),
     "stage2.group_size": (0, ()),
     "stage2.batch_questions": (3, ("stage2.group_size=0",)),
     "stage1.targets": ("heads", ()),

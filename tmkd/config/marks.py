@@ -10,6 +10,8 @@ APART = {"apart": True}  # a field that ``settings`` leaves out
 # A field, or all of a section, that shapes no trained result: no key of data, teachers or students holds it, and
 # changing it trains nothing again. What a comparison shows is in the key of the comparison alone.
 OUTSIDE = {"outside": True}
+# A field that counts in another result than those that hold its section: no key has it, nor has ``settings``.
+ELSEWHERE = {HOW: "outside", **APART}
 # A field that no key holds where it has its default: it is younger than results that are to be found again.
 UNLESS_USUAL = {HOW: "unless"}
 

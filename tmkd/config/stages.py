@@ -7,7 +7,7 @@ from typing import Optional
 
 from tmkd.choices import RANKING_LOSSES
 from tmkd.config import validators
-from tmkd.config.marks import UNLESS_USUAL
+from tmkd.config.marks import ELSEWHERE, UNLESS_USUAL
 from tmkd.config.method import TEACHER_WEIGHTS, check_soft
 
 SCHEDULES = ("linear", "cosine", "constant", "constant_with_warmup")
@@ -33,6 +33,8 @@ class Stage1Config:
     # questions a step where group_size is set; null: as many as have about batch_size pairs
     batch_questions: Optional[int] = field(default=None, metadata=UNLESS_USUAL)
     epochs: int = 1  # passes over the corpus; the last state is kept
+    # train this many students with different seeds, from one start, and go on with the mean of their weights
+    average_seeds: int = 1
 
 
 @dataclass
@@ -46,6 +48,8 @@ class Stage2Config:
     batch_questions: Optional[int] = field(default=None, metadata=UNLESS_USUAL)
     epochs: int = 5  # at most; the best epoch by the validation metric is kept
     patience: int = 2  # stop after this many epochs without a better one; 0: never
+    # train this many students with different seeds, from one start, and keep the mean of their weights
+    average_seeds: int = field(default=1, metadata=ELSEWHERE)
 
 
 @dataclass
@@ -58,9 +62,11 @@ class TrainerConfig:
 
 def check_stage1(stage1: Stage1Config) -> None:
     """What stage 1 learns, and for how long."""
-    validators.positive("stage1", stage1, ("learning_rate", "batch_size", "epochs"))
+    validators.positive("stage1", stage1, ("learning_rate", "batch_size", "epochs", "average_seeds"))
     validators.that(0 < stage1.share <= 1, "stage1.share", "more than 0, at most 1", stage1.share)
     validators.one_of("stage1.kind", stage1.kind, ("soft", "terms", "language"))
+    alone = stage1.kind != "language" or stage1.average_seeds == 1
+    validators.that(alone, "stage1.average_seeds", "1 where stage1.kind is language", stage1.average_seeds)
     validators.one_of("stage1.targets", stage1.targets, ("average", "heads"))
     validators.one_of("stage1.teacher_weights", stage1.teacher_weights, TEACHER_WEIGHTS[:-1])
     check_soft("stage1", stage1.loss, stage1.temperature)
@@ -77,7 +83,7 @@ def check_stage1(stage1: Stage1Config) -> None:
 
 def check_stage2(stage2: Stage2Config) -> None:
     """For how long stage 2 trains."""
-    validators.positive("stage2", stage2, ("learning_rate", "batch_size", "epochs"))
+    validators.positive("stage2", stage2, ("learning_rate", "batch_size", "epochs", "average_seeds"))
     validators.groups("stage2", stage2.group_size, stage2.batch_questions)
     validators.that(stage2.patience >= 0, "stage2.patience", "0 (never) or more", stage2.patience)
 

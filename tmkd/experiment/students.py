@@ -10,6 +10,7 @@ from tmkd.experiment.experiment import Experiment
 from tmkd.experiment.families import asked, members
 from tmkd.experiment.families.family import RowMembers
 from tmkd.results.architecture import Architecture
+from tmkd.results.averaged import AveragedStage1, AveragedStudent, seeds_apart
 from tmkd.results.classifier import Classifier
 from tmkd.results.node import Result
 from tmkd.results.soft_labels import SoftLabels
@@ -29,7 +30,7 @@ def students(arm: Arm, seed: int) -> Sequence[Classifier]:
 
     def alone(member: Experiment) -> Student:
         [objective] = arm.objectives
-        return fine_tuned(arm, member, objective, seed, arm.name)
+        return _trained(arm, member, objective, seed, arm.name)
 
     for family in asked(arm.experiment.config):
         if (made := family.students(arm.experiment, arm.name, seed, alone)) is not None:
@@ -77,11 +78,18 @@ def stage1_student(arm: Arm, experiment: Experiment, objective: StudentObjective
     return soft_student(arm, experiment, objective, seed)
 
 
-def soft_student(arm: Arm, experiment: Experiment, objective: StudentObjective, seed: int) -> Stage1Student:
+def soft_student(
+    arm: Arm, experiment: Experiment, objective: StudentObjective, seed: int
+) -> Stage1Student | AveragedStage1:
     """Return the stage-1 student for an objective: taught by its teachers, or by all of them where it has none.
 
     By the average of all, too, where several students start from one and each goes on with a teacher of its own.
     """
+    first, count = _pretrained(arm, experiment, objective, seed), experiment.config.stage1.average_seeds
+    return first if count == 1 else AveragedStage1(tuple(seeds_apart(first, count)), first)
+
+
+def _pretrained(arm: Arm, experiment: Experiment, objective: StudentObjective, seed: int) -> Stage1Student:
     config, stage1 = experiment.config, experiment.config.stage1
     own = objective.stage2
     chosen = tuple(arm.teachers) if objective.shared_start or not own.teachers else own.teachers
@@ -108,9 +116,17 @@ def soft_student(arm: Arm, experiment: Experiment, objective: StudentObjective, 
 
 
 def fine_tuned(
-    arm: Arm, experiment: Experiment, objective: StudentObjective, seed: int, called: str, before: Student | None = None
-) -> Student:
+    arm: Arm, experiment: Experiment, objective: StudentObjective, seed: int, called: str, before: Result | None = None
+) -> Student | AveragedStudent:
     """Return the student of one objective and one seed; ``before`` is an earlier student that it goes on from."""
+    first = _trained(arm, experiment, objective, seed, called, before)
+    count = experiment.config.stage2.average_seeds
+    return first if count == 1 else AveragedStudent(tuple(seeds_apart(first, count)), first)
+
+
+def _trained(
+    arm: Arm, experiment: Experiment, objective: StudentObjective, seed: int, called: str, before: Result | None = None
+) -> Student:
     config, method, own = experiment.config, experiment.config.method, objective.stage2
     stage1 = stage1_student(arm, experiment, objective, seed) if objective.pretrain else None
     start = stage1 or before
@@ -130,7 +146,7 @@ def fine_tuned(
         objective.carry_heads if start else None,
         method.head_init if fresh else "shared",
         experiment.own_metric,
-        called,
+        called=called,
     )
 
 
@@ -138,7 +154,7 @@ def _architecture(arm: Arm, experiment: Experiment) -> Architecture:
     return experiment.architecture(arm.teachers[arm.best])
 
 
-def _last_generation(arm: Arm, seed: int) -> Student:
+def _last_generation(arm: Arm, seed: int) -> Student | AveragedStudent:
     """Return the last of several students, each the teacher of the next.
 
     Each starts afresh (born-again networks, Furlanello et al. 2018), or goes on from the one before in a cycle of the

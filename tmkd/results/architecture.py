@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tmkd.choices import CUT
@@ -96,11 +98,18 @@ class Architecture:
 
 
 class StudentClassifier(TrainedClassifier):
-    """A trained student of either stage; its fields have the three below among them."""
+    """A trained student of either stage; its fields have those below among them.
+
+    Attributes:
+        seed: of its heads, its dropout and the order of its pairs.
+        heads_seed: of its fresh heads, where they are those of a student with another seed; None: ``seed``.
+    """
 
     task: Task
     student: Architecture
     trainer: TrainerConfig
+    seed: int
+    heads_seed: int | None
 
     @property
     def own_task(self) -> Task:
@@ -109,6 +118,16 @@ class StudentClassifier(TrainedClassifier):
     @property
     def timed_as(self) -> dict[str, Any]:
         return self.student.timed_as
+
+    @abstractmethod
+    def write(self, context: RunContext, model: PairClassifier, work: Path) -> dict[str, Any]:
+        """Write what was trained, and its predictions; return what its manifest says of it."""
+
+    def seed_start(self) -> None:
+        """Seed the random numbers that a student starts from; those of its training follow from ``seed`` alone."""
+        import torch
+
+        torch.manual_seed(self.seed if self.heads_seed is None else self.heads_seed)
 
     def member(self, context: RunContext) -> Member:
         from tmkd.models.heads import GOLD

@@ -18,6 +18,7 @@ from tmkd.results.rows import Rows
 from tmkd.results.soft_labels import SoftLabels
 from tmkd.results.task import Task
 from tmkd.results.teacher import Teacher, fold_of
+from tmkd.results.trained import training_cost
 from tmkd.results.work import Member, Work
 from tmkd.store.predictions import predictions, write_predictions
 
@@ -56,16 +57,11 @@ class CrossFittedTeacher(Classifier):
         made = [copy.build(context) for copy in self.copies]
         found = {split: np.concatenate([predictions(each, split) for each in made]) for split in ("validation", "test")}
         write_predictions(work, found)
-        costs = [each.details["training"]["cost"] for each in made]
-        cost = {
-            "seconds": sum(each["seconds"] for each in costs),
-            "peak_bytes": max(each["peak_bytes"] for each in costs),
-        }
         return {
             "validation": validation_metrics(context, self.own_task, found["validation"]),
             "parameters": sum(each.details["parameters"] for each in made),
             "pairs_per_second": None,
-            "training": {"cost": cost},
+            "training": {"cost": training_cost(made)},
         }
 
     def label_reads(self, rows: Rows) -> list[SoftLabels]:

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tmkd.config import OnlineConfig
+from tmkd.config import OnlineConfig, settings
 from tmkd.distributed import Processes, init
 from tmkd.errors import ConfigError
 from tmkd.results.context import RunContext
@@ -122,7 +122,7 @@ class Peers(Result):
             runtime=runtime,
             what=f"{self.called}, seed {seed}",
             seed=seed + APART * (ranks.rank if ranks else 0),  # a process has an order of its own
-            **asdict(specs[0].training),
+            **settings(specs[0].training),
             **asdict(specs[0].trainer),
             validate=_judge(context, [specs[at] for at in mine], [ready[at] for at in mine], ranks),
             metric=specs[0].task.judged_by(specs[0].metric),
@@ -131,7 +131,7 @@ class Peers(Result):
         written = []
         for at in mine:
             (work / _folder(at + 1)).mkdir(exist_ok=True)
-            written.append(specs[at].write(context, ready[at], work / _folder(at + 1)))
+            written.append(specs[at].write(context, ready[at].model, work / _folder(at + 1)))
         return {"training": facts, "peers": list(itertools.chain(*ranks.gather(written))) if ranks else written}
 
 

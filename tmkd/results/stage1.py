@@ -73,6 +73,7 @@ class Stage1Student(StudentClassifier):
     weights: TeacherWeights | None = unless(None)
     terms: Terms | None = unless(None)
     missing: str = unless("raise")
+    heads_seed: int | None = unless(None)
 
     @property
     def what(self) -> str:
@@ -91,15 +92,13 @@ class Stage1Student(StudentClassifier):
         return self.student.new(context, heads, self.classes, self.head_init)
 
     def make(self, context: RunContext, work: Path) -> dict[str, Any]:
-        import torch
-
         from tmkd.data.batching import PairDataset
         from tmkd.data.splits import draw_pairs
         from tmkd.losses.combine import soft_term
         from tmkd.store.memmap import letting_go
         from tmkd.training.fit import fit
 
-        torch.manual_seed(self.seed)
+        self.seed_start()
         model, rows = self.untrained(context), self.corpus.rows()
         model.objective = {name: self.spec[name] for name in LEARNT if name in self.spec}
         tokens = rows.read_by(context, model)
@@ -125,8 +124,11 @@ class Stage1Student(StudentClassifier):
                 **self.training,
                 **asdict(self.trainer),
             )
+        return {"training": facts, **followed, **self.write(context, model, work)}
+
+    def write(self, context: RunContext, model: PairClassifier, work: Path) -> dict[str, Any]:
         relative = model.predicting if self.soft.loss in RANKING_LOSSES else []
-        return {"training": facts, **followed, **write_classifier(work, model, context, self.task, relative=relative)}
+        return write_classifier(work, model, context, self.task, relative=relative)
 
     def cost(self, context: RunContext) -> list[Work]:
         rows, passes = self.corpus.rows(), self.training["epochs"] * self.share

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tmkd.config import ExitsConfig, Stage2Config, TrainerConfig
+from tmkd.config import ExitsConfig, Stage2Config, TrainerConfig, settings
 from tmkd.results.architecture import Architecture, StudentClassifier
 from tmkd.results.context import RunContext
 from tmkd.results.node import Result, identity, merged, outside, unless
@@ -43,7 +43,6 @@ class Student(StudentClassifier):
 
     Attributes:
         stage1: the student of stage 1 that it starts from; None: it starts from its encoder.
-        seed: of its heads, its dropout and the order of its pairs.
         before: an earlier student of stage 2 that it goes on from.
         carry_heads: whether its heads start from those of the student it starts from; None where there is none.
         head_init: how heads that do not start from others do.
@@ -66,6 +65,7 @@ class Student(StudentClassifier):
     carry_heads: bool | None = unless(None)
     head_init: str = unless("shared")
     metric: str | None = unless(None)
+    heads_seed: int | None = unless(None)
     called: str = outside(default="student")
 
     @property
@@ -86,11 +86,9 @@ class Student(StudentClassifier):
         return reads(self.objective.teachers, self.task.rows("train"), self.objective.weights)
 
     def make(self, context: RunContext, work: Path) -> dict[str, Any]:
-        import torch
-
         from tmkd.training.fit import fit
 
-        torch.manual_seed(self.seed)
+        self.seed_start()
         ready = self.prepare(context)
         facts = fit(
             ready.model,
@@ -100,14 +98,14 @@ class Student(StudentClassifier):
             runtime=context.runtime,
             what=self.what,
             seed=self.seed,
-            **asdict(self.training),
+            **settings(self.training),
             **asdict(self.trainer),
             validate=validator(context, self.task, ready.model, self.metric, relative=self.objective.relative),
             metric=self.task.judged_by(self.metric),
             start_competes=self.start_competes,
         )
         followed = {"trust": ready.trust} if ready.trust else {}
-        return {"training": facts, **followed, **self.write(context, ready, work)}
+        return {"training": facts, **followed, **self.write(context, ready.model, work)}
 
     def prepare(self, context: RunContext, known: PairDataset | None = None) -> PreparedStudent:
         """Return the student with the pairs and terms that it learns from.
@@ -149,17 +147,17 @@ class Student(StudentClassifier):
                     model.exits.load_state_dict(earlier.exits.state_dict())
         return model
 
-    def write(self, context: RunContext, ready: PreparedStudent, work: Path) -> dict[str, Any]:
+    def write(self, context: RunContext, model: PairClassifier, work: Path) -> dict[str, Any]:
         """Write the trained student and its predictions; return what its manifest says of it.
 
         The parameters that each exit needs, and those that all exits add, are in it.
         """
         from tmkd.models.exits import exit_parameters
 
-        facts = write_classifier(work, ready.model, context, self.task, self.metric, relative=self.objective.relative)
-        if layers := ready.model.exits.layers:
-            each = {str(layer): exit_parameters(ready.model, layer) for layer in layers}
-            facts["exits"] = each | {"all": exit_parameters(ready.model)}
+        facts = write_classifier(work, model, context, self.task, self.metric, relative=self.objective.relative)
+        if layers := model.exits.layers:
+            each = {str(layer): exit_parameters(model, layer) for layer in layers}
+            facts["exits"] = each | {"all": exit_parameters(model)}
         return facts
 
     def cost(self, context: RunContext) -> list[Work]:

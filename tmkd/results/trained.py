@@ -210,7 +210,7 @@ def learning(
     heads: int,
     share: float = 1.0,
 ) -> list[Work]:
-    """Return what a training takes, with its predictions.
+    """Return what a training takes: the training itself, then its predictions of validation and of test.
 
     Args:
         passes: over ``rows``; may be a part of one.
@@ -224,6 +224,15 @@ def learning(
         scoring(context, who, task.rows("validation"), judged + 1.0, predicted),
         scoring(context, who, task.rows("test"), 1.0, predicted),
     ]
+
+
+def training_cost(made: Sequence[Artifact]) -> dict[str, float]:
+    """Return what several trainings cost: ``seconds`` together, and ``peak_bytes`` of the largest."""
+    costs = [each.details["training"]["cost"] for each in made]
+    return {
+        "seconds": sum(each["seconds"] for each in costs),
+        "peak_bytes": max(each["peak_bytes"] for each in costs),
+    }
 
 
 def _memorised(teacher: Artifact, tokens: Dataset, folder: Path) -> float:

@@ -44,6 +44,11 @@ class OnlineFamily(Family):
                 f"{where}: expected α below 1 where method.online.kind is {kind}: peers learn from each other's gold "
                 "heads, which predict nothing at α = 1."
             )
+        if (count := experiment.config.stage2.average_seeds) > 1:
+            raise ConfigError(
+                f"stage2.average_seeds, for the arm {name}: expected 1 where method.online.kind is {kind}, since peers "
+                f"are trained together, got {count}."
+            )
         self.members(experiment)  # checks each peer's settings
         if method.online.processes:
             init(apart=True)  # before the Trainer sees that there are several processes
