@@ -63,6 +63,7 @@ CASES: dict[str, list[str]] = {
         "method.online.peers=[{layers: 3},{layers: 2}]",
         "method.online.weight=0.5",
     ],
+    "assistant": [SMOKE, "method=assistant", "method.arms.by_assistant.pretrain=true"],
     "mean of weights": [SMOKE, "method=[kd,tmkd]", "stage1.average_seeds=2", "stage2.average_seeds=2"],
     "own text": [SMOKE, "method=tmkd", "corpus=task"],
     "mined": [

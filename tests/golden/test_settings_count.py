@@ -141,6 +141,7 @@ CASES: dict[str, tuple[Any, tuple[str, ...]]] = {
     **{f"method.exits.{name}": (None, EXITS) for name in ("weight", "alpha", "temperature", "feature_weight")},
     "method.head_init": ("separate", ()),
     f"{ARM}.targets": ("average", ()),
+    f"{ARM}.taught_by": ("kd", ()),
     f"{ARM}.teacher": (2, ("method.arms.tmkd.targets=one",)),
     f"{ARM}.alpha": (0.5, ()),
     f"{ARM}.gold_loss": ("listwise_each", ()),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
@@ -24,6 +24,8 @@ class ArmConfig:
     pretrain: bool = False  # start from the student of stage 1
     fine_tune: bool = True  # train in stage 2; false: the row is the student of stage 1
     targets: str = "none"  # who teaches: none | one (1-o-1) | average (1avg-o-1) | heads (m-o-1) | students (m-o-m)
+    # another arm of the run, whose students teach this one in place of the teachers, seed by seed; null: the teachers
+    taught_by: Optional[str] = None
     teacher: Optional[int] = None  # with targets one: the number of the teacher; null: the best on the validation split
     alpha: Optional[float] = None  # null: method.alpha
     gold_loss: Optional[str] = None  # null: method.gold_loss
@@ -98,6 +100,7 @@ def check_method(method: MethodConfig, fewest: int) -> None:
     validators.that(bool(method.arms), "method.arms", "at least one arm (for example method=tmkd)", method.arms)
     for name, arm in method.arms.items():
         _arm(f"method.arms.{name}", arm, method, fewest)
+        _taught(name, method.arms)
 
 
 def check_weights(weights: Sequence[float], most: int, counts: Sequence[int]) -> None:
@@ -118,6 +121,23 @@ def check_soft(where: str, loss: str, temperature: float) -> None:
     """A soft loss: of a stage, or of an arm."""
     validators.one_of(f"{where}.loss", loss, LOSSES)
     validators.that(0 < temperature < math.inf, f"{where}.temperature", "more than 0", temperature)
+
+
+def _taught(name: str, arms: Mapping[str, ArmConfig]) -> None:
+    """That the arms that teach an arm, one behind the other, end at one that the teachers teach."""
+    chain = [name]
+    while (other := arms[chain[-1]].taught_by) is not None:
+        where = f"method.arms.{chain[-1]}.taught_by"
+        others = ", ".join(each for each in arms if each != chain[-1]) or "there is none"
+        known = other in arms and other != chain[-1]
+        validators.that(known, where, f"another arm of the run ({others})", other)
+        chain.append(other)
+        ends = other not in chain[:-1]
+        validators.that(ends, where, "null in one of the arms that teach one another", " taught by ".join(chain))
+    if len(chain) > 1:
+        arm, where = arms[name], f"method.arms.{name}"
+        validators.that(arm.targets != "none", f"{where}.taught_by", "null where targets is none", chain[1])
+        validators.that(arm.teacher is None, f"{where}.teacher", "null with taught_by", arm.teacher)
 
 
 def _arm(where: str, arm: ArmConfig, method: MethodConfig, fewest: int) -> None:

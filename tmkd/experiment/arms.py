@@ -6,8 +6,9 @@ itself are one arm.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from graphlib import TopologicalSorter
 from typing import Any
 
 from tmkd.choices import POINTWISE, TEMPERED
@@ -62,6 +63,8 @@ class Arm:
         teachers: those that there are for it; ``best`` is the index of the best on the validation split.
         generations, continues: whether students teach each other in a row.
         fine_tune: whether there is a stage 2.
+        assistant: the arm whose students teach it. Then it has neither teachers nor objectives until it is ``given``
+            those of a seed.
     """
 
     name: str
@@ -76,6 +79,7 @@ class Arm:
     generations: int = 1
     continues: bool = False
     fine_tune: bool = True
+    assistant: Arm | None = None
 
 
 def resolve_arms(experiment: Experiment, best: Callable[[Experiment, Sequence[Classifier]], int]) -> list[Arm]:
@@ -88,11 +92,34 @@ def resolve_arms(experiment: Experiment, best: Callable[[Experiment, Sequence[Cl
     counts: list[int | None] = [*config.comparison.teacher_counts] or [None]  # None: each arm's own
     found: list[Arm] = []
     for count in counts:
-        for name, arm in config.method.arms.items():
+        made: dict[str, Arm] = {}
+        for name in _assistants_first(config.method.arms):
+            arm = config.method.arms[name]
             own = experiment.varied(arm.set)
-            teachers = own.teachers(count)
-            found.append(make_arm(name, arm, own, teachers, best(own, teachers), count_in_name=len(counts) > 1))
+            if arm.taught_by is None:
+                teachers = own.teachers(count)
+                made[name] = make_arm(name, arm, own, teachers, best(own, teachers), count_in_name=len(counts) > 1)
+            else:
+                made[name] = make_taught_arm(
+                    name, arm, own, made[arm.taught_by], teacher_count(experiment, name, count), len(counts) > 1
+                )
+        found += [made[name] for name in config.method.arms]
     return found
+
+
+def _assistants_first(arms: Mapping[str, ArmConfig]) -> list[str]:
+    """Return the arms' names, each after that of the arm that teaches it."""
+    taught = {name: [arm.taught_by] if arm.taught_by else [] for name, arm in arms.items()}
+    return list(TopologicalSorter(taught).static_order())
+
+
+def teacher_count(experiment: Experiment, name: str, count: int | None) -> int:
+    """Return how many teach an arm: ``count`` teachers or as many as it has, or the students of another arm."""
+    arms = experiment.config.method.arms
+    if (other := arms[name].taught_by) is None:
+        return count or experiment.varied(arms[name].set).config.teachers.size
+    settled = settle(arms[other], experiment.varied(arms[other].set).config.method)
+    return teacher_count(experiment, other, count) if settled.targets == "students" else 1
 
 
 def baseline(experiment: Experiment) -> str | None:
@@ -105,10 +132,10 @@ def baseline(experiment: Experiment) -> str | None:
     counts: list[int | None] = [*config.comparison.teacher_counts] or [None]
     names, several = [], len(counts) > 1
     for count in counts:
-        for arm in config.method.arms.values():
+        for key, arm in config.method.arms.items():
             own = experiment.varied(arm.set).config
-            teachers = count or own.teachers.size
-            names.append(with_count(row_name(arm, own, teachers), teachers, several))
+            name = row_name(arm, own, teacher_count(experiment, key, count))
+            names.append(with_count(name, count or own.teachers.size, several))
     most = max(config.comparison.teacher_counts or [config.teachers.size])
     names += [teacher_row(number) for number in range(1, most + 1)]
     names += [with_count(ENSEMBLE, count or config.teachers.size, several) for count in counts]
@@ -129,6 +156,60 @@ def make_arm(
         best: index of the best teacher on the validation split, the teacher of a 1-o-1 arm that names none.
         count_in_name: add the number of teachers, where arms with several counts stand in one table.
     """
+    objectives = _objectives(arm, experiment, teachers, best)
+    chosen = [teacher.name for objective in objectives for teacher in objective.stage2.teachers]
+    return Arm(
+        with_count(row_name(arm, experiment.config, len(teachers)), len(teachers), count_in_name),
+        row_name(arm, experiment.config, max(2, len(teachers))),
+        len(teachers),
+        objectives,
+        _facts(arm, experiment.config, chosen),
+        key,
+        experiment,
+        teachers,
+        best,
+        arm.generations,
+        arm.continues,
+        arm.fine_tune,
+    )
+
+
+def make_taught_arm(
+    key: str, arm: ArmConfig, experiment: Experiment, assistant: Arm, students: int, count_in_name: bool = False
+) -> Arm:
+    """Settle an arm that the students of another one teach (Mirzadeh et al. 2020, arXiv 1902.03393).
+
+    Args:
+        students: how many of the assistant's teach it, for each seed.
+    """
+    name = row_name(arm, experiment.config, students)
+    return Arm(
+        with_count(name, assistant.count, count_in_name),
+        name,
+        assistant.count,
+        (),
+        _facts(arm, experiment.config, []) | {"taught_by": assistant.name},
+        key,
+        experiment,
+        [],
+        0,
+        arm.generations,
+        arm.continues,
+        arm.fine_tune,
+        assistant,
+    )
+
+
+def given(arm: Arm, teachers: Sequence[Classifier]) -> Arm:
+    """Return an arm that another one's students teach, with those of a seed."""
+    asked = arm.experiment.config.method.arms[arm.key]
+    return replace(arm, objectives=_objectives(asked, arm.experiment, list(teachers), 0), teachers=list(teachers))
+
+
+def _objectives(
+    arm: ArmConfig, experiment: Experiment, teachers: list[Classifier], best: int
+) -> tuple[StudentObjective, ...]:
+    """Return what each student of an arm learns from the given teachers."""
     config, method = experiment.config, experiment.config.method
     settled = settle(arm, method)
     targets = settled.targets
@@ -154,31 +235,17 @@ def make_arm(
     )
     carries = method.carry_heads and config.stage1.kind == "soft"  # no other kind has heads to carry over
     base = StudentObjective(loss, arm.pretrain, carries, settled.terms)
-    objectives: tuple[StudentObjective, ...] = (base,)
-    if targets == "students":
-        # the best teacher's student keeps the run's seed: it is the student of KD (1-o-1)
-        objectives = tuple(
-            replace(
-                base,
-                stage2=replace(loss, teachers=(teacher,)),
-                shared_start=arm.pretrain and len(chosen) > 1,
-                seed_offset=SEEDS_APART * ((place - best) % len(chosen)),
-            )
-            for place, teacher in enumerate(chosen)
+    if targets != "students":
+        return (base,)
+    # the best teacher's student keeps the run's seed: it is the student of KD (1-o-1)
+    return tuple(
+        replace(
+            base,
+            stage2=replace(loss, teachers=(teacher,)),
+            shared_start=arm.pretrain and len(chosen) > 1,
+            seed_offset=SEEDS_APART * ((place - best) % len(chosen)),
         )
-    return Arm(
-        with_count(row_name(arm, config, len(teachers)), len(teachers), count_in_name),
-        row_name(arm, config, max(2, len(teachers))),
-        len(teachers),
-        objectives,
-        _facts(arm, config, [teacher.name for teacher in chosen]),
-        key,
-        experiment,
-        teachers,
-        best,
-        arm.generations,
-        arm.continues,
-        arm.fine_tune,
+        for place, teacher in enumerate(chosen)
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from tmkd.choices import BCE, GOLD_RANKING_LOSSES, RANKING_LOSSES, WITHOUT_TEACHER
 from tmkd.config import ArmConfig, teaching, validators
 from tmkd.errors import ConfigError
+from tmkd.experiment.arms import teacher_count
 from tmkd.experiment.check_terms import check_terms
 from tmkd.experiment.experiment import Experiment
 from tmkd.experiment.families import FAMILIES, asked, members
@@ -22,8 +23,12 @@ def check_arms(experiment: Experiment) -> None:
     seen: list[Any] = []
     experiment.context.before_making.clear()
     for name, arm in experiment.config.method.arms.items():
-        own = experiment.varied(arm.set)
-        _check(own, name, arm)
+        own, assistant = experiment.varied(arm.set), None
+        if arm.taught_by is not None:
+            assistant = members(experiment.varied(experiment.config.method.arms[arm.taught_by].set))[0]
+            most = max(experiment.config.comparison.teacher_counts, default=None)
+            _check_taught(own, name, arm, teacher_count(experiment, name, most))
+        _check(own, name, arm, assistant)
         for each in (own, *members(own)):
             made_of = (each.config.encoder, each.config.teachers, each.config.student)
             if made_of not in seen:
@@ -33,8 +38,12 @@ def check_arms(experiment: Experiment) -> None:
             seen.append(made_of)
 
 
-def _check(experiment: Experiment, name: str, arm: ArmConfig) -> None:
-    """Raise ConfigError for an arm whose students, teachers and losses cannot go together."""
+def _check(experiment: Experiment, name: str, arm: ArmConfig, assistant: Experiment | None) -> None:
+    """Raise ConfigError for an arm whose students, teachers and losses cannot go together.
+
+    Args:
+        assistant: of the students that teach it, where those of another arm do.
+    """
     method = experiment.config.method
     if method.mix != "heads" and arm.targets == "heads" and len(teaching(experiment.config)) > 1:
         raise ConfigError(f"method.mix: expected heads, where method.arms.{name}.targets is heads, got {method.mix}.")
@@ -55,7 +64,7 @@ def _check(experiment: Experiment, name: str, arm: ArmConfig) -> None:
         family.check_arm(experiment, name, arm)
     for member in members(experiment):
         if settled.terms:
-            check_terms(member, name, settled.terms)
+            check_terms(member, name, settled.terms, assistant)
         for family in asked(member.config):
             family.check_student(member, name, arm, settled.terms)
         if arm.pretrain and member.config.stage1.kind == "terms" and not terms_of(method.terms, settled.terms, 1):
@@ -63,6 +72,20 @@ def _check(experiment: Experiment, name: str, arm: ArmConfig) -> None:
                 f"stage1.kind: expected a term of stage 1 for the arm {name}, which learns nothing else there where "
                 "the kind is terms, got none; set method.terms.NAME.stages=[1]."
             )
+
+
+def _check_taught(experiment: Experiment, name: str, arm: ArmConfig, students: int) -> None:
+    """Raise ConfigError for what an arm cannot have of another arm's students, ``students`` a seed."""
+    if arm.targets == "one" and students > 1:
+        raise ConfigError(
+            f"method.arms.{name}.targets: expected average, heads or students where taught_by names an arm of "
+            f"{students} students, got one."
+        )
+    if experiment.config.student.init != "encoder":
+        raise ConfigError(
+            f"student.init: expected encoder for the arm {name}, which the students of {arm.taught_by} teach, got "
+            f"{experiment.config.student.init}."
+        )
 
 
 def _check_stage1_alone(experiment: Experiment, name: str) -> None:
@@ -80,6 +103,8 @@ def _check_stage1_alone(experiment: Experiment, name: str) -> None:
 def _check_alone(experiment: Experiment, name: str, arm: ArmConfig) -> None:
     """Raise ConfigError for what an arm without soft labels has no use for, if it is α that takes them away."""
     method = experiment.config.method
+    if arm.taught_by is not None and not arm.pretrain:
+        raise ConfigError(f"method.arms.{name}: expected α above 0, since {arm.taught_by} teaches it, got 0.")
     if arm.generations > 1:
         raise ConfigError(f"method.arms.{name}: expected α above 0, since each generation teaches the next, got 0.")
     for term in method.terms if arm.terms is None else arm.terms:

@@ -19,20 +19,18 @@ if TYPE_CHECKING:
     from tmkd.losses.transfer import Shape
 
 
-def check_terms(experiment: Experiment, arm: str, names: Sequence[str]) -> None:
-    """Raise ConfigError, before any training, for terms that an arm's student and teachers cannot have together."""
+def check_terms(experiment: Experiment, arm: str, names: Sequence[str], assistant: Experiment | None = None) -> None:
+    """Raise ConfigError, before any training, for terms that an arm's student and teachers cannot have together.
+
+    Args:
+        assistant: of the students that teach it, where those of another arm do.
+    """
     from tmkd.losses.transfer import SelfAttention
     from tmkd.models.states import ATTENTION_KINDS, TOKEN_KINDS, check_attention
 
     config = experiment.config
-    student = _facts(experiment, config.student, config.student.layers, config.student.keep)
-    most = max(config.comparison.teacher_counts or [config.teachers.size])
-    named = config.method.arms[arm].teacher
-    numbers = range(1, most + 1) if named is None else [named]  # which is the best of them is not known yet
-    if any(config.method.terms[name].loss not in WITHOUT_TEACHER for name in names):
-        _check_kinds(experiment, arm, numbers)
-    roster = {number: config.teachers.roster[number - 1] for number in numbers}
-    teachers = {number: _facts(experiment, each) for number, each in roster.items() if each.kind == FINE_TUNED}
+    student = _student(experiment)
+    teachers = {1: _student(assistant)} if assistant else _teachers(experiment, arm, names)
     shapes = [teacher.shape for teacher in teachers.values()]
     for name in names:
         term = config.method.terms[name]
@@ -60,6 +58,23 @@ def check_terms(experiment: Experiment, arm: str, names: Sequence[str]) -> None:
                     f"({student.tokens[2]}), but they differ; choose a term that reads one vector a pair "
                     f"({', '.join(POOLED)}) or another teacher."
                 )
+
+
+def _teachers(experiment: Experiment, arm: str, names: Sequence[str]) -> dict[int, _Facts]:
+    """Return what is known of those that may teach an arm, by their numbers."""
+    config = experiment.config
+    most = max(config.comparison.teacher_counts or [config.teachers.size])
+    named = config.method.arms[arm].teacher
+    numbers = range(1, most + 1) if named is None else [named]  # which is the best of them is not known yet
+    if any(config.method.terms[name].loss not in WITHOUT_TEACHER for name in names):
+        _check_kinds(experiment, arm, numbers)
+    roster = {number: config.teachers.roster[number - 1] for number in numbers}
+    return {number: _facts(experiment, each) for number, each in roster.items() if each.kind == FINE_TUNED}
+
+
+def _student(experiment: Experiment) -> _Facts:
+    student = experiment.config.student
+    return _facts(experiment, student, student.layers, student.keep)
 
 
 def _check_kinds(experiment: Experiment, arm: str, numbers: Iterable[int]) -> None:

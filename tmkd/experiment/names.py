@@ -76,7 +76,8 @@ def row_name(arm: ArmConfig, config: Config, teachers: int) -> str:
         teachers: how many there are.
     """
     method, settled = config.method, settle(arm, config.method)
-    suffix = (_differing(method, settled) if settled.soft else "") + _set(arm.set)
+    suffix = f", taught by {arm.taught_by}" if arm.taught_by else ""
+    suffix += (_differing(method, settled) if settled.soft else "") + _set(arm.set)
     if settled.gold_loss not in (None, method.gold_loss):
         suffix = f", gold {settled.gold_loss}" + suffix
     suffix += "".join(f" + {term}" for term in settled.terms)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tmkd.experiment.arms import Arm, StudentObjective
+from tmkd.experiment.arms import Arm, StudentObjective, given
 from tmkd.experiment.experiment import Experiment
 from tmkd.experiment.families import asked, members
 from tmkd.experiment.families.family import RowMembers
@@ -25,6 +25,7 @@ def students(arm: Arm, seed: int) -> Sequence[Classifier]:
 
     Where an arm has no stage 2, that of stage 1, which has predicted validation and test itself.
     """
+    arm = taught(arm, seed)
     if not arm.fine_tune:
         return [soft_student(arm, arm.experiment, objective, seed) for objective in arm.objectives]
 
@@ -40,21 +41,40 @@ def students(arm: Arm, seed: int) -> Sequence[Classifier]:
     return [fine_tuned(arm, arm.experiment, objective, seed, arm.name) for objective in arm.objectives]
 
 
+def taught(arm: Arm, seed: int) -> Arm:
+    """Return the arm with those that teach it: the same for all seeds, or another arm's students of this seed.
+
+    Those are the students whose answers make the other arm's row.
+    """
+    if arm.assistant is None:
+        return arm
+    rows = arm_rows(arm.assistant, [students(arm.assistant, seed)])
+    return given(arm, rows[arm.assistant.name][0])
+
+
 def stage1_students(arm: Arm) -> list[Result]:
     """Return the pre-trained students that an arm's students start from, for every seed; none without a stage 1."""
     return [
-        stage1_student(arm, experiment, objective, seed)
-        for objective in arm.objectives
+        stage1_student(own, experiment, objective, seed)
+        for seed in arm.experiment.config.student.seeds
+        for own in [taught(arm, seed)]
+        for objective in own.objectives
         if objective.pretrain
-        for experiment in members(arm.experiment)
-        for seed in experiment.config.student.seeds
+        for experiment in members(own.experiment)
     ]
 
 
 def corpus_labels(arm: Arm) -> list[SoftLabels]:
     """Return the soft labels of all of an arm's teachers on the corpus, where its stage 1 learns soft labels."""
-    soft = arm.experiment.config.stage1.kind == "soft" and any(each.pretrain for each in arm.objectives)
-    return [SoftLabels.of(teacher, arm.experiment.corpus.rows()) for teacher in arm.teachers if soft]
+    experiment = arm.experiment
+    found = [
+        SoftLabels.of(teacher, experiment.corpus.rows())
+        for seed in (experiment.config.student.seeds if experiment.config.stage1.kind == "soft" else [])
+        for own in [taught(arm, seed)]
+        if any(each.pretrain for each in own.objectives)
+        for teacher in own.teachers
+    ]
+    return list(dict.fromkeys(found))
 
 
 def arm_rows(arm: Arm, made: Sequence[Sequence[Classifier]]) -> RowMembers:

@@ -34,11 +34,12 @@ class Answering:
 
 
 def heads(
-    one: Answering, teachers: Sequence[Answering], judge: Callable[[np.ndarray], dict[str, float]], metric: str
+    one: Answering, rows: Sequence[Answering], judge: Callable[[np.ndarray], dict[str, float]], metric: str
 ) -> list[Head]:
-    """Return the heads of a row's students where several predict together.
+    """Return the heads of a row's students where several predict together, named by the rows of those that taught them.
 
     Args:
+        rows: of the comparison.
         judge: returns the metrics of probabilities [pairs, classes].
     """
     from tmkd.evaluation.ensemble import average_probabilities
@@ -46,7 +47,8 @@ def heads(
 
     if is_teacher(one.row.arm) or not one.whole or any(len(members) > 1 for members in one.made):
         return []
-    names = {member.key: each.row.arm for each in teachers if len(each.made[0]) == 1 for member in each.made[0]}
+    single = [each for each in rows if each.whole and all(len(members) == 1 for members in each.made)]
+    names = {member.key: each.row.arm for each in single for [member] in each.made}
     values: dict[str, list[float]] = {}
     for [member] in one.made:
         logits, predicting = predictions(member, "test"), _predicting(member)

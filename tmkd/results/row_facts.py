@@ -54,7 +54,7 @@ def row_facts(
         mistakes = worst_mistakes(chosen.row.arm, scored, test, classes, ranking, metric)
     return Facts(
         training=[each for one in answering for each in _training(one)],
-        heads=[each for one in answering for each in heads(one, teachers, judge, metric)],
+        heads=[each for one in answering for each in heads(one, answering, judge, metric)],
         calibration=[_calibration(each, labels) for each in answering] if kind == CLASSES else [],
         teacher_agreement=_agreement(teachers) if kind == CLASSES else None,
         mistakes=mistakes,
