@@ -17,10 +17,11 @@ from tmkd.config import (
     TermConfig,
 )
 from tmkd.errors import ConfigError, ModelError
-from tmkd.experiment.arms import SEEDS_APART, baseline, make_arm
+from tmkd.experiment.arms import baseline, make_arm
 from tmkd.experiment.check import check_arms, check_roster
 from tmkd.experiment.entries import student_entries
 from tmkd.experiment.experiment import Experiment
+from tmkd.experiment.objectives import SEEDS_APART
 from tmkd.experiment.students import students
 from tmkd.experiment.trial import try_encoders
 from tmkd.results.objective import Objective

@@ -139,7 +139,7 @@ def test_teaching_that_leads_nowhere_is_named_with_the_settings(arms, said):
 )
 def test_what_an_assistant_cannot_teach_is_named_before_any_training(between, small, said):
     with pytest.raises(ConfigError, match=said):
-        check_arms(experiment(between=between, small={"targets": "one", "taught_by": "between"} | small))
+        check_arms(experiment(small={"targets": "one", "taught_by": "between"} | small, between=between))
 
 
 def test_terms_are_checked_against_the_assistant_not_the_teachers():

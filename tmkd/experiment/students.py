@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tmkd.experiment.arms import Arm, StudentObjective, given
+from tmkd.experiment.arms import Arm, given
 from tmkd.experiment.experiment import Experiment
 from tmkd.experiment.families import asked, members
 from tmkd.experiment.families.family import RowMembers
+from tmkd.experiment.objectives import StudentObjective
 from tmkd.results.architecture import Architecture
 from tmkd.results.averaged import AveragedStage1, AveragedStudent, seeds_apart
 from tmkd.results.classifier import Classifier
