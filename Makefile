@@ -9,7 +9,7 @@ INSTALLED = $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup plan teachers pairs label spend mine tune stage1 stage2 stage3 sweep tables test test-thorough test-slow test-browser lint check format verify bench wheel-test docs clean
+.PHONY: help setup plan teachers pairs label spend mine tune stage1 stage2 stage3 sweep tables test test-thorough test-slow test-browser lint check format verify bench recipes wheel-test docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -118,6 +118,9 @@ $(BENCH)/.installed: benchmarks/setup.sh benchmarks/requirements.txt pyproject.t
 bench: $(BENCH)/.installed ## speed beside other projects: a few minutes; SIZE=full: two hours and more; ONLY="scoring ..."
 	@for name in $(ONLY); do $(BENCH)/bin/python -m benchmarks.$$name --size $(SIZE) \
 	  --into $(if $(filter full,$(SIZE)),docs/results,reports/speed) || exit; done
+
+recipes: $(BENCH)/.installed ## quality beside other projects' recipes, from the same soft labels; SIZE=full: WikiQA
+	@$(BENCH)/bin/python -m benchmarks.recipes --size $(SIZE) $(OVERRIDES)
 
 wheel-test: ## build the wheel and run it in an empty folder, in an environment of its own
 	@.ci/wheel $(PYTHON)
