@@ -103,10 +103,12 @@ def _framed(tokenizer: Any) -> Join:
     typed = TYPES in tokenizer.model_input_names
 
     def join(*texts: Sequence[int]) -> dict[str, list[int]]:
-        parts = [([own], kind) if text is None else (texts[text], kind) for own, kind, text in frame]
-        row = {"input_ids": [token for ids, _ in parts for token in ids]}
-        if typed:
-            row[TYPES] = [kind for ids, kind in parts for _ in ids]
-        return row
+        ids: list[int] = []
+        kinds: list[int] = []
+        for own, kind, text in frame:
+            part = [own] if text is None else texts[text]
+            ids += part
+            kinds += [kind] * len(part)
+        return {"input_ids": ids, TYPES: kinds} if typed else {"input_ids": ids}
 
     return join
