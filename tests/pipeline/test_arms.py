@@ -103,7 +103,7 @@ def test_teachers_that_are_there_are_found_without_looking_at_encoders(tmp_path,
     for teacher in experiment.teachers():
         experiment.context.store.build(teacher.kind, teacher.spec, lambda _: {}, teacher.what)
     monkeypatch.delattr("tmkd.models.encoder.inspect_encoder")
-    monkeypatch.setattr(stage0, "check_arms", lambda _: pytest.fail("arms were checked, and with them their encoders"))
+    monkeypatch.setattr(stage0, "check_early", lambda _: pytest.fail("arms were checked, and with them their encoders"))
     assert [found.name for found in stage0.run(config)] == [teacher.name for teacher in experiment.teachers()]
 
 
