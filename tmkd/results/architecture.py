@@ -138,3 +138,28 @@ class StudentClassifier(TrainedClassifier):
             )  # its teacher may not be there
 
         return member(context, self.task.rows("train"), self.student.costed_as, "the student", untrained, self.trainer)
+
+
+class DerivedStudent(TrainedClassifier):
+    """A classifier that another result has trained, or is made of several: task, shape and cost are a student's.
+
+    Attributes:
+        student: whose they are.
+    """
+
+    student: StudentClassifier
+
+    @property
+    def own_task(self) -> Task:
+        return self.student.own_task
+
+    @property
+    def timed_as(self) -> dict[str, Any]:
+        return self.student.timed_as
+
+    @property
+    def averages_heads(self) -> bool:
+        return self.student.averages_heads
+
+    def member(self, context: RunContext) -> Member:
+        return self.student.member(context)

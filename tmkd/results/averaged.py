@@ -11,14 +11,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-from tmkd.results.architecture import StudentClassifier
+from tmkd.results.architecture import DerivedStudent, StudentClassifier
 from tmkd.results.context import RunContext
 from tmkd.results.node import Result, merged
 from tmkd.results.stage1 import Stage1Student
 from tmkd.results.student import Student
-from tmkd.results.task import Task
-from tmkd.results.trained import TrainedClassifier, load_classifier, training_cost
-from tmkd.results.work import Member, Work
+from tmkd.results.trained import load_classifier, training_cost
+from tmkd.results.work import Work
 
 MEMBERS_APART = 100_003  # between the seeds of two members: more than the seeds of a run, and of an m-o-m's students
 SEEDS = 2**32
@@ -26,7 +25,7 @@ Trained = TypeVar("Trained", Stage1Student, Student)
 
 
 @dataclass(frozen=True, eq=False)
-class AveragedStudent(TrainedClassifier):
+class AveragedStudent(DerivedStudent):
     """The mean of several students of stage 2.
 
     Attributes:
@@ -43,21 +42,6 @@ class AveragedStudent(TrainedClassifier):
     @property
     def what(self) -> str:
         return f"{self.student.what}, mean of {len(self.members)} students"
-
-    @property
-    def own_task(self) -> Task:
-        return self.student.own_task
-
-    @property
-    def timed_as(self) -> dict[str, Any]:
-        return self.student.timed_as
-
-    @property
-    def averages_heads(self) -> bool:
-        return self.student.averages_heads
-
-    def member(self, context: RunContext) -> Member:
-        return self.student.member(context)
 
     def reads(self, context: RunContext) -> list[Result]:
         return self.student.reads(context)

@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from tmkd.config import OnlineConfig, settings
 from tmkd.distributed import Processes, init
 from tmkd.errors import ConfigError
+from tmkd.results.architecture import DerivedStudent
 from tmkd.results.context import RunContext
 from tmkd.results.node import Result, merged, outside, spelled_out
 from tmkd.results.rows import tokenizer_digest
 from tmkd.results.student import PreparedStudent, Student
-from tmkd.results.task import Task
-from tmkd.results.trained import TrainedClassifier, validator
-from tmkd.results.work import Member, Work
+from tmkd.results.trained import validator
+from tmkd.results.work import Work
 from tmkd.store.artifacts import SCRATCH
 from tmkd.store.provenance import COMPUTED_ON, note_machines
 
@@ -136,7 +136,7 @@ class Peers(Result):
 
 
 @dataclass(frozen=True, eq=False)
-class TrainedPeer(TrainedClassifier):
+class TrainedPeer(DerivedStudent):
     """One peer as a result of its own, which all later stages read like any other student's; ``peer`` is from 1."""
 
     kind: ClassVar[str] = "stage2"
@@ -149,21 +149,6 @@ class TrainedPeer(TrainedClassifier):
     @property
     def what(self) -> str:
         return f"{self.peers.called}, seed {self.peers.seed}, peer {self.peer}"
-
-    @property
-    def own_task(self) -> Task:
-        return self.student.task
-
-    @property
-    def timed_as(self) -> dict[str, Any]:
-        return self.student.timed_as
-
-    @property
-    def averages_heads(self) -> bool:
-        return self.student.averages_heads
-
-    def member(self, context: RunContext) -> Member:
-        return self.student.member(context)
 
     def cost(self, context: RunContext) -> list[Work]:
         return []  # its files are there once all are trained
