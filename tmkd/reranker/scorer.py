@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from datasets import Dataset
 from torch import Tensor
 
 from tmkd.data.encoding import encode_and_count
@@ -16,7 +15,7 @@ from tmkd.errors import ModelError
 from tmkd.evaluation.ensemble import average_probabilities
 from tmkd.export.exported import chosen_length
 from tmkd.models.classifier import PairClassifier
-from tmkd.training.predict import logits_of, predict
+from tmkd.training.predict import Columns, logits_of, predict
 from tmkd.training.runtime import Runtime
 
 log = logging.getLogger(__name__)
@@ -37,7 +36,7 @@ class ClassifierScorer:
         self, model: PairClassifier, runtime: Runtime, exit_at: int | None = None, max_length: int | None = None
     ) -> None:
         check_exit(exit_at, model.exits.layers)
-        self.model = model.to(runtime.device)
+        self.model = model.to(runtime.device).eval()
         self.runtime = runtime
         self.exit_at = exit_at
         self.classes = model.classes
@@ -67,7 +66,7 @@ class ClassifierScorer:
         heads = self.model.predicting if self.exit_at is None else [0]
         return average_probabilities(logits[:, heads].transpose(1, 0, 2))
 
-    def _tokens(self, questions: list[str], passages: list[str]) -> Dataset:
+    def _tokens(self, questions: list[str], passages: list[str]) -> Columns:
         """Tokenise pairs and count those that are cut; the first time, say so."""
         model = self.model
         columns, lost = encode_and_count(questions, passages, model.tokenizer, self.max_length, model.long)
@@ -81,7 +80,7 @@ class ClassifierScorer:
                 self.max_length,
             )
         self.cut_pairs += cut
-        return Dataset.from_dict(columns)
+        return columns
 
 
 def check_exit(exit_at: int | None, layers: Sequence[int]) -> None:

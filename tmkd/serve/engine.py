@@ -55,7 +55,7 @@ class ClassifierEngine(Tokenising):
     """A student or teacher of this package; scores as ``Reranker`` does."""
 
     def __init__(self, scorer: ClassifierScorer) -> None:
-        model = scorer.model.eval()
+        model = scorer.model
         super().__init__(model.tokenizer, scorer.max_length, model.long)
         self.classes = scorer.classes
         self._scorer = scorer

@@ -18,11 +18,14 @@ from tmkd.models.classifier import PairClassifier
 from tmkd.models.positions import positions_of
 from tmkd.training.runtime import Runtime
 
+INPUTS = ("input_ids", "token_type_ids")
+Columns = Mapping[str, Sequence[Any]]  # of tokens in memory: a Dataset costs milliseconds, which one question feels
+
 
 @torch.inference_mode()
 def predict(
     model: PairClassifier,
-    tokens: Dataset,
+    tokens: Dataset | Columns,
     runtime: Runtime,
     bar: tqdm | None = None,
     answer: Callable[..., Tensor] | None = None,
@@ -38,10 +41,11 @@ def predict(
     """
     answer = answer or logits_of(model)
     logits = np.empty((0, len(model.heads.names), len(model.classes)), dtype=np.float32)
-    for chosen, batch in longest_first(model, lengths_of(tokens), batches_of(model, tokens), runtime, bar):
+    lengths = lengths_of(tokens) if isinstance(tokens, Dataset) else np.asarray(tokens["length"])
+    for chosen, batch in longest_first(model, lengths, batches_of(model, tokens), runtime, bar):
         scored = answered(answer, batch, runtime)
         if not len(logits):
-            logits = np.empty((len(tokens), *scored.shape[1:]), dtype=np.float32)
+            logits = np.empty((len(lengths), *scored.shape[1:]), dtype=np.float32)
         logits[chosen] = scored
     return logits
 
@@ -82,21 +86,26 @@ def longest_first(
         bar: is moved on by the number of pairs.
     """
     was_training = model.training
-    model.eval()
+    if was_training:
+        model.eval()
     order = np.argsort(-lengths, kind="stable")
     for start in range(0, len(order), runtime.score_batch):
         chosen = order[start : start + runtime.score_batch]
         yield chosen, to_device(batch_of(chosen), runtime.device)
         if bar is not None:
             bar.update(len(chosen))
-    model.train(was_training)
+    if was_training:
+        model.train()
 
 
-def batches_of(model: PairClassifier, tokens: Dataset) -> Callable[[np.ndarray], dict[str, Tensor]]:
+def batches_of(model: PairClassifier, tokens: Dataset | Columns) -> Callable[[np.ndarray], dict[str, Tensor]]:
     """Return what puts pairs, known by their places, into a batch as the model reads it."""
     collate = Collator(model.tokenizer.pad_token_id, positions_of(model.encoder))
-    inputs = model_inputs(tokens)
-    return lambda chosen: collate(rows_of(inputs, chosen))
+    if isinstance(tokens, Dataset):
+        inputs = model_inputs(tokens)
+        return lambda chosen: collate(rows_of(inputs, chosen))
+    read = [name for name in INPUTS if name in tokens]
+    return lambda chosen: collate([{name: tokens[name][at] for name in read} for at in chosen])
 
 
 def predict_together(
@@ -136,7 +145,7 @@ def pairs_per_second(
 
 def model_inputs(tokens: Dataset) -> Dataset:
     """Return the columns that a model reads."""
-    return tokens.select_columns([name for name in ("input_ids", "token_type_ids") if name in tokens.column_names])
+    return tokens.select_columns([name for name in INPUTS if name in tokens.column_names])
 
 
 def rows_of(inputs: Dataset, chosen: np.ndarray) -> Sequence[dict[str, list[int]]]:

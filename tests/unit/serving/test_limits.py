@@ -180,6 +180,21 @@ def test_key_that_is_not_there_and_port_in_use_are_told_before_anything_is_loade
         bind("no-such-host.invalid", 80)
 
 
+def test_answer_does_not_wait_for_the_client_to_acknowledge_its_beginning() -> None:
+    async def at_once() -> bool:
+        accepted = asyncio.get_running_loop().create_future()
+        server = await asyncio.start_server(lambda _, writer: accepted.set_result(writer), sock=bind("127.0.0.1", 0))
+        _, client = await asyncio.open_connection(*server.sockets[0].getsockname())
+        writer = await accepted
+        found = writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        writer.close()
+        client.close()
+        server.close()
+        return bool(found)
+
+    assert asyncio.run(at_once())
+
+
 def test_client_that_leaves_is_not_computed_for(reranker: Reranker) -> None:
     with serving(reranker) as server:
         with server.gate.shut():
