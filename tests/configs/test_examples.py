@@ -18,11 +18,19 @@ from tmkd.cli.stages import STAGES
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "data/README.md", *sorted(ROOT.glob("docs/**/*.md"))]
 # A shell's functions that print what a stage would be given, in one write: some run in the background. `tmkd sweep` is
-# two stages with one more setting. Behind --config-dir the experiment is the reader's own.
+# two stages with one more setting. Behind --config-dir the experiment is the reader's own. `tmkd choose --train` has the
+# settings of stage 2 among the models.
 PRINT = """python() { printf '%s\\0' "$@" $'\\n'; }
 torchrun() { python "$@"; }
 tmkd() {
-  local name=$1; shift
+  local name=$1 each settings=""; shift
+  if [ "$name" = choose ]; then
+    for each; do
+      case $each in --train) settings="$settings --train" ;; --config-dir) settings="$settings --config-dir conf" ;;
+        --*) ;; *=*) settings="$settings $each" ;; esac
+    done
+    case $settings in *--train*) python -m stages.stage2 $settings ;; esac
+  fi
   if [ "$name" = sweep ]; then set -- sweep=teacher_count "$@"; name=stage3; fi
   python -m "stages.$name" "$@"
 }
@@ -94,7 +102,8 @@ def test_commands_of_every_kind_are_found(tmp_path):
     document.write_text(
         "```sh\npip install .  # no stage\ntmkd init mine\ntmkd stage3 method=tmkd 'student.seeds=[1,2]'\n"
         "tmkd sweep name=mine\nmake stage1 stage2 OVERRIDES=\"experiment=smoke 'method=[kd,tmkd]'\"\n"
-        "torchrun --nproc-per-node 2 -m stages.stage1 runtime.fsdp=true\n```\n"
+        "torchrun --nproc-per-node 2 -m stages.stage1 runtime.fsdp=true\n"
+        "tmkd choose ccaf --within '50 ms for 20 passages' --train student.layers=1,2 'student.seeds=[1]'\n```\n"
     )
     found = [call[next(i for i, word in enumerate(call) if word in CALLED) :] for call in commands(document, tmp_path)]
     assert found == [
@@ -103,6 +112,7 @@ def test_commands_of_every_kind_are_found(tmp_path):
         ["stages.stage1", "experiment=smoke", "method=[kd,tmkd]"],
         ["stages.stage2", "experiment=smoke", "method=[kd,tmkd]"],
         ["stages.stage1", "runtime.fsdp=true"],
+        ["stages.stage2", "--train", "student.layers=1,2", "student.seeds=[1]"],
     ]
 
 
