@@ -21,7 +21,7 @@ $(INSTALLED): pyproject.toml constraints.txt tmkd/__init__.py # the last has the
 	  { echo "tmkd: Python 3.11 or newer is needed, $(PYTHON) is older; name another: make PYTHON=python3.12 ..."; exit 2; }
 	@echo "Installing into $(VENV) (a few minutes, once) ..."
 	@$(PYTHON) -m venv $(VENV)
-	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@$(VENV)/bin/pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e ".[dev]"
 	@touch $@
 
 plan: $(INSTALLED) ## before a run: what is to be computed, and about how long that takes
