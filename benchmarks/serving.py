@@ -2,7 +2,8 @@
 
 Equal: the encoder, pooling, head and their weights, cutting at 64 tokens, fp32, the attention kernel, pairs in a batch,
 threads, FastAPI, uvicorn, the requests and the process that sends them. The peer computes one request at a time, in a
-thread of FastAPI's pool, which is what a route around ``CrossEncoder.predict`` does.
+thread of FastAPI's pool, which is what a route around ``CrossEncoder.predict`` does. infinity, where it is installed
+(``contenders/with_infinity.py``), is a server of its own: another transformers, the attention kernel it takes.
 Checked first: the scores of one request agree to 1e-4. Each number of clients has its own time on the clock, after one
 request to warm up; a client asks again as soon as it has its answer.
 """
@@ -15,14 +16,15 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 from benchmarks.common import ROOT, TINY, Bench, Benchmark, Outcome, main, must_agree
+from benchmarks.contenders import with_infinity
 from tmkd.serve.shapes import TeiRerank  # FastAPI finds it here
 
-OURS, THEIRS = "tmkd serve", "CrossEncoder behind FastAPI"
+OURS, THEIRS, INFINITY = "tmkd serve", "CrossEncoder behind FastAPI", "infinity"
 HEADER = ["contender", "clients", "requests/s", "p50, ms", "p99, ms"]
 BENCHMARK = Benchmark(
     name="serving",
@@ -107,18 +109,29 @@ def requests(folder: Path, size: int) -> list[dict[str, Any]]:
     return [{"query": rows[at]["question"], "texts": rows[at : at + size]["passage"]} for at in starts]
 
 
+def served_by(contender: str, folder: Path) -> AbstractContextManager[str]:
+    """Return what serves, and gives its address."""
+    if contender == INFINITY:
+        return with_infinity.infinity(folder)
+    return served(our_app(folder) if contender == OURS else their_app(folder))
+
+
 def first_scores(url: str, body: dict[str, Any]) -> list[float]:
     """Return the scores of one request, in the order of its texts."""
     import httpx2
 
     found = httpx2.post(f"{url}/rerank", json=body, timeout=60).raise_for_status().json()
+    if isinstance(found, dict):
+        return with_infinity.scores(found)
     return [each["score"] for each in sorted(found, key=lambda each: each["index"])]
 
 
 def run(contender: str, case: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Serve, and let another process ask; return what each number of clients saw, and the scores of one request."""
     bodies, seen = requests(folder, case["passages"]), {}
-    with served(our_app(folder) if contender == OURS else their_app(folder)) as url:
+    if contender == INFINITY:
+        bodies = [with_infinity.body(body) for body in bodies]
+    with served_by(contender, folder) as url:
         scores = first_scores(url, bodies[0])
         for clients in case["clients"]:
             asked = {"url": url, "bodies": bodies, "clients": clients, "seconds": case["each"]}
@@ -130,16 +143,21 @@ def run(contender: str, case: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def compare(bench: Bench, case: dict[str, Any]) -> Outcome:
-    """Measure both, and check their scores."""
+    """Measure all, and check their scores."""
     from statistics import median
 
     from benchmarks import material
 
     material.make(case | {"teachers": 1}, bench.folder)
-    runs = bench.measure([OURS, THEIRS], case)
+    peers = [THEIRS]
+    if with_infinity.program():
+        with_infinity.export(bench.folder)
+        peers.append(INFINITY)
+    runs = bench.measure([OURS, *peers], case)
     found = Outcome("", None, HEADER, [])
-    one, other = (runs[name][0].answer["scores"] for name in (OURS, THEIRS))
-    found.checked.append(must_agree(f"scores of {OURS} and {THEIRS}", one, other, 1e-4))
+    scores = {name: of[0].answer["scores"] for name, of in runs.items()}
+    for peer in peers:
+        found.checked.append(must_agree(f"scores of {OURS} and {peer}", scores[OURS], scores[peer], 1e-4))
     seen = {name: [each.answer["clients"] for each in of] for name, of in runs.items()}
 
     def middle(name: str, clients: int, figure: str) -> float:
@@ -149,7 +167,7 @@ def compare(bench: Bench, case: dict[str, Any]) -> Outcome:
     found.rows = [
         [name, str(clients), *(f"{middle(name, clients, figure):.3g}" for figure in figures)]
         for clients in case["clients"]
-        for name in (OURS, THEIRS)
+        for name in (OURS, *peers)
     ]
     fewest, most = case["clients"][0], case["clients"][-1]
     alone = middle(THEIRS, fewest, "p50") / middle(OURS, fewest, "p50")

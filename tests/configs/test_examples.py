@@ -18,8 +18,8 @@ from tmkd.cli.stages import STAGES
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "data/README.md", *sorted(ROOT.glob("docs/**/*.md"))]
 # A shell's functions that print what a stage would be given, in one write: some run in the background. `tmkd sweep` is
-# two stages with one more setting. Behind --config-dir the experiment is the reader's own. `tmkd choose --train` has the
-# settings of stage 2 among the models.
+# two stages with one more setting. Behind --config-dir the experiment is the reader's own. `tmkd choose --train` has
+# the settings of stage 2 among the models.
 PRINT = """python() { printf '%s\\0' "$@" $'\\n'; }
 torchrun() { python "$@"; }
 tmkd() {

@@ -19,8 +19,8 @@ GRACE = 5  # seconds beyond the longest that a request may take
 def bind(host: str, port: int) -> socket.socket:
     """Return a socket that has the port, so that one in use is found before a model is loaded (ConfigError).
 
-    It names its protocol: asyncio sends answers at once (TCP_NODELAY) only where a socket does. Else the end of an answer
-    waits until the client has acknowledged its beginning, which takes 40 ms on Linux.
+    It names its protocol: asyncio sends answers at once (TCP_NODELAY) only where a socket does. Else the end of an
+    answer waits until the client has acknowledged its beginning, which takes 40 ms on Linux.
     """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
