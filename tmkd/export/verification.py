@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from datasets import Dataset
 from tqdm import tqdm
 
 from tmkd.choices import CUT, ONNX_INT8
@@ -141,7 +140,7 @@ def _student_scores(student: Student, pairs: Pairs, runtime: Runtime) -> tuple[n
     for long in dict.fromkeys((model.long, CUT)):
         tokens = encode_pairs(pairs.questions, pairs.passages, model.tokenizer, model.max_length, long)
         with tqdm(total=len(pairs), desc="tmkd", **SHOWN) as bar:
-            logits = predict(model, Dataset.from_dict(tokens), runtime, bar)
+            logits = predict(model, tokens, runtime, bar)
         own = logits if own is None else own
     assert own is not None
     return average_probabilities(own[:, model.predicting].transpose(1, 0, 2)), student.folded(logits)
