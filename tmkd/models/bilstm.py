@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from torch import Tensor, nn
-from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 from transformers import (
     AutoConfig,
     AutoModel,
@@ -27,6 +26,7 @@ from transformers import (
 from transformers.modeling_outputs import BaseModelOutput
 
 from tmkd.errors import ModelError
+from tmkd.models.bidirectional import read_both_ways
 from tmkd.models.vectors import read_vectors
 
 PAD, UNKNOWN, SEPARATOR = "[PAD]", "[UNK]", "[SEP]"
@@ -85,18 +85,14 @@ class BiLstmModel(PreTrainedModel):
             raise ModelError(
                 "A Bi-LSTM has no attention; choose a loss that asks for none, or another student.encoder."
             )
-        tokens = input_ids.shape[1]
-        lengths = attention_mask.sum(dim=1).cpu()
         with torch.autocast(input_ids.device.type, enabled=False):  # not every device has an LSTM in bf16
-            # Packed, or the backward direction would begin with the padding.
-            packed = pack_padded_sequence(self.embed_tokens(input_ids), lengths, batch_first=True, enforce_sorted=False)
-            states = [packed]
+            states = [self.embed_tokens(input_ids) * attention_mask.unsqueeze(-1)]
             for layer in self.layers:
-                packed, _ = layer(PackedSequence(self.dropout(packed.data), *packed[1:]))
-                states.append(packed)
-            wanted = states if output_hidden_states else states[-1:]
-            padded = tuple(pad_packed_sequence(state, batch_first=True, total_length=tokens)[0] for state in wanted)
-        return BaseModelOutput(last_hidden_state=padded[-1], hidden_states=padded if output_hidden_states else None)
+                assert isinstance(layer, nn.LSTM)
+                states.append(read_both_ways(layer, self.dropout(states[-1]), attention_mask))
+        return BaseModelOutput(
+            last_hidden_state=states[-1], hidden_states=tuple(states) if output_hidden_states else None
+        )
 
 
 def _own_storage(_: nn.Module, state: dict[str, Tensor], prefix: str, __: object) -> None:
