@@ -46,7 +46,14 @@ CASES: dict[str, list[str]] = {
         "student.token_types=false",
         "student.pooling=first",
     ],
-    "bilstm": [SMOKE, "method=[kd,tmkd]", "student=bilstm", "student.layers=null", "student.encoder.width=32"],
+    "bilstm": [
+        SMOKE,
+        "method=[kd,tmkd]",
+        "student=bilstm",
+        "student.layers=null",
+        "student.encoder.width=32",
+        "student.encoder.word_vectors=random",
+    ],
     "exits": [SMOKE, "method=[kd,tmkd]", "student.exits=[1,2]", "student.exit_threshold=0.9"],
     "terms of both stages": [SMOKE, "method=tmkd", "+terms=pkd", "method.terms.pkd.stages=[1,2]"],
     "stage 1 of terms": [

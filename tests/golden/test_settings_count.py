@@ -31,7 +31,7 @@ KL = ("method.loss=kl", "stage1.loss=kl", "method.temperature=2", "stage1.temper
 FALLS = ("method.alpha_end=0.5", "method.temperature_end=1", *KL)
 HUB = ("corpus=hub", "corpus.path=somebody/pairs", "corpus.revision=" + "0" * 40)
 LANGUAGE = ("stage1.kind=language",)
-BILSTM = ("student=bilstm",)
+BILSTM = ("student=bilstm", "student.encoder.word_vectors=random")
 MUTUAL, COPIES = ("method.online.kind=mutual",), ("method.online.kind=codistillation", "method.alpha=0.5")
 OWN = (f"{TEACHER}.train=${{example:train.tsv}}",)
 LORA = (f"{TEACHER}.lora.rank=4",)

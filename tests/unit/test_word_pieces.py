@@ -19,7 +19,7 @@ from tmkd.models.word_pieces import check_width, piece_vectors
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "play", "run", "walk", "jump", "amber", "##ing", "##er", "##s"]
 WORDS = ["play", "playing", "player", "plays", "run", "running", "runs", "walks", "jumper", "amber", "é", "quartz"]
 SMOKE = ["experiment=smoke", "encoder.layers=3", "method=kd", "student=bilstm", "student.layers=null"]
-SMALL = ["student.encoder.width=8", "student.encoder.words=50", "student.encoder.word_vectors=encoder"]
+SMALL = ["student.encoder.width=8", "student.encoder.words=50"]
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,9 @@ def test_made_encoder_has_the_encoders_vectors_and_is_another_than_the_random_on
     assert made is not None
     details = made.build(experiment.context).details
     assert (details["vectors"], details["words"]) == ("encoder", 50) and details["found"] >= 45
-    random = Experiment(compose_at(tmp_path, *SMOKE, *SMALL[:2], "student.encoder.dimensions=6"))
+    random = Experiment(
+        compose_at(tmp_path, *SMOKE, *SMALL, "student.encoder.dimensions=6", "student.encoder.word_vectors=random")
+    )
     of_another = Experiment(compose_at(tmp_path, *SMOKE, *SMALL, "student.encoder.dimensions=6", "encoder.seed=2"))
     keys = {each.encoder(each.config.student).made.key for each in (experiment, random, of_another)}  # type: ignore[union-attr]
     assert len(keys) == 3
@@ -109,10 +111,14 @@ def test_made_encoder_has_the_encoders_vectors_and_is_another_than_the_random_on
     ("overrides", "said"),
     [
         (["student.encoder.word_vectors=glove"], "word_vectors: expected one of random, encoder, got glove"),
-        ([*SMALL, "student.encoder.vectors=glove.txt"], "word_vectors: expected random where .* vectors names a file"),
         (["encoder.word_vectors=encoder"], r"^encoder\.word_vectors: expected random where source is not bilstm"),
     ],
 )
 def test_setting_that_would_do_nothing_is_refused(tmp_path: Path, overrides: list[str], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         compose_at(tmp_path, *SMOKE, *overrides)
+
+
+def test_file_of_vectors_asks_for_no_encoder(tmp_path: Path) -> None:
+    made = Experiment(compose_at(tmp_path, *SMOKE, "student.encoder.vectors=/dev/null"))
+    assert made.encoder(made.config.student).made.pieces is None  # type: ignore[union-attr]

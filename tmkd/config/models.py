@@ -74,8 +74,8 @@ def check_encoder(where: str, encoder: EncoderConfig, more: tuple[str, ...] = ()
     validators.that(unused, f"{where}.vectors", "null where source is not bilstm", encoder.vectors)
     validators.one_of(f"{where}.word_vectors", encoder.word_vectors, WORD_VECTORS)
     if encoder.word_vectors != RANDOM:
-        of_words = encoder.source in ("bilstm", "same") and encoder.vectors is None
-        expected = f"{RANDOM} where source is not bilstm, or vectors names a file"
+        of_words = encoder.source in ("bilstm", "same")
+        expected = f"{RANDOM} where source is not bilstm"
         validators.that(of_words, f"{where}.word_vectors", expected, encoder.word_vectors)
 
 

@@ -86,7 +86,8 @@ class Experiment:
             made = UnpackedEncoder()
         elif own.source == "bilstm":
             corpus = self.corpus if self.needs_corpus else None
-            pieces = self._encoder(self.config.encoder, "auto") if own.word_vectors == FROM_ENCODER else None
+            from_encoder = own.word_vectors == FROM_ENCODER and own.vectors is None
+            pieces = self._encoder(self.config.encoder, "auto") if from_encoder else None
             made = MadeEncoder(self.task, corpus, encoder_identity(own)["bilstm"], own, pieces)
         return Encoder(own, pooling, made)
 

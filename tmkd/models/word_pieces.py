@@ -55,6 +55,6 @@ def check_width(model: PreTrainedModel, dimensions: int) -> Tensor:
     if table.shape[1] < dimensions:
         raise ModelError(
             f"dimensions: expected at most {table.shape[1]} (the width of the embeddings of {type(model).__name__}, "
-            f"which words have their vectors from), got {dimensions}."
+            f"which words have their vectors from) or word_vectors=random, got {dimensions}."
         )
     return table
