@@ -168,7 +168,8 @@ def test_bilstm_rows_learn_at_its_own_rate_with_its_embeddings(table):
     for name in (name for name in arms if name.startswith("bilstm")):
         given = arms[name].set
         assert given["student"]["encoder"] == {
-            "source": "bilstm", "layers": 2, "width": 256, "dimensions": 300, "word_vectors": "encoder", "max_length": 48,
+            "source": "bilstm", "layers": 2, "width": 256, "dimensions": 300, "word_vectors": "encoder",
+            "max_length": 48,
         }  # fmt: skip
         assert given["student"]["freeze_embeddings"] is False and given["student"]["layers"] is None
         assert given["stage2"]["learning_rate"] == 1e-3
