@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import logging
+import re
 import shutil
 import zlib
 from collections.abc import Callable, Sequence
@@ -127,8 +128,11 @@ def test_fine_tuned_teachers_alone_keep_their_keys(home: Path) -> None:
 
 
 def test_pair_without_a_score_ends_the_run_and_is_named(home: Path) -> None:
+    first = rows_of(home, "train")[0]
     without(home, "train", lambda at: at >= 3)
-    with pytest.raises(DataError, match=r"train: .*teacher 2 .* lacks 3 of 60.*teachers.missing=skip or average"):
+    named = re.escape(f"the first is '{str(first['question'])[:60]}' with '{str(first['passage'])[:60]}'")
+    told = f"train: .*teacher 2 .* lacks 3 of 60 .{named}.*teachers.missing=skip or average"
+    with pytest.raises(DataError, match=told):
         stage2.run(composed(home, "method=kd_average", "teachers.calibration=none"))
 
 
@@ -428,6 +432,7 @@ def test_run_without_any_label_trains_a_student(home: Path) -> None:
     [
         ((), TRAINED, r"roster\[0\].kind: expected a teacher that needs no labels"),
         (("data.classes=[a,b,c]", "data.ranking=false"), "{kind: scores, path: x}", "expected two classes for"),
+        (("teachers.calibration=platt",), "{kind: scores, path: x}", "expected none for `tmkd label`, as it is fitted"),
         (("label.right=all",), "{kind: scores, path: x}", "label.right: expected one of positive, top"),
         (("label.test=0.95",), "{kind: scores, path: x}", "label.validation: expected less than 1 together"),
     ],
