@@ -196,6 +196,25 @@ def test_partly_scored_test_split_is_refused(home: Path) -> None:
         stage3.run(composed(home, "method=kd", "teachers.calibration=none"))
 
 
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_teacher_that_has_scored_a_part_of_a_split_teaches_without_a_row_where_scores_may_be_missing(
+    home: Path, split: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    without(home, split, lambda at: at != 4)
+    roster = f"{{kind: scores, path: '{home}/*.jsonl'}}"
+    experiment = Experiment(composed(home, "teachers.missing=average", roster=roster))
+    [teacher] = experiment.roster
+    made = teacher.build(experiment.context)
+    assert made.details["predicted"] == [other for other in ("validation", "test") if other != split]
+    assert f"has no score of 1 of {24 if split == 'validation' else 32} pairs of {split}" in caplog.text
+    labels = SoftLabels.of(teacher, experiment.task.rows("train")).build(experiment.context)
+    assert labels.details["missing"] == 0
+    assert teacher.calibration == "platt", "fitted on the pairs that have a score"  # type: ignore[attr-defined]
+    strict = Experiment(composed(home, "teachers.calibration=none", roster=roster))
+    with pytest.raises(DataError, match=f"every pair of {split}, or of none, but 1 of .*teachers.missing=skip or aver"):
+        strict.roster[0].build(strict.context)  # of what is there already, too
+
+
 def test_scores_of_other_pairs_are_refused(home: Path) -> None:
     without(home, "corpus", lambda at: False)
     with pytest.raises(TmkdError, match="corpus"):
