@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 ANSWERS = ".answers"  # folder of the store, for answers and scores by the pair: no split or run asks for one twice
+WITHOUT = {"validation": "cannot be the best", "test": "gets no row"}  # what a teacher misses without a split
 
 
 @dataclass(frozen=True)
@@ -203,9 +204,10 @@ class UntrainedTeacher(Classifier):
         if self.missing == "raise":
             raise DataError(
                 f"{self.what}: expected a score of every pair of {split}, or of none, but {lacking} have none{first}; "
-                "score them, leave the split out, or set teachers.missing=skip or average: it then teaches, but has "
-                "no row."
+                "score them, leave the split out, or set teachers.missing=skip or average: then it teaches, but "
+                f"{WITHOUT[split]}."
             )
         if (place := ("partly", self.name, split)) not in context.reported and context.is_main_process:
             context.reported.add(place)
-            log.warning("%s has no score of %s pairs of %s: it teaches, but gets no row", self.what, lacking, split)
+            told = f"{self.what} has no score of {lacking} pairs of {split}: it teaches, but"
+            log.warning("%s %s", told, WITHOUT[split])
