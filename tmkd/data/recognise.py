@@ -50,7 +50,7 @@ def advice(column: str, there: Collection[str], reading: str = PAIRS) -> str:
     if reading == PAIRS and len(fields) == RUN and fields[1].upper() == "Q0":
         return setting("trec", "a TREC run")
     if reading == PAIRS and len(fields) == QRELS and fields[1] == "0" and fields[3].lstrip("-").isdigit():
-        return "this looks like qrels; set data.format=trec or msmarco (of a corpus, corpus.format)"
+        return setting("trec", "qrels of TREC or MS MARCO")
     if reading in (PAIRS, BEIR) and grades_last(fields):
         return f"this looks like BEIR's qrels without a header; {BEIR_HEADER}"
     if reading == PAIRS and len(fields) == TRIPLE and all(field.isdigit() for field in fields):
@@ -67,4 +67,7 @@ def grades_last(fields: Collection[str]) -> bool:
 
 def setting(name: str, whose: str) -> str:
     """Say whose format it looks like and how it is set."""
-    return f"this looks like {whose}; set data.format={name} (of a corpus, corpus.format={name})"
+    return (
+        f"this looks like {whose}; set data.format={name} (of a corpus, corpus.format={name}; of a teacher's scores, "
+        f"format: {name}; for tmkd convert, --from {name})"
+    )
