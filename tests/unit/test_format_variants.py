@@ -53,6 +53,22 @@ def test_column_of_ids_is_not_taken_for_texts(header, tmp_path):
         read(tmp_path, "sentence_transformers", f"{header},query,answer,label\n0,q,a,1\n1,q,b,0\n", "t.csv")
 
 
+@pytest.mark.parametrize("unknown", ["null", '""'])
+def test_right_passages_that_nobody_has_named_are_no_wrong_ones(unknown, tmp_path):
+    row = '{"query_id": 1000, "document_ids": ["d0", "d1"], "positive_ids": %s}\n'
+    with pytest.raises(DataError, match="there is no label; the format pylate has it in 'positive_ids'"):
+        read(tmp_path, "pylate", row % unknown)
+    found = read(tmp_path / "usual", "pylate", row % "[]" + row.replace("1000", "1001") % '["d1"]')
+    assert sorted(label for *_, label in found) == [0, 0, 0, 1]
+
+
+def test_id_of_two_questions_is_told_where_their_passages_would_be_ranked_together(tmp_path, caplog):
+    rows = [{"question": text, "passage": text, "label": at, "question_id": 7} for at, text in enumerate("ab")]
+    read(tmp_path, "pairs", "".join(json.dumps(row) + "\n" for row in rows))
+    assert "1 question ids stand for questions with different texts" in caplog.text
+    assert "the first is 7: 'a' and 'b'" in caplog.text
+
+
 @pytest.mark.parametrize("form", ["trec", "msmarco"])
 def test_grades_are_whole_numbers_in_any_spelling(form, tmp_path):
     found = read(tmp_path, form, "1000 0 d0 1.0\n1000 0 d1 0.0\n", "t.qrels")

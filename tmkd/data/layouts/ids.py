@@ -24,7 +24,7 @@ def _pylate(record: Record, texts: Texts) -> Expanded:
     documents = listed(record, "document_ids") or []
     scores = listed(record, "scores", len(documents), "document_ids") or [None] * len(documents)
     right = None
-    if "positive_ids" in record:
+    if record.get("positive_ids") not in (None, ""):  # []: none of them is right; null: nobody has said which
         right = {as_text(key) for key in listed(record, "positive_ids") or []}
         absent = right - {as_text(key) for key in documents}
         if absent:
