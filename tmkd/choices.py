@@ -2,8 +2,7 @@
 
 Settings are checked before anything costs time, so nothing here loads torch. What only a check knows stands beside it,
 in ``tmkd.config``. Functions that are found by these names are in registries of their own: ``RESPONSE_LOSSES``,
-``GOLD_RANKING``, ``SOFT_RANKING``, ``TRANSFERS``, ``ONLINE_LOSSES``, ``READERS``, ``FITS``.
-``TRANSFERS``, ``ONLINE_LOSSES``, ``READERS``, ``FITS``, ``SELECT``.
+``GOLD_RANKING``, ``SOFT_RANKING``, ``TRANSFERS``, ``ONLINE_LOSSES``, ``READERS``, ``FITS``, ``SELECT``.
 """
 
 from __future__ import annotations

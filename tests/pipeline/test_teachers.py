@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import logging
+import re
 import shutil
 import zlib
 from collections.abc import Callable, Sequence
@@ -127,8 +128,11 @@ def test_fine_tuned_teachers_alone_keep_their_keys(home: Path) -> None:
 
 
 def test_pair_without_a_score_ends_the_run_and_is_named(home: Path) -> None:
+    first = rows_of(home, "train")[0]
     without(home, "train", lambda at: at >= 3)
-    with pytest.raises(DataError, match=r"train: .*teacher 2 .* lacks 3 of 60.*teachers.missing=skip or average"):
+    named = re.escape(f"the first is '{str(first['question'])[:60]}' with '{str(first['passage'])[:60]}'")
+    told = f"train: .*teacher 2 .* lacks 3 of 60 .{named}.*teachers.missing=skip or average"
+    with pytest.raises(DataError, match=told):
         stage2.run(composed(home, "method=kd_average", "teachers.calibration=none"))
 
 
@@ -190,6 +194,25 @@ def test_partly_scored_test_split_is_refused(home: Path) -> None:
     without(home, "test", lambda at: at != 4)
     with pytest.raises(DataError, match="every pair of test, or of none, but 1 of 32"):
         stage3.run(composed(home, "method=kd", "teachers.calibration=none"))
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_teacher_that_has_scored_a_part_of_a_split_teaches_without_a_row_where_scores_may_be_missing(
+    home: Path, split: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    without(home, split, lambda at: at != 4)
+    roster = f"{{kind: scores, path: '{home}/*.jsonl'}}"
+    experiment = Experiment(composed(home, "teachers.missing=average", roster=roster))
+    [teacher] = experiment.roster
+    made = teacher.build(experiment.context)
+    assert made.details["predicted"] == [other for other in ("validation", "test") if other != split]
+    assert f"has no score of 1 of {24 if split == 'validation' else 32} pairs of {split}" in caplog.text
+    labels = SoftLabels.of(teacher, experiment.task.rows("train")).build(experiment.context)
+    assert labels.details["missing"] == 0
+    assert teacher.calibration == "platt", "fitted on the pairs that have a score"  # type: ignore[attr-defined]
+    strict = Experiment(composed(home, "teachers.calibration=none", roster=roster))
+    with pytest.raises(DataError, match=f"every pair of {split}, or of none, but 1 of .*teachers.missing=skip or aver"):
+        strict.roster[0].build(strict.context)  # of what is there already, too
 
 
 def test_scores_of_other_pairs_are_refused(home: Path) -> None:
@@ -428,6 +451,7 @@ def test_run_without_any_label_trains_a_student(home: Path) -> None:
     [
         ((), TRAINED, r"roster\[0\].kind: expected a teacher that needs no labels"),
         (("data.classes=[a,b,c]", "data.ranking=false"), "{kind: scores, path: x}", "expected two classes for"),
+        (("teachers.calibration=platt",), "{kind: scores, path: x}", "expected none for `tmkd label`, as it is fitted"),
         (("label.right=all",), "{kind: scores, path: x}", "label.right: expected one of positive, top"),
         (("label.test=0.95",), "{kind: scores, path: x}", "label.validation: expected less than 1 together"),
     ],

@@ -61,6 +61,7 @@ def test_sweep_trains_the_students_and_then_compares_them(monkeypatch):
 
 def test_next_command_is_one_of_the_same_kind():
     assert STAGES["plan"].then("make") == "make stage1 stage2 stage3"
+    assert STAGES["plan"].then("tmkd", labels=False) == "tmkd label"
     assert STAGES["plan"].then("tmkd") == "tmkd stage1 && tmkd stage2 && tmkd stage3"
 
 

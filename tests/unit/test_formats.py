@@ -147,7 +147,7 @@ def test_records_of_lists_are_not_taken_for_columns_in_their_order(written, tmp_
     ("asked", "content", "name", "told"),
     [
         ("pairs", "query-id\tcorpus-id\tscore\n1\t2\t1\n", "a.tsv", "BEIR's; set data.format=beir"),
-        ("pairs", "1\t0\t2\t1\n", "a.tsv", "looks like qrels; set data.format=trec or msmarco"),
+        ("pairs", "1\t0\t2\t1\n", "a.tsv", "qrels of TREC or MS MARCO; set data.format=trec"),
         ("pairs", "1\t2\t3\n", "a.tsv", "set data.format=msmarco"),
         ("pairs", "1\tQ0\t2\t1\t0.5\ttag\n", "a.tsv", "a TREC run; set data.format=trec"),
         ("trec", "1000\td0\td1\n", "a.tsv", "set data.format=msmarco"),

@@ -15,6 +15,7 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from tmkd.choices import NO_TASK
 from tmkd.cli import usage
 from tmkd.cli.arguments import as_typed
 from tmkd.cli.stages import STAGES
@@ -58,7 +59,8 @@ def launch(stage: str, by: str = "make") -> None:
             made = f"{len(made)} results in {config.paths.artifacts}/"
         elif stage == "stage3":
             made = f"{made}/index.html"
-        log.info("%s done: %s, in %.0f s. Next: %s", stage, made, time.monotonic() - started, STAGES[stage].then(by))
+        following = STAGES[stage].then(by, config.data.reader != NO_TASK)
+        log.info("%s done: %s, in %.0f s. Next: %s", stage, made, time.monotonic() - started, following)
 
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):

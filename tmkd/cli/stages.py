@@ -12,30 +12,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Stage:
-    """What a stage does, in one sentence, and which stages come next."""
+    """What a stage does, in one sentence, and which stages come next; of a run without labels, maybe others."""
 
     what: str
     following: tuple[str, ...] = ()
+    unlabelled: tuple[str, ...] = ()
     module: str | None = None  # of tmkd.pipelines; None: called like the stage
 
     def run(self, name: str, config: Config) -> Any:
         """Run the stage of this name; what it needs is loaded now, and not before."""
         return importlib.import_module(f"tmkd.pipelines.{self.module or name}").run(config)
 
-    def then(self, by: str) -> str:
+    def then(self, by: str, labels: bool = True) -> str:
         """Return the command that comes next; ``by`` runs one: make or tmkd."""
-        if not self.following:
+        names = self.following if labels else self.unlabelled or self.following
+        if not names:
             return "read the table, or change a setting and run again"
         together = by == "make"  # which runs several in one call
-        return (
-            f"make {' '.join(self.following)}" if together else " && ".join(f"{by} {name}" for name in self.following)
-        )
+        return f"make {' '.join(names)}" if together else " && ".join(f"{by} {name}" for name in names)
 
 
 STAGES = {
     "plan": Stage(
         "Before a run: what it will compute, what is cached, and an estimate of time, disk and memory.",
         ("stage1", "stage2", "stage3"),
+        ("label",),
     ),
     "teachers": Stage("Stage 0: fine-tune the teachers.", ("stage1",), module="stage0"),
     "stage1": Stage(

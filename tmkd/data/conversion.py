@@ -17,7 +17,7 @@ from tmkd.data.files_reader import BEIR, beir_files
 from tmkd.data.labels import Labels
 from tmkd.data.layouts.grades import QRELS, grade_of, keeps_grades, kept, whole, with_grades
 from tmkd.data.layouts.layout import LABEL, SCORE, Layout, open_pairs
-from tmkd.data.layouts.pairs import Losses, Pair
+from tmkd.data.layouts.pairs import Losses, Pair, once
 from tmkd.data.layouts.registry import LAYOUTS
 from tmkd.data.layouts.texts import Texts
 from tmkd.data.layouts.write_folder import FOLDERS, write_folder
@@ -81,7 +81,7 @@ def convert(
         keep = keeps_grades(layout, target, files, known)
         labels = None if target in CLASS_FORMATS else Labels(LABEL, classes, {})
         make = _maker(layout, labels, tuple(classes) == RIGHT_AND_WRONG, keep, losses)
-        pairs = _read(with_grades(layout), files, known, make, bad, losses, bar.update)
+        pairs = once(_read(with_grades(layout), files, known, make, bad, losses, bar.update), losses)
         if target in ROWS:
             write_rows(ROWS[target](pairs, losses), path, output)
         else:

@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from tmkd.data.bad_rows import JSON, UTF8, BadRow
+from tmkd.data.recognise import advice
 from tmkd.data.records import EVERY_COLUMN, Format, Lines, Located, Record, Source, Stream, checked_header
 from tmkd.data.separated import ENDINGS, Dialect, separated
 from tmkd.errors import DataError
 from tmkd.store.disk import reading_from
 
+LOOKED_AT = 1000  # characters of a file whose name says nothing
 POLL = 1000  # records between two looks at how far the file is read
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # and UTF-32 begins like one of them, or with zeros
 
@@ -58,10 +60,19 @@ def open_file(
     if ending not in formats or (packed and ending == ".parquet"):
         raise DataError(
             f"{path}: expected a file name that ends in {', '.join(formats)} (or, a text, in that and .gz) but found "
-            f"'{path.name}'; convert or rename the file."
+            f"'{path.name}'; {_whose(path, packed) or 'convert or rename the file'}."
         )
     unit = "row" if ending == ".parquet" else "line"
     return Source(str(path), unit, _records(path, packed, formats[ending], (need, maybe), advance))
+
+
+def _whose(path: Path, packed: bool) -> str:
+    """Return whose format a text may be that has no header and is named as it likes; "" where that is not known."""
+    try:
+        with gzip.open(path, "rt", errors="replace") if packed else path.open(errors="replace") as file:
+            return advice("", file.readline(LOOKED_AT).split())
+    except (OSError, EOFError, zlib.error):
+        return ""
 
 
 def raise_bad_row(files: Iterable[Path], dialect: Dialect) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from array import array
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -21,6 +22,8 @@ from tmkd.data.rows import Columns, good, in_batches, pair, to_arrow
 from tmkd.data.schema import SPLITS, Task
 from tmkd.data.splits import draw_validation, id_numbers
 from tmkd.errors import DataError
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,9 @@ def make_task(
         if split in sources:
             file = cache and cache / f"{split}.arrow"
             read[split] = read_labelled(sources[split], columns, meaning=meaning, bad=bad, file=file)
+    if ranking:
+        for rows in read.values():
+            _tell_shared_ids(rows)
     read = without_leaks(read, ranking, bad)
     skipped = bad.settle()
     for split, rows in read.items():
@@ -96,6 +102,22 @@ def make_task(
                 "raise data.validation_share, or name a split in data.validation."
             )
     return Task(name, classes, ranking, {split: splits[split] for split in SPLITS}, skipped, kind)
+
+
+def _tell_shared_ids(rows: LabelledRows) -> None:
+    """Warn of ids that several questions have: maybe they count within files that were joined."""
+    texts: dict[str, str] = {}
+    shared: dict[str, str] = {}
+    for own, question in zip(rows.data["question_id"], rows.data["question"]):
+        if texts.setdefault(own, question) != question:
+            shared.setdefault(own, question)
+    if shared:
+        first = next(iter(shared))
+        log.warning(
+            "%s: %d question ids stand for questions with different texts, whose passages are ranked together; the "
+            "first is %s: %r and %r",
+            rows.source.name, len(shared), first, texts[first], shared[first],
+        )  # fmt: skip
 
 
 def read_labelled(

@@ -78,7 +78,7 @@ class Labels:
         raise BadRow(
             NO_CLASS,
             f"field '{self.column}' must be one of {[*self._labels, *self.classes]}{index} but is {shown(value)}; mend "
-            "the label, or set data.classes or data.labels",
+            "the label, or set data.classes, data.labels or data.label_kind",
         )
 
     def name(self, value: Any) -> str | None:

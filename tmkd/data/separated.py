@@ -13,7 +13,8 @@ from tmkd.data.bad_rows import FIELD_COUNT, QUOTING, BadRow
 from tmkd.data.records import Format, Lines, Located, Stream, checked_header
 from tmkd.errors import DataError
 
-ENDINGS = {".tsv": "\t", ".csv": ","}
+TAB = "\t"
+ENDINGS = {".tsv": TAB, ".csv": ","}
 QUOTE = "put text that holds separators, quotes or line ends in double quotes and double the quotes inside"
 UNQUOTED = "where quotes are part of the texts, set data.quoting=none (of a corpus, corpus.quoting)"
 csv.field_size_limit(2**24)  # characters; Python's own 131,072 are fewer than some texts have
@@ -90,6 +91,7 @@ def _separate(header: list[str], separator: str, path: Path, need: Sequence[str]
             if other != separator and other in header[0]:
                 raise DataError(
                     f"{path}: the columns {header[0].split(other)} are separated by a {name}; set "
-                    f"data.separator={name} (of a corpus, corpus.separator={name})."
+                    f"data.separator={name} (of a corpus, corpus.separator={name}), or write the table with "
+                    f"{'tabs' if separator == TAB else 'commas'}."
                 )
     return header

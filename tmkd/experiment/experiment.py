@@ -109,7 +109,7 @@ class Experiment:
         if teacher.kind == FINE_TUNED:
             own = self.config.teachers.settled(teacher)
             return Teacher.of(self.task, own, self.encoder(teacher), self.config.trainer, number, self.own_metric)
-        return UntrainedTeacher.of(self.task, teacher, number)
+        return UntrainedTeacher.of(self.task, teacher, number, self.config.teachers.missing)
 
     def teachers(self, count: int | None = None) -> list[Classifier]:
         """Return the first ``count`` teachers (``teachers.count`` without it)."""

@@ -26,11 +26,15 @@ def untrained_teachers(experiment: Experiment, stage: str) -> list[UntrainedTeac
     """Return the teachers that teach, as they score: a scale that is fitted on labels has no place here.
 
     Raises:
-        ConfigError: a teacher that is fine-tuned, which takes labels, or a task without two classes.
+        ConfigError: a teacher that is fine-tuned or calibrated, which takes labels, or a task without two classes.
     """
     config = experiment.config
     if config.data.label_kind != CLASSES:
         raise ConfigError(f"data.label_kind: expected classes for `tmkd {stage}`, got {config.data.label_kind}.")
+    if (scale := config.teachers.calibration) not in (None, "none"):
+        raise ConfigError(
+            f"teachers.calibration: expected none for `tmkd {stage}`, as it is fitted on labels, got {scale}."
+        )
     if len(config.data.classes) != 2:
         raise ConfigError(f"data.classes: expected two classes for `tmkd {stage}`, got {config.data.classes}.")
     found = []

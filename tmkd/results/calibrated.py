@@ -64,16 +64,16 @@ class CalibratedTeacher(Classifier):
         from tmkd.evaluation.reliability import reliability
 
         teacher, task = self.teacher.build(context), self.own_task
-        if teacher.details["validation"] is None:
-            raise DataError(
-                f"{self.teacher.what}: expected scores of the validation split, on which its scale is fitted, but it "
-                "has none; score that split too, or set teachers.calibration=none."
-            )
         before = {
             split: teaching_logits(predictions(teacher, split).transpose(1, 0, 2)) for split in _predicted(teacher)
         }
         rows = task.rows("validation").read(context)
-        fitted = Calibration.fit(self.calibration, before["validation"], _labels(rows), self.teacher.what)
+        if (known := before.get("validation", self._part(context, teacher, rows["id"]))) is None:
+            raise DataError(
+                f"{self.teacher.what}: expected scores of the validation split, on which its scale is fitted, but it "
+                "has none; score that split too, or set teachers.calibration=none."
+            )
+        fitted = Calibration.fit(self.calibration, known, _labels(rows), self.teacher.what)
         (work / MAP).write_text(json.dumps(fitted.to_json()), encoding="utf-8")
         after = {split: fitted.apply(logits) for split, logits in before.items()}
         write_predictions(work, {split: logits[None] for split, logits in after.items()})
@@ -85,10 +85,18 @@ class CalibratedTeacher(Classifier):
                 "before": asdict(reliability(average_probabilities([before["test"]]), labels)),
                 "after": asdict(reliability(average_probabilities([after["test"]]), labels)),
             }
-        return details | {
-            "validation": validation_metrics(context, task, after["validation"][None]),
-            "predicted": list(after),
-        }
+        found = after.get("validation")
+        metrics = None if found is None else validation_metrics(context, task, found[None])
+        return details | {"validation": metrics, "predicted": list(after)}
+
+    def _part(self, context: RunContext, teacher: Artifact, ids: list[str]) -> np.ndarray | None:
+        """Return the logits ``[pairs, classes]`` of a validation split that is scored in part; None: it is not."""
+        from tmkd.store.soft_labels import read_soft_labels
+
+        if "validation" not in teacher.details.get("partly", {}):
+            return None
+        made = SoftLabels.of(self.teacher, self.own_task.rows("validation")).build(context)
+        return read_soft_labels(made.folder(), ids)
 
     def label_reads(self, rows: Rows) -> list[SoftLabels]:
         return [SoftLabels.of(self.teacher, rows)]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 BATCH = 8192  # pairs whose targets are in memory at once
+SHOWN = 60  # characters of a text that a message has
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ def soft_targets(
     weights = weights if len(teachers) > 1 else None
     logits, counts = RowsOnDisk(context.store.root), RowsOnDisk(context.store.root)
     needed = tokens.select_columns([name for name in ("id", "label") if name in tokens.column_names])
-    gaps = Gaps(teachers, rows.split, missing)
+    gaps = Gaps(teachers, rows, missing)
     trusted = Trusted(context, teachers, rows, weights.by) if weights and weights.kind == "learnt" else None
     with letting_go(tokens):
         for batch in needed.iter(BATCH):
@@ -145,10 +146,10 @@ def soft_targets(
 class Gaps:
     """The scores that teachers lack, batch after batch of a split."""
 
-    def __init__(self, teachers: Sequence[Classifier], split: str, missing: str) -> None:
+    def __init__(self, teachers: Sequence[Classifier], rows: Rows, missing: str) -> None:
         import numpy as np
 
-        self.teachers, self.split, self.missing = teachers, split, missing
+        self.teachers, self.rows, self.missing = teachers, rows, missing
         self.lacking = np.zeros(len(teachers), dtype=np.int64)
         self.kept: list[np.ndarray] = []
 
@@ -181,24 +182,28 @@ class Gaps:
             for teacher, lacks in zip(self.teachers, self.lacking)
             if lacks
         )
-        kept = np.concatenate(self.kept)
-        first = tokens[int(np.flatnonzero(~kept)[0])]["id"] if not kept.all() else None
+        kept, split = np.concatenate(self.kept), self.rows.split
+        first = None if kept.all() else self._texts(tokens[int(np.flatnonzero(~kept)[0])]["id"], context)
         if first is not None and self.missing == "raise":
             raise DataError(
-                f"{self.split}: expected every teacher's score of every pair, but {each} (the first is the pair "
-                f"{first}); score them, or set teachers.missing=skip or average."
+                f"{split}: expected every teacher's score of every pair, but {each} (the first is {first}); score "
+                "them, or set teachers.missing=skip or average."
             )
         if first is not None and self.missing == "average":
             raise DataError(
-                f"{self.split}: no teacher has a score for {int((~kept).sum())} of {len(tokens)} pairs (the first is "
-                f"the pair {first}), so there is no average; score them, or set teachers.missing=skip."
+                f"{split}: no teacher has a score for {int((~kept).sum())} of {len(tokens)} pairs (the first is "
+                f"{first}), so there is no average; score them, or set teachers.missing=skip."
             )
         if not kept.any():
-            raise DataError(
-                f"{self.split}: no pair has a score of every teacher ({each}); set teachers.missing=average."
-            )
-        if (place := ("missing", self.split, each)) not in context.reported and context.is_main_process:
+            raise DataError(f"{split}: no pair has a score of every teacher ({each}); set teachers.missing=average.")
+        if (place := ("missing", split, each)) not in context.reported and context.is_main_process:
             context.reported.add(place)
             how = "left out" if self.missing == "skip" else "given the mean of the other teachers"
-            log.warning("scores missing on %s: %s; those pairs are %s", self.split, each, how)
+            log.warning("scores missing on %s: %s; those pairs are %s", split, each, how)
         return tokens if kept.all() else tokens.select(np.flatnonzero(kept))
+
+    def _texts(self, pair: str, context: RunContext) -> str:
+        """Return the beginning of a pair's texts: its id says nothing to whoever has to score it."""
+        rows = self.rows.read(context)
+        row = rows[list(rows["id"]).index(pair)]
+        return f"'{row['question'][:SHOWN]}' with '{row['passage'][:SHOWN]}'"

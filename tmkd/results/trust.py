@@ -60,8 +60,8 @@ class TeacherTrust(Result):
             made = teacher.build(context)
             if made.details["validation"] is None:
                 raise DataError(
-                    f"{teacher.what}: expected scores of the validation split, on which weights are learnt, but it has "
-                    "none; score that split too, or choose other method.teacher_weights."
+                    f"{teacher.what}: expected scores of the whole validation split, on which weights are learnt, but "
+                    "some are missing; score that split too, or choose other method.teacher_weights."
                 )
             logits.append(teaching_logits(predictions(made, "validation").transpose(1, 0, 2)))
         found, ids = groups_of(rows, self.by), rows["question_id"]

@@ -29,10 +29,12 @@ if TYPE_CHECKING:
     import numpy as np
     from datasets import Dataset
 
+    from tmkd.store.artifacts import Artifact
     from tmkd.teachers.kept import KeptScores
 
 log = logging.getLogger(__name__)
 ANSWERS = ".answers"  # folder of the store, for answers and scores by the pair: no split or run asks for one twice
+WITHOUT = {"validation": "cannot be the best", "test": "gets no row"}  # what a teacher misses without a split
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class UntrainedTeacher(Classifier):
     Attributes:
         known: what scores.
         number: its place in the roster, from 1.
+        missing: whether a split that it has scored in part is refused (raise) or not predicted (skip, average).
     """
 
     kind: ClassVar[str] = "teacher"
@@ -60,10 +63,11 @@ class UntrainedTeacher(Classifier):
     task: Task
     known: Known = merged()
     number: int = outside(default=1)
+    missing: str = outside(default="raise")
 
     @classmethod
-    def of(cls, task: Task, teacher: TeacherConfig, number: int) -> UntrainedTeacher:
-        return cls(task, Known(source_of(teacher.kind, kind_settings(teacher))), number)
+    def of(cls, task: Task, teacher: TeacherConfig, number: int, missing: str = "raise") -> UntrainedTeacher:
+        return cls(task, Known(source_of(teacher.kind, kind_settings(teacher))), number, missing)
 
     @property
     def what(self) -> str:
@@ -80,20 +84,36 @@ class UntrainedTeacher(Classifier):
     def needs(self) -> list[Result]:
         return super().needs() if self.task.splits else []
 
+    def build(self, context: RunContext) -> Artifact:
+        made = super().build(context)
+        for split, lacking in made.details.get("partly", {}).items():
+            self._allow_part(split, lacking, context, "")
+        return made
+
     def make(self, context: RunContext, work: Path) -> dict[str, Any]:
+        import numpy as np
+
         from tmkd.store.soft_labels import read_soft_labels
 
-        found, speed = {}, None
+        found, partly, speed = {}, {}, None
         for split in [name for name in self.task.splits if name != "train"]:
             folder, rows = work / SCRATCH / split, self.task.rows(split)
             folder.mkdir(parents=True, exist_ok=True)
             speed = self._score(context, rows, folder)["pairs_per_second"]
             logits = read_soft_labels(folder, rows.read(context)["id"])
-            if (there := self._complete(logits, rows.read(context), split)) is not None:
-                found[split] = there[None]
+            gaps = np.flatnonzero(np.isnan(logits).any(axis=1))
+            if not len(gaps):
+                found[split] = logits[None]
+            elif len(gaps) == len(logits):  # a file's
+                log.warning("%s has no score of the %s split: it gets no row, and cannot be the best", self.what, split)
+            else:
+                partly[split] = f"{len(gaps)} of {len(logits)}"
+                first = rows.read(context)[int(gaps[0])]
+                self._allow_part(split, partly[split], context, f" (the first: {first['question']!r})")
         write_predictions(work, found)
         metrics = validation_metrics(context, self.task, found["validation"]) if "validation" in found else None
-        return {"validation": metrics, "predicted": list(found), "pairs_per_second": speed}
+        known = {"validation": metrics, "predicted": list(found), "pairs_per_second": speed}
+        return known | ({"partly": partly} if partly else {})
 
     def label(self, context: RunContext, rows: Rows, work: Path) -> dict[str, Any]:
         details = self._score(context, rows, work)
@@ -175,17 +195,19 @@ class UntrainedTeacher(Classifier):
         known = key(stage, {**self.known.identity(), **more})
         return context.store.root / ANSWERS / f"{self.known.source.kind}-{known}"
 
-    def _complete(self, logits: np.ndarray, rows: Dataset, split: str) -> np.ndarray | None:
-        """Return the logits of a split that is predicted whole; None where no pair of it has a score (a file's)."""
-        import numpy as np
+    def _allow_part(self, split: str, lacking: str, context: RunContext, first: str) -> None:
+        """Say that a split which lacks scores is not predicted, or raise DataError where scores must not be missing.
 
-        gaps = np.flatnonzero(np.isnan(logits).any(axis=1))
-        if len(gaps) == len(logits):
-            log.warning("%s has no score of the %s split: it gets no row, and cannot be the best", self.what, split)
-            return None
-        if len(gaps):
+        Args:
+            lacking: how many of its pairs, in words.
+        """
+        if self.missing == "raise":
             raise DataError(
-                f"{self.what}: expected a score of every pair of {split}, or of none, but {len(gaps)} of {len(logits)} "
-                f"have none (the first: {rows[int(gaps[0])]['question']!r}); score them, or leave the split out."
+                f"{self.what}: expected a score of every pair of {split}, or of none, but {lacking} have none{first}; "
+                "score them, leave the split out, or set teachers.missing=skip or average: then it teaches, but "
+                f"{WITHOUT[split]}."
             )
-        return logits
+        if (place := ("partly", self.name, split)) not in context.reported and context.is_main_process:
+            context.reported.add(place)
+            told = f"{self.what} has no score of {lacking} pairs of {split}: it teaches, but"
+            log.warning("%s %s", told, WITHOUT[split])

@@ -133,3 +133,9 @@ def test_damaged_answers_are_named(server, tmp_path):
     (tmp_path / "answers.sqlite").write_bytes(b"something else" * 100)
     with pytest.raises(TmkdError, match=r"answers\.sqlite: expected a database .* 'file is not a database'"):
         ask(Served(server.url, "tei"), pairs_of(1, 1), tmp_path)
+
+
+def test_small_price_is_not_shown_as_nothing():
+    assert str(Price(80, 0.0016)) == "80 requests at a price of about 0.0016"
+    assert str(Price(1, 0.0)) == "1 request at a price of about 0.00"
+    assert str(Price(2, 12.345)) == "2 requests at a price of about 12.35"

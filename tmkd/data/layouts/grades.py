@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from tmkd.data.fields import shown
 from tmkd.data.layouts.layout import LABEL, Layout, open_pairs
 from tmkd.data.layouts.pairs import Losses
 from tmkd.data.layouts.texts import Texts
-from tmkd.spelling import as_text
+from tmkd.spelling import as_text, is_number
 
 QRELS = ("beir", "trec", "msmarco")  # formats of which each label is a grade
 HOLD_GRADES = (PAIRS, "sentence_transformers", *QRELS)  # others tell right from wrong alone
@@ -26,11 +27,10 @@ def with_grades(layout: Layout) -> Layout:
 
 
 def whole(value: Any) -> int | None:
-    """Return a whole number; None for any other value."""
-    try:
-        return int(as_text(value) or "")
-    except ValueError:
-        return None
+    """Return a whole number, in any spelling (1, 1.0, "1.0"); None for any other value."""
+    found = as_text(value)
+    number = float(found) if found is not None and is_number(found) else math.nan
+    return int(number) if number.is_integer() else None
 
 
 def grade_of(value: Any, place: str) -> int:

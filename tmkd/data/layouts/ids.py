@@ -9,11 +9,14 @@ from typing import Any
 
 from tmkd.data.bad_rows import FIELD_COUNT, NO_CLASS, BadRow
 from tmkd.data.fields import shown
+from tmkd.data.layouts.grades import grade_of
 from tmkd.data.layouts.layout import Expanded, Layout, listed, pair
 from tmkd.data.layouts.texts import Texts, split_lines
-from tmkd.data.recognise import QRELS, RUN, TRIPLE, advice, setting
+from tmkd.data.recognise import BEIR, BEIR_HEADER, BEIRS, QRELS, RUN, TEXT_TRIPLES, TRIPLE, advice, grades_last, setting
 from tmkd.data.records import Record
 from tmkd.spelling import as_text
+
+QUERY_ID = "query-id"  # of BEIR's qrels, which begin with it
 
 
 def _pylate(record: Record, texts: Texts) -> Expanded:
@@ -21,7 +24,7 @@ def _pylate(record: Record, texts: Texts) -> Expanded:
     documents = listed(record, "document_ids") or []
     scores = listed(record, "scores", len(documents), "document_ids") or [None] * len(documents)
     right = None
-    if "positive_ids" in record:
+    if record.get("positive_ids") not in (None, ""):  # []: none of them is right; null: nobody has said which
         right = {as_text(key) for key in listed(record, "positive_ids") or []}
         absent = right - {as_text(key) for key in documents}
         if absent:
@@ -33,7 +36,7 @@ def _pylate(record: Record, texts: Texts) -> Expanded:
 
 
 def _beir(record: Record, texts: Texts, label: Callable[[str, Any], Any]) -> Expanded:
-    own, question = texts.query(record["query-id"])
+    own, question = texts.query(record[QUERY_ID])
     yield _joined(own, question, record["corpus-id"], texts, label=label("score", record["score"]))
 
 
@@ -68,12 +71,7 @@ def _joined(own: str, question: str, key: Any, texts: Texts, **more: Any) -> Rec
 
 def _relevant(field: str, grade: Any) -> bool:
     """Return whether a grade is above 0: TREC's qrels have more than two, and −1 or less for spam."""
-    found = as_text(grade)
-    try:
-        return int(found or "") > 0
-    except ValueError:
-        told = f"field '{field}' must be a whole number but is {shown(grade)}; mend the grade"
-        raise BadRow(NO_CLASS, told) from None
+    return grade_of(grade, f"field '{field}'") > 0
 
 
 def _grade(field: str, grade: Any) -> Any:
@@ -84,7 +82,7 @@ def _grade(field: str, grade: Any) -> Any:
 def _fields(record: Record, name: str, *kinds: tuple[int, str]) -> list[str]:
     """Return the fields of a line, or raise BadRow where it is of none of these kinds; it says whose it may be."""
     fields: list[str] = record["fields"]
-    if len(fields) in dict(kinds) and not fields[0].startswith("{"):
+    if len(fields) in dict(kinds) and not fields[0].startswith("{") and fields[0] != QUERY_ID:
         return fields
     expected = " or ".join(f"{count} fields {what}" for count, what in kinds)
     looks = "write one of the two"
@@ -92,6 +90,10 @@ def _fields(record: Record, name: str, *kinds: tuple[int, str]) -> list[str]:
         looks = setting("trec", "a TREC run")
     if name == "trec" and len(fields) == TRIPLE:
         looks = setting("msmarco", "MS MARCO's triples of ids")
+        if grades_last(fields):
+            looks = f"{setting(BEIR, BEIRS)}, and {BEIR_HEADER}"
+    if len(fields) > RUN:
+        looks = f"where these are triples of texts, {TEXT_TRIPLES}"
     try:
         names = list(json.loads(" ".join(fields)))
     except (ValueError, TypeError):
@@ -104,7 +106,7 @@ IDS = (
     Layout(
         "pylate", ("query_id", "document_ids"), ("scores", "positive_ids"), _pylate, "'positive_ids'", "'scores'"
     ),
-    Layout("beir", ("query-id", "corpus-id", "score"), (), partial(_beir, label=_relevant), "'score'",
+    Layout(BEIR, (QUERY_ID, "corpus-id", "score"), (), partial(_beir, label=_relevant), "'score'",
            graded=partial(_beir, label=_grade)),
     Layout("trec", ("fields",), (), partial(_trec, label=_relevant), "the last of 4 fields (qrels)",
            "the fifth of 6 fields (a run)", split_lines(None), partial(_trec, label=_grade)),

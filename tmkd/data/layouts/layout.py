@@ -140,8 +140,8 @@ def listed(record: Record, field: str, length: int | None = None, beside: str = 
         length: that it must have; the list in ``beside`` has it.
     """
     value = record.get(field)
-    if isinstance(value, str) and value.lstrip().startswith("["):
-        value = _parsed(value)
+    if isinstance(value, str):
+        value = as_list(value)
     if value is None or value == "" or (isinstance(value, list) and not value):
         return None
     if not isinstance(value, list):
@@ -152,8 +152,10 @@ def listed(record: Record, field: str, length: int | None = None, beside: str = 
     return value
 
 
-def _parsed(value: str) -> Any:
-    """Read a list as JSON or as Python writes it: both are found in tables."""
+def as_list(value: str) -> Any:
+    """Return the list that a text spells, as JSON or as Python writes it: both are found in tables; else the text."""
+    if not value.lstrip().startswith("["):
+        return value
     for parse in (json.loads, ast.literal_eval):
         try:
             return parse(value)

@@ -11,6 +11,7 @@ from typing import Any
 from tmkd.data.schema import pair_id
 
 WITHOUT_LABEL = "pairs without a label"
+REPEATED = "pairs that came before"
 OTHER_TEXT = "pairs with an id that another text has"
 
 
@@ -56,6 +57,22 @@ class Losses:
     lost: Counter[str] = field(default_factory=Counter)
 
 
+def once(pairs: Iterable[Pair], losses: Losses) -> Iterator[Pair]:
+    """Yield the first of equal pairs of each question whose pairs stand one after the other; the others are counted.
+
+    Triples have a question's right passage beside each of its wrong ones.
+    """
+    for _, group in groupby(pairs, key=_question):
+        seen: set[tuple[str, str]] = set()
+        for pair in group:
+            known = (pair.passage, repr((pair.passage_id, pair.label, pair.score)))
+            if known in seen:
+                losses.left_out[REPEATED] += 1
+            else:
+                seen.add(known)
+                yield pair
+
+
 def labelled(pairs: Iterable[Pair], losses: Losses) -> Iterator[Pair]:
     """Yield the pairs that have a label; the others are counted."""
     for pair in pairs:
@@ -67,8 +84,12 @@ def labelled(pairs: Iterable[Pair], losses: Losses) -> Iterator[Pair]:
 
 def by_question(pairs: Iterable[Pair]) -> Iterator[list[Pair]]:
     """Yield the pairs of each question that stand one after the other."""
-    for _, group in groupby(pairs, key=lambda pair: (pair.question_id, pair.question)):
+    for _, group in groupby(pairs, key=_question):
         yield list(group)
+
+
+def _question(pair: Pair) -> tuple[str | None, str]:
+    return pair.question_id, pair.question
 
 
 def one_score(group: list[Pair], losses: Losses) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from tmkd.choices import PAIRS
 from tmkd.data.bad_rows import NO_FIELD, BadRow
 from tmkd.data.fields import shown, text
-from tmkd.data.layouts.layout import Expanded, Layout, listed, name, pair
+from tmkd.data.layouts.layout import Expanded, Layout, as_list, listed, name, pair
 from tmkd.data.layouts.texts import Texts, titled
 from tmkd.data.records import Record
 from tmkd.spelling import as_text, is_number
@@ -69,13 +69,18 @@ def _sentence_transformers(record: Record, texts: Texts, graded: bool = False) -
         for at, (passage, own, value) in enumerate(zip(passages, labels, scores)):
             yield pair(question, f"{first}[{at}]", passage, label=of_label(label, own), score=value)
     else:
-        own = record.get(label) if label else None if score else True  # without either, all are right
-        yield pair(question, first, record[first], label=of_label(label, own), score=record.get(score))
+        without = None if score else True  # with neither label nor score, all are right
+        own = of_label(label, record.get(label)) if label else without
+        yield pair(question, first, record[first], label=own, score=record.get(score))
 
 
 def _list(record: Record, column: str) -> bool:
+    """Whether a column has a list of passages; only tables, where all is text, have it as text."""
     value = record[column]
-    return isinstance(value, list) or (isinstance(value, str) and value.startswith("[") and value.endswith("]"))
+    if isinstance(value, str) and all(isinstance(each, str) for each in record.values()):
+        value = as_list(value)
+        return isinstance(value, list) and bool(value) and all(isinstance(each, str) for each in value)
+    return isinstance(value, list)
 
 
 def _of_each(record: Record, field: str, count: int) -> list[Any] | None:

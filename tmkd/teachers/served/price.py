@@ -22,7 +22,10 @@ class Price:
 
     def __str__(self) -> str:
         requests = "1 request" if self.requests == 1 else f"{self.requests} requests"
-        return requests if self.money is None else f"{requests} at a price of about {self.money:.2f}"
+        if self.money is None:
+            return requests
+        shown = f"{self.money:.2g}" if 0 < self.money < 0.1 else f"{self.money:.2f}"  # or little would seem nothing
+        return f"{requests} at a price of about {shown}"
 
 
 @dataclass(frozen=True)
