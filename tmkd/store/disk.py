@@ -27,7 +27,8 @@ def writing_to(root: Path, setting: str = "paths.artifacts") -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise _full(root) from None
-        if error.errno in (errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG):
+        known = error.errno in (errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG)
+        if known or Path(root).is_relative_to(str(error.filename)):  # the folder itself could not be made
             raise ConfigError(f"Cannot write under {root} ({error.strerror}); choose another {setting}.") from None
         raise
     except (RuntimeError, SafetensorError) as error:  # torch and safetensors wrap what the disk said in their own
