@@ -60,6 +60,13 @@ def test_what_hydra_reads_as_a_text_stays_as_it_reads_it(argument, value):
     assert composed(argument).data.train == value
 
 
+@pytest.mark.parametrize("value", ["'/o'brien/a b.tsv'", '"/my "old" data/a.tsv"', "'it's'"])
+def test_quotes_that_end_inside_a_text_are_no_part_of_a_path(value):
+    # paths.artifacts='/o'brien/results' made a folder whose name begins with a quote, in the working folder
+    with pytest.raises(ConfigError, match=r"data\.train: the quotes around .* end before it does.*leave out those"):
+        composed(f"data.train={value}")
+
+
 @pytest.mark.parametrize(
     "argument",
     ["data.train=a.tsv,b.tsv", "name=choice(a,b)", "student.seeds=[1]", "data=files", "--multirun", "hydra.run.dir=ä"],

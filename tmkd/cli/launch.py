@@ -89,7 +89,8 @@ def launch(stage: str, by: str = "make") -> None:
             raise
         _stop(message)
     except OSError as error:
-        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.ENOTDIR, errno.ENAMETOOLONG):
+        known = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.ENOTDIR, errno.ENAMETOOLONG)
+        if begun and error.errno not in known:  # before, it is the folder of the log that cannot be made
             raise
         _stop(f"Cannot write {error.filename} ({error.strerror}); choose another folder with paths.runs, or make room.")
     except KeyboardInterrupt:

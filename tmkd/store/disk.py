@@ -7,8 +7,9 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from safetensors import SafetensorError
 
@@ -35,6 +36,18 @@ def writing_to(root: Path, setting: str = "paths.artifacts") -> Iterator[None]:
         if "No space left" in str(error) or shutil.disk_usage(root).free < ALMOST_FULL:
             raise _full(root) from None
         raise
+
+
+def check_writable(folder: Path, setting: str) -> None:
+    """Raise ConfigError now for a folder that cannot be made or written to, rather than after hours of training."""
+    with writing_to(folder, setting):
+        made = not folder.exists()
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    if made:
+        with suppress(OSError):  # another process may have begun to write there
+            folder.rmdir()
 
 
 def _full(root: Path) -> TmkdError:
