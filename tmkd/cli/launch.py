@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -139,6 +140,12 @@ def explain(error: Exception) -> str:
         current = current.__cause__
     noise = ("full_key", "reference_type", "object_type", "provider=", "Config search path", "See https", "To append")
     message = "; ".join(line for line in dict.fromkeys(lines) if line and not line.startswith(noise))
+    if ambiguous := re.match(r"Ambiguous value for argument '([^=]+)=(.*?)'; 1\.", message):
+        key, value = ambiguous.groups()
+        return (
+            f"'{key}={value}' has a comma, which means several values; where it is one text, put it in quotes inside "
+            f"those of the shell, '{key}=\"{value}\"', and to run each of the values add --multirun."
+        )
     if "is not in struct" in message:
         message += '; a "+" in front of the setting adds one that is not there'
     return f"{message}. `tmkd settings` prints all settings and options."

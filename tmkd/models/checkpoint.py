@@ -99,7 +99,7 @@ def _input_of(config: PretrainedConfig) -> str:
     if type(config) not in MODEL_MAPPING:
         return "input_ids"
     model = MODEL_MAPPING[type(config)]
-    return str((model[0] if isinstance(model, tuple) else model).main_input_name)
+    return str(getattr(model[0] if isinstance(model, tuple) else model, "main_input_name", "input_ids"))
 
 
 def _nested(config: PretrainedConfig) -> bool:
