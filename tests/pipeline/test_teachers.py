@@ -261,7 +261,7 @@ def test_reranker_scores_no_pair_twice_where_the_task_has_changed(home: Path) ->
     assert details["scored_in_the_last_run"] == 0
     assert details["pairs_per_second"] is None, "or looking up would pass for scoring"
     np.testing.assert_array_equal(again, logits)
-    _, details, swapped = labelled("data.classes=[right,wrong]")
+    _, details, swapped = labelled("data.classes=[right,wrong]", "data.ranking=false")
     assert details["scored_in_the_last_run"] == details["pairs"], "or one class would get the other's logits"
     np.testing.assert_allclose(swapped, logits[:, ::-1], atol=1e-5)
 

@@ -6,11 +6,11 @@ from safetensors.torch import load_file, save_file
 from transformers import AlbertConfig, AlbertModel, BartConfig, BartModel
 
 from tests.pipeline.running import compose_at
-from tmkd.errors import ModelError, TmkdError
+from tmkd.errors import ConfigError, ModelError, TmkdError
 from tmkd.experiment import trial
 from tmkd.models.encoder import load_encoder
 from tmkd.models.tiny import letter_tokenizer
-from tmkd.pipelines import stage0, stage2
+from tmkd.pipelines import stage0, stage2, stage3
 from tmkd.training import trial as forward
 
 SMALL = [
@@ -132,3 +132,10 @@ def test_learning_rate_that_is_too_high_is_named(tmp_path):
     )  # fmt: skip
     with pytest.raises(TmkdError, match="try a lower learning rate"):
         stage0.run(config)
+
+
+def test_folder_of_the_report_is_tried_before_anything_is_trained(tmp_path):
+    (tmp_path / "reports").write_text("a file in its place")
+    with pytest.raises(ConfigError, match=r"Cannot write under \S+reports/smoke .*choose another paths\.reports"):
+        stage3.run(compose_at(tmp_path, *SMALL))
+    assert not trained(tmp_path)

@@ -60,6 +60,27 @@ def test_what_hydra_reads_as_a_text_stays_as_it_reads_it(argument, value):
     assert composed(argument).data.train == value
 
 
+def test_comma_in_a_path_is_told_how_to_quote():
+    from tmkd.cli.compose import compose as checked
+
+    with pytest.raises(ConfigError, match=r"""'data\.train="/a,b/train\.tsv"', and to run each .* add --multirun"""):
+        checked(["data.train=/a,b/train.tsv"])
+
+
+@pytest.mark.parametrize("key", ["paths.artifacts", "data.train", "encoder.name"])
+def test_home_of_nobody_is_no_folder_here(key):
+    # a folder called ~nobody-here was made in the working folder
+    with pytest.raises(ConfigError, match=r"^~nobody-here/x: .*there is no user nobody-here"):
+        composed(f"{key}=~nobody-here/x")
+
+
+@pytest.mark.parametrize("value", ["'/o'brien/a b.tsv'", '"/my "old" data/a.tsv"', "'it's'"])
+def test_quotes_that_end_inside_a_text_are_no_part_of_a_path(value):
+    # paths.artifacts='/o'brien/results' made a folder whose name begins with a quote, in the working folder
+    with pytest.raises(ConfigError, match=r"data\.train: the quotes around .* end before it does.*leave out those"):
+        composed(f"data.train={value}")
+
+
 @pytest.mark.parametrize(
     "argument",
     ["data.train=a.tsv,b.tsv", "name=choice(a,b)", "student.seeds=[1]", "data=files", "--multirun", "hydra.run.dir=ä"],

@@ -4,8 +4,8 @@ import hashlib
 
 import pytest
 
-from tmkd.errors import DamagedArtifact, DataError
-from tmkd.store.disk import reading_from, sha256, written_whole
+from tmkd.errors import ConfigError, DamagedArtifact, DataError
+from tmkd.store.disk import check_writable, reading_from, sha256, written_whole
 
 
 @pytest.mark.parametrize("durable", [False, True])
@@ -53,3 +53,14 @@ def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path):
         reading_from(path, DataError, "check the path", setting="data.test"),
     ):
         sha256(path)
+
+
+def test_folder_that_cannot_be_written_to_is_told_and_one_that_can_is_left_as_it_was(tmp_path):
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path / "file" / "smoke", "/proc/reports/smoke"):
+        with pytest.raises(ConfigError, match=rf"Cannot write under {folder} .*choose another paths\.reports"):
+            check_writable(type(tmp_path)(folder), "paths.reports")
+    for folder in (tmp_path / "new" / "smoke", tmp_path):
+        there = folder.exists()
+        check_writable(folder, "paths.reports")
+        assert folder.exists() == there

@@ -461,6 +461,23 @@ def test_json_array_is_refused_as_a_whole(tsv, skip):
         rejects(path, "line 1", "JSON array", "one object a line", read=lambda path: read_pairs(path, skip=skip))
 
 
+def test_json_field_that_is_there_twice_is_refused(tsv):
+    # Python's reader takes the last: the label would be the other one, in silence.
+    path = tsv('{"question": "q", "passage": "p", "label": 1, "label": 0}', "a.jsonl")
+    rejects(path, "line 1", "the field 'label' twice", "leave one of the two out")
+
+
+def test_empty_lines_above_the_header_are_none(tsv):
+    assert len(read_pairs(tsv(f"\n\n{HEADER}q\tp\t0\n"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(1984, "write it as text"), (["p"], "write a row for each"), (None, "fill it in")]
+)
+def test_field_that_is_no_text_is_told_with_what_to_do(tsv, value, said):
+    rejects(tsv(json.dumps({"question": "q", "passage": value, "label": 1}), "a.jsonl"), "line 1", "'passage'", said)
+
+
 @pytest.mark.parametrize("name", ["PAIRS.CSV", "Pairs.Csv.GZ"])
 def test_ending_may_be_in_capitals(tsv, name):
     content = b"question,passage,label\nq,p,right\n"

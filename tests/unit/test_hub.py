@@ -380,3 +380,19 @@ def test_minus_one_is_a_label_where_a_class_is_called_so(tmp_path, label):
     task = read_task(data, corpus)
     assert task.splits["train"]["label"][:] == [0, 1] * 2
     assert not task.skipped
+
+
+def test_labels_that_are_lists_are_named_by_row(tmp_path):
+    # Arrow has no distinct values of lists, and said so in its own words.
+    rows = Dataset.from_dict({"question": ["a", "b"], "passage": ["p", "p"], "label": [[0, 1], [1, 0]]})
+    DatasetDict(dict.fromkeys(("train", "validation", "test"), rows)).save_to_disk(tmp_path / "d")
+    with pytest.raises(DataError, match=r"row 1: field 'label' must be one of .* but is \[0, 1\]"):
+        read_task(
+            *composed("snli", path=str(tmp_path / "d"), question="question", passage="passage", on_bad_row="raise")
+        )
+
+
+def test_folder_that_the_library_cannot_understand_is_one_sentence(tmp_path):
+    (tmp_path / "README.md").write_text("---\nconfigs: [\n---\n")
+    with pytest.raises(DataError, match=r"neither a folder with a data set"):
+        read_task(*composed("snli", path=str(tmp_path), question="question", passage="passage"))

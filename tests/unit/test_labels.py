@@ -68,6 +68,12 @@ def test_index_may_be_spelt_as_a_fraction_and_truth_values_in_order_have_indices
     assert Labels("label", ["false", "true"], {}).index("1") == 1
 
 
+@pytest.mark.parametrize(("value", "shown"), [(True, "True"), ("yes", "yes"), (2, "2"), ("not so", "LABEL")])
+def test_sentence_shows_how_a_label_is_mapped(value, shown):
+    with pytest.raises(BadRow, match=rf"as in 'data.labels={{{shown}: right}}'$"):
+        Labels("label", ["wrong", "right"], {}).index(value)
+
+
 @pytest.mark.parametrize("value", [True, "true", 2, "01x", None, [1], float("nan"), "", "Right"])
 def test_label_that_means_nothing_is_named_with_those_that_do(value):
     with pytest.raises(BadRow, match=r"\['wrong', 'right'\] or an index from 0 to 1 but is"):

@@ -14,6 +14,7 @@ from hydra.errors import HydraException
 from tmkd.config import takes_text
 from tmkd.errors import ConfigError
 
+QUOTES = "'\""
 SETTING = re.compile(r"(\+{0,2})([A-Za-z][\w.]*)=(.*)", re.DOTALL)
 
 
@@ -24,7 +25,8 @@ def as_typed(arguments: Sequence[str]) -> list[str]:
     Hydra reads as a text, null or a sweep stays as it is.
 
     Raises:
-        ConfigError: a map of labels that names one value twice, which Hydra would not see.
+        ConfigError: a map of labels that names one value twice, which Hydra would not see; a text in quotes that end
+            before it does.
     """
     parser = OverridesParser.create()
     return [_as_typed(each, parser) for each in arguments]
@@ -44,7 +46,11 @@ def _as_typed(argument: str, parser: OverridesParser) -> str:
         if override.is_sweep_override() or override.value() is None or isinstance(override.value(), str):
             return argument
     except HydraException:
-        pass
+        if len(value) > 1 and value[0] == value[-1] and value[0] in QUOTES:  # or they would be part of a path
+            raise ConfigError(
+                f"{key}: the quotes around {value} end before it does, since one is inside; leave out those around it: "
+                f'"{key}={value[1:-1]}" in quotes of the shell alone.'
+            ) from None
     return f"{added}{key}={QuotedString(value, Quote.single).with_quotes()}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -91,7 +92,8 @@ def launch(stage: str, by: str = "make") -> None:
             raise
         _stop(message)
     except OSError as error:
-        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.ENOTDIR, errno.ENAMETOOLONG):
+        known = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.ENOTDIR, errno.ENAMETOOLONG)
+        if begun and error.errno not in known:  # before, it is the folder of the log that cannot be made
             raise
         _stop(f"Cannot write {error.filename} ({error.strerror}); choose another folder with paths.runs, or make room.")
     except KeyboardInterrupt:
@@ -140,6 +142,12 @@ def explain(error: Exception) -> str:
         current = current.__cause__
     noise = ("full_key", "reference_type", "object_type", "provider=", "Config search path", "See https", "To append")
     message = "; ".join(line for line in dict.fromkeys(lines) if line and not line.startswith(noise))
+    if ambiguous := re.match(r"Ambiguous value for argument '([^=]+)=(.*?)'; 1\.", message):
+        key, value = ambiguous.groups()
+        return (
+            f"'{key}={value}' has a comma, which means several values; where it is one text, put it in quotes inside "
+            f"those of the shell, '{key}=\"{value}\"', and to run each of the values add --multirun."
+        )
     if "is not in struct" in message:
         message += '; a "+" in front of the setting adds one that is not there'
     return f"{message}. `tmkd settings` prints all settings and options."

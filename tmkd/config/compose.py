@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import typing
 from typing import Any
 
@@ -22,7 +23,7 @@ from tmkd.spelling import as_text, same
 
 # a file of the examples that come with the program, wherever that is installed: ${example:train.tsv}
 OmegaConf.register_new_resolver("example", lambda name: str(EXAMPLES / name), replace=True)
-OmegaConf.register_new_resolver("home", os.path.expanduser, replace=True)  # for paths that Hydra itself looks at
+OmegaConf.register_new_resolver("home", lambda path: at_home(path), replace=True)  # for paths that Hydra looks at
 STORE = ConfigStore.instance()
 STORE.store(name="schema", node=Config)
 # the names are the user's own: data.labels={no: wrong} needs no "+"
@@ -127,12 +128,22 @@ def _named(labels: dict[Any, str]) -> dict[str, str]:
     return named
 
 
+def at_home(path: str) -> str:
+    """Return a path with the home folder for its ~; ConfigError for the home of somebody who is not there."""
+    found = os.path.expanduser(path)
+    if re.match(r"~[\w.-]+/", found):  # else a folder of that name would be made
+        name = found.partition("/")[0]
+        raise ConfigError(f"{path}: expected ~/ or the home of a user, but there is no user {name[1:]}; mend it, or "
+                          f"write ./{name} for a folder of that name.")  # fmt: skip
+    return found
+
+
 def _at_home(section: Any) -> None:
     """Put the home folder for a ~ at the beginning of every text, which is a path."""
     for known in dataclasses.fields(section):
         value = getattr(section, known.name)
         if isinstance(value, str) and value.startswith("~"):
-            setattr(section, known.name, os.path.expanduser(value))
+            setattr(section, known.name, at_home(value))
         for each in value if isinstance(value, list) else value.values() if isinstance(value, dict) else [value]:
             if dataclasses.is_dataclass(each):
                 _at_home(each)

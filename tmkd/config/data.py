@@ -28,6 +28,10 @@ from tmkd.config.marks import OUTSIDE
 from tmkd.spelling import Names
 
 COLUMNS = ("question", "passage", "question_id")  # settings that name columns
+OPPOSITE = {  # what people call right passages, and wrong ones: the class of right ones is the last
+    **dict.fromkeys(("right", "correct"), ("wrong", "incorrect")),
+    **dict.fromkeys(("true", "yes", "1", "relevant", "positive"), ("false", "no", "0", "irrelevant", "negative")),
+}
 ROW = ("id", *COLUMNS, "label", "part", "score", "rank")  # columns that a row has where it is kept or written
 
 
@@ -140,6 +144,9 @@ def check_data(data: DataConfig) -> None:
         _no_classes(data)
     if data.column is not None:
         validators.one_of("data.column", data.column, DATA_SETS)
+    columns = (data.question, data.passage, data.label)
+    different = len(set(columns)) == len(columns)
+    validators.that(different, "data", "three different columns: question, passage and label", ", ".join(columns))
     validators.that(
         not data.rankable_only or data.ranking, "data.rankable_only", "false where data.ranking is false", True
     )
@@ -162,6 +169,13 @@ def _classes(data: DataConfig) -> None:
     validators.that(different, "data.classes", "at least two different names", data.classes)
     two = not data.ranking or len(data.classes) == 2
     validators.that(two, "data.classes", "two classes where data.ranking is true", data.classes)
+    first, second = data.classes[:2]
+    expected = (
+        f"the class of right passages last where data.ranking is true, [{second},{first}] (data.labels says what "
+        "numbers in the data mean)"
+    )
+    turned = second.casefold() in OPPOSITE.get(first.casefold(), ())
+    validators.that(not (data.ranking and turned), "data.classes", expected, data.classes)
 
 
 def _no_classes(data: DataConfig) -> None:

@@ -19,8 +19,14 @@ def text(record: Record, column: str) -> str:
     value = value_of(record, column)
     # JSON can spell half a character ("\\ud800"), which no encoder takes.
     if not isinstance(value, str) or not visible(value) or value.encode(errors="ignore").decode() != value:
-        raise BadRow(NO_TEXT, f"field '{column}' must be text but is {shown(value)}; fill it in or remove the row")
+        raise BadRow(NO_TEXT, f"field '{column}' must be text but is {shown(value)}; {_remedy(value)}")
     return value.strip()
+
+
+def _remedy(value: Any) -> str:
+    if isinstance(value, (list, dict)):
+        return "a row is one question and one passage, each a text: write a row for each"
+    return "fill it in or remove the row" if value is None or isinstance(value, str) else "write it as text"
 
 
 def visible(text: str) -> bool:

@@ -13,6 +13,7 @@ from tqdm.auto import tqdm
 
 from tmkd.data.bad_rows import SHOWN
 from tmkd.data.formats import ending_of
+from tmkd.data.mistaken import check_file
 from tmkd.data.rows import Columns
 from tmkd.data.schema import SPLITS, Settings
 from tmkd.data.separated import Dialect
@@ -58,6 +59,7 @@ def _beside(file: Path, pattern: str) -> bool:
 
 def file_hash(path: str | Path) -> str:
     """Return the SHA-256 of a file's bytes (DataError)."""
+    check_file(Path(path))
     with reading_from(path, DataError, "check the path"):
         return sha256(path)
 

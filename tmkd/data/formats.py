@@ -6,7 +6,6 @@ A row that cannot be read, while those after it can, is yielded as a ``BadRow``;
 
 from __future__ import annotations
 
-import codecs
 import gzip
 import json
 import zlib
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tmkd.data.bad_rows import JSON, UTF8, BadRow
+from tmkd.data.mistaken import LENGTH, check_file, other_content
 from tmkd.data.recognise import advice
 from tmkd.data.records import EVERY_COLUMN, Format, Lines, Located, Record, Source, Stream, checked_header
 from tmkd.data.separated import ENDINGS, Dialect, separated
@@ -23,7 +23,6 @@ from tmkd.store.disk import reading_from
 
 LOOKED_AT = 1000  # characters of a file whose name says nothing
 POLL = 1000  # records between two looks at how far the file is read
-UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # and UTF-32 begins like one of them, or with zeros
 
 
 def open_file(
@@ -47,11 +46,7 @@ def open_file(
         advance: called with the bytes read since its last call.
     """
     path = Path(path)
-    if (path / "qrels").is_dir():
-        raise DataError(
-            f"{path}: expected a file but found a folder that looks like BEIR's; set data.format=beir and data.path "
-            "(of a corpus, corpus.format and corpus.path)."
-        )
+    check_file(path)
     ending, packed = ending_of(path)
     if fixed:
         return Source(str(path), "line", _records(path, packed, fixed, (need, maybe), advance))
@@ -99,8 +94,10 @@ def _records(
         try:
             with path.open("rb") as raw:
                 stream: Stream = gzip.GzipFile(fileobj=raw) if packed else raw
-                if read is not _parquet and stream.peek(2)[:2] in UTF16:
-                    raise DataError(f"{path}, line 1: expected UTF-8 but found UTF-16; save the file as UTF-8.")
+                parquet = read is _parquet
+                if other := other_content(stream.peek(LENGTH)[:LENGTH], parquet):
+                    expected = "a Parquet file" if parquet else "UTF-8"
+                    raise DataError(f"{path}, line 1: expected {expected} but found {other[0]}; {other[1]}.")
                 for count, located in enumerate(read(stream, path, *columns), start=1):
                     yield located
                     if count % POLL == 0 and raw.seekable() and raw.tell() > done:  # a pipe has no places
@@ -109,31 +106,50 @@ def _records(
             advance(path.stat().st_size - done)
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise DataError(f"{path}: expected a gzip file but it is broken ({error}); compress it again.") from None
-        except IsADirectoryError:
-            raise DataError(
-                f"{path}: expected a file but found a folder; name a file in it (of a corpus, maybe a pattern such as "
-                f"'{path}/part-*.jsonl.gz')."
-            ) from None
 
 
 def _jsonl(stream: Stream, path: Path, need: Sequence[str], maybe: Sequence[str]) -> Iterator[Located]:
     lines = Lines(stream, newline="\n")  # JSON may hold other line ends
+    begun = False
     for line in lines:
         broken = lines.take_broken()
         if broken:
             yield broken
         elif line.strip():
-            if lines.number == 1 and line.startswith("["):
+            if not begun and line.lstrip().startswith("["):
                 raise DataError(
-                    f"{path}, line 1: expected JSON lines but found a JSON array; write one object a line (jq -c '.[]' "
-                    "does so)."
+                    f"{path}, line {lines.number}: expected JSON lines but found a JSON array; write one object a line "
+                    "(jq -c '.[]' does so)."
                 )
+            if not begun and line.strip() == "{":
+                raise DataError(
+                    f"{path}, line {lines.number}: expected one object a line but found one over several lines; write "
+                    "JSON lines (jq -c . does so)."
+                )
+            begun = True
             yield lines.number, _json_object(line)
+
+
+class NamedTwice(ValueError):
+    """A field of a JSON object, whose first value Python's own reader would lose in silence."""
+
+
+def _fields_once(fields: list[tuple[str, Any]]) -> Record:
+    record = dict(fields)
+    if len(record) < len(fields):
+        names = [name for name, _ in fields]
+        raise NamedTwice(next(name for name in names if names.count(name) > 1))
+    return record
+
+
+DECODER = json.JSONDecoder(object_pairs_hook=_fields_once)
 
 
 def _json_object(line: str) -> Record | BadRow:
     try:
-        record = json.loads(line)
+        record = DECODER.decode(line)
+    except NamedTwice as error:
+        return BadRow(JSON, f"an object has the field '{error}' twice; leave one of the two out")
     except (ValueError, RecursionError) as error:
         column = f", column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
         why = str(error).partition(": line ")[0]

@@ -11,17 +11,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from datasets import ClassLabel, Dataset, DatasetBuilder, load_dataset_builder, load_from_disk
+from datasets import ClassLabel, Dataset, DatasetBuilder, Value, load_dataset_builder, load_from_disk
 from datasets.data_files import get_data_patterns
-from datasets.exceptions import DatasetsError
 from datasets.packaged_modules.csv.csv import CsvConfig
 from tqdm.auto import tqdm
 
 from tmkd.data.bad_rows import UNLABELLED, BadRow
-from tmkd.data.files import PROGRESS_AFTER, columns_of, dialect_of, file_hash, setting, split_settings, task_options
+from tmkd.data.files import (
+    PROGRESS_AFTER,
+    columns_of,
+    dialect_of,
+    file_hash,
+    setting,
+    split_settings,
+    task_options,
+)
 from tmkd.data.formats import ending_of, raise_bad_row
 from tmkd.data.labelled import LabelledRows, make_task
 from tmkd.data.labels import Labels, Meaning, meaning_of
+from tmkd.data.mistaken import SAVED
 from tmkd.data.records import RENAME, Located, Source, missing
 from tmkd.data.rows import read_corpus
 from tmkd.data.schema import PART, Corpus, Reader, Settings, Task
@@ -30,7 +38,6 @@ from tmkd.errors import ConfigError, DataError
 from tmkd.store.disk import files_in
 
 BATCH = 1000  # rows that are in memory at once
-FAILURES = (DatasetsError, OSError, ValueError, RuntimeError)  # of the library
 
 
 def _task(data: Settings, corpus: Settings, cache: Path | None) -> Task:
@@ -98,10 +105,12 @@ def _reading(owner: str, settings: Settings, explain: Callable[[], None] = lambd
     """Turn what `datasets` may say into a sentence, unless ``explain`` raises a better one."""
     try:
         yield
-    except FAILURES as error:
+    except Exception as error:  # of whatever kind: `datasets` hands on what YAML, Arrow and the hub raise
         explain()
         reason = str(error.__cause__ or error).partition("\n")[0].rstrip(".") or type(error).__name__
-        raise DataError(f"{owner}.path: {_name(settings)} cannot be read ({reason}).") from None
+        raise DataError(
+            f"{owner}.path: {_name(settings)} cannot be read ({reason}); save it again, or copy all of its files."
+        ) from None
 
 
 def _files(builder: DatasetBuilder) -> list[Path]:
@@ -119,7 +128,7 @@ def _builder(owner: str, settings: Settings) -> DatasetBuilder:
         if path.is_dir() and isinstance(builder.config, CsvConfig):
             more |= _as_text(settings)
             builder = load_dataset_builder(name, settings["subset"], revision=revision, **more)
-    except FAILURES as error:
+    except Exception as error:  # as in _reading
         raise DataError(
             f"{owner}.path: {_name(settings)} is neither a folder with a data set nor on the hub or in its cache "
             f"({_sentence(error)}); check the name, {owner}.subset and the network."
@@ -163,7 +172,7 @@ def _path(owner: str, settings: Settings) -> Path:
 
 
 def _saved(path: Path) -> bool:
-    return (path / "dataset_dict.json").is_file() or (path / "state.json").is_file()
+    return any((path / name).is_file() for name in SAVED)
 
 
 def _parts(splits: Mapping[str, Dataset], joined: str, what: str) -> dict[str, Dataset]:
@@ -207,7 +216,12 @@ def _check_labels(rows: Dataset, labels: Meaning, where: str, key: str, splits: 
 
 
 def _all_unlabelled(rows: Dataset, labels: Meaning) -> bool:
-    return labels.column not in rows.column_names or all(map(labels.unlabelled, rows.unique(labels.column)))
+    if labels.column not in rows.column_names:
+        return True
+    if isinstance(rows.features[labels.column], (Value, ClassLabel)):
+        return all(map(labels.unlabelled, rows.unique(labels.column)))
+    # Arrow has no distinct values of lists
+    return all(labels.unlabelled(value) for batch in rows.iter(BATCH) for value in batch[labels.column])
 
 
 def _source(parts: Mapping[str, Dataset], name: str, columns: Sequence[str], labels: Meaning | None = None) -> Source:

@@ -14,7 +14,7 @@ import pyarrow as pa
 from datasets import Dataset
 
 from tmkd.choices import CLASSES
-from tmkd.data.bad_rows import CONTRADICTION, LEAK, NO_FIELD, REPEATED, BadRow, BadRows
+from tmkd.data.bad_rows import CONTRADICTION, EMPTY, LEAK, NO_FIELD, REPEATED, BadRow, BadRows
 from tmkd.data.fields import value_of
 from tmkd.data.labels import Meaning, meaning_of
 from tmkd.data.records import Record, Source
@@ -88,7 +88,7 @@ def make_task(
     skipped = bad.settle()
     for split, rows in read.items():
         if not len(rows.data):
-            count = sum(skipped.get(rows.source.name, {}).values())
+            count = sum(count for kind, count in skipped.get(rows.source.name, {}).items() if kind != EMPTY)
             left = f" ({count} rows were left out)" if count else ": it has no rows"
             raise DataError(
                 f"{rows.source.name}: expected at least one pair to use for {split} but found none{left}; add rows."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -77,8 +78,16 @@ class Labels:
         index = f" or an index from 0 to {len(self.classes) - 1}" if self._indices else ""
         raise BadRow(
             NO_CLASS,
-            f"field '{self.column}' must be one of {[*self._labels, *self.classes]}{index} but is {shown(value)}; mend "
-            "the label, or set data.classes, data.labels or data.label_kind",
+            f"field '{self.column}' must be one of {[*self._labels, *self.classes]}{index} but is {shown(value)}; "
+            + ("give the row one label" if text is None else self._remedy(text)),
+        )
+
+    def _remedy(self, text: str) -> str:
+        """Say what to do about a label that means nothing, as it would be written on the command line."""
+        name = text if re.fullmatch(r"[\w.+-]+", text, re.ASCII) else "LABEL"
+        return (
+            "mend the label, or set data.classes or data.label_kind, or say which class it means, as in "
+            f"'data.labels={{{name}: {self.classes[-1]}}}'"
         )
 
     def name(self, value: Any) -> str | None:

@@ -69,13 +69,19 @@ class Lines:
         return broken
 
 
-RENAME = "rename the column, or set its name in the configuration of the data"
+RENAME = (
+    "rename the column, or set its name: data.question, data.passage or data.label (of a corpus, corpus.question or "
+    "corpus.passage)"
+)
+HEADER = "a table's first line names its columns: add it if it is missing"
 
 
 def missing(column: str, there: Iterable[str], remedy: str = "") -> str:
     """Say that a column is not there, which are, and what to do: ``remedy``, or what the columns look like."""
     found = list(there)
-    return f"there is no column '{column}' but only {found}; {remedy or advice(column, found) or RENAME}"
+    near = next((name for name in found if name.strip().casefold() == column.strip().casefold()), None)
+    written = "" if near is None else f" ('{near}' is another name: letters and spaces count)"
+    return f"there is no column '{column}' but only {found}{written}; {remedy or advice(column, found) or RENAME}"
 
 
 def checked_header(header: list[str], path: Path, need: Sequence[str]) -> list[str]:
@@ -88,5 +94,7 @@ def checked_header(header: list[str], path: Path, need: Sequence[str]) -> list[s
         )
     for name in need:
         if name not in header:
-            raise DataError(f"{path}: {missing(name, header)}.")
+            unnamed = len(need) > 1 and not set(need) & set(header)
+            remedy = advice(name, header) or (f"{HEADER}, or {RENAME}" if unnamed else RENAME)
+            raise DataError(f"{path}: {missing(name, header, remedy)}.")
     return header

@@ -62,6 +62,8 @@ def separated(ending: str, dialect: Dialect) -> Format:
                     "quotes holds a tab and a line end, and may be rows that a quote has swallowed; double the quotes "
                     f"inside texts and put those texts in quotes, or save the rows as CSV or JSON lines; {UNQUOTED}."
                 )
+            if header is None and not (fields or bad or broken):  # empty lines above the header
+                continue
             if header is None and not (bad or broken):
                 header = checked_header(_separate(fields, separator, path, need), path, need)
                 continue
@@ -85,7 +87,12 @@ def separated(ending: str, dialect: Dialect) -> Format:
 
 
 def _separate(header: list[str], separator: str, path: Path, need: Sequence[str]) -> list[str]:
-    """Return the header, or raise DataError where it is one field because the separator is another."""
+    """Return the header, or raise DataError where it is none, or one field because the separator is another."""
+    if header[0].startswith("sep=") and not "".join(header[1:]) and len(header[0]) <= 5:
+        raise DataError(
+            f"{path}, line 1: expected the names of columns but found Excel's note on the separator; remove that line, "
+            "and set data.separator (of a corpus, corpus.separator) if it is not the usual one."
+        )
     if len(header) == 1 and header[0] not in need:
         for name, other in SEPARATORS.items():
             if other != separator and other in header[0]:

@@ -9,15 +9,24 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModel, AutoTokenizer, PretrainedConfig, PreTrainedModel
+from transformers import (
+    MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING,
+    MODEL_MAPPING,
+    AutoConfig,
+    AutoModel,
+    AutoTokenizer,
+    PretrainedConfig,
+    PreTrainedModel,
+)
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from tmkd.errors import ModelError
 from tmkd.models.embedded import embedded_folder
 from tmkd.models.hub import check_whole, first_sentence, folder_of
+from tmkd.models.unreadable import check_numbers, unreadable
 from tmkd.models.weights import check_loaded
 
+TOKENS = "tokenizer*"  # files beside the config of a text model, but not of a part of sentence-transformers
 TOKENIZER = "put tokenizer.json beside the weights: AutoTokenizer.from_pretrained(...).save_pretrained(FOLDER)."
 
 
@@ -28,7 +37,15 @@ def place_of(source: str, name: str | None) -> str:
     folder = folder_of(name)
     if folder is not None:
         check_whole(folder)
+        _check_config(folder)
     return str(folder or name)
+
+
+def _check_config(folder: Path) -> None:
+    if not (folder / "config.json").is_file():
+        inside = sorted(path.parent.name for path in folder.glob("*/config.json") if any(path.parent.glob(TOKENS)))
+        remedy = f"one is in '{inside[0]}', so name that folder" if inside else "name a folder of save_pretrained"
+        raise ModelError(f"encoder {folder}: expected a transformers checkpoint but found no config.json; {remedy}.")
 
 
 def any_config(place: str, revision: str | None, trust: bool, section: str = "encoder") -> PretrainedConfig:
@@ -51,7 +68,7 @@ def read_config(place: str, revision: str | None, trust: bool) -> PretrainedConf
     """Return the config of a checkpoint that can be an encoder here; else ModelError."""
     config = any_config(place, revision, trust)
     kind = config.model_type or type(config).__name__
-    if config.is_encoder_decoder:
+    if config.is_encoder_decoder or type(config) in MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING:  # half of one, too
         raise ModelError(
             f"encoder {place}: expected an encoder or a decoder alone, got an encoder-decoder ({kind}); choose a "
             "checkpoint of one part, such as BERT's or Qwen's."
@@ -63,7 +80,26 @@ def read_config(place: str, revision: str | None, trust: bool) -> PretrainedConf
             f"({kind}), whose config has no hidden_size and num_hidden_layers of its own; save its text model alone, "
             "with its tokenizer, and name that folder."
         )
+    if (reads := _input_of(config)) != "input_ids":
+        raise ModelError(
+            f"encoder {place}: expected the checkpoint of a text model, got one that reads {reads} ({kind}); choose "
+            "another."
+        )
+    if quantised := getattr(config, "quantization_config", None):
+        method = quantised.get("quant_method", "") if isinstance(quantised, dict) else quantised.quant_method
+        raise ModelError(
+            f"encoder {place}: expected weights that can be trained but config.json says that they are quantised "
+            f"({method}); choose the checkpoint that it was made from."
+        )
     return config
+
+
+def _input_of(config: PretrainedConfig) -> str:
+    """Return what a model reads first: input_ids, pixel_values, ...; of code of its own nothing is known."""
+    if type(config) not in MODEL_MAPPING:
+        return "input_ids"
+    model = MODEL_MAPPING[type(config)]
+    return str(getattr(model[0] if isinstance(model, tuple) else model, "main_input_name", "input_ids"))
 
 
 def _nested(config: PretrainedConfig) -> bool:
@@ -110,16 +146,5 @@ def read_model(
     except Exception as error:  # as above
         raise ModelError(f"encoder {place}: {unreadable(place, error)}") from None
     check_loaded(model, found, place)
+    check_numbers(Path(place))
     return model
-
-
-def unreadable(place: str, error: Exception) -> str:
-    """Return why transformers could not read the weights of a checkpoint, and what to do."""
-    if (Path(place) / "pytorch_model.bin").is_file() and not list(Path(place).glob("*.safetensors")):
-        return (
-            "expected weights in safetensors but found pytorch_model.bin alone, which may run any code when it is "
-            "read; save it as safetensors: AutoModel.from_pretrained(...).save_pretrained(FOLDER)."
-        )
-    if isinstance(error, SafetensorError):
-        return f"its safetensors cannot be read ({error}); a file is cut off or another one, so download it again."
-    return first_sentence(error)

@@ -19,7 +19,7 @@ from tmkd.experiment.experiment import Experiment
 from tmkd.pipelines.labelling import check_counts, labelled, margins_of, next_command, untrained_teachers
 from tmkd.pipelines.tables import report_folder
 from tmkd.results.soft_targets import soft_targets
-from tmkd.store.disk import writing_to, written_whole
+from tmkd.store.disk import check_writable, writing_to, written_whole
 
 log = logging.getLogger(__name__)
 
@@ -38,12 +38,13 @@ def run(config: Config) -> Path:
     teachers = untrained_teachers(experiment, "label")
     for teacher in teachers:
         teacher.check()
+    folder = report_folder(config) / "labelled"
+    check_writable(folder, "paths.reports")
     rows = experiment.corpus.rows()
     read = rows.read(experiment.context)
     found = soft_targets(experiment.context, teachers, rows, False, read, None, config.teachers.on_missing)
     pairs, scored = labelled(config.label, config.data.classes, found.tokens, margins_of(found.logits))
     splits = _splits(config.label, pairs["question_id"])
-    folder = report_folder(config) / "labelled"
     with writing_to(folder, "paths.reports"):
         folder.mkdir(parents=True, exist_ok=True)
         counts = _write(folder, scored, splits)

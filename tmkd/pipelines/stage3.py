@@ -23,7 +23,9 @@ from tmkd.report.trec import RUNS
 from tmkd.results.comparison import Comparison
 from tmkd.results.speed import machine
 from tmkd.store.artifacts import Artifact
-from tmkd.store.disk import writing_to, written_whole
+from tmkd.store.disk import check_writable, writing_to, written_whole
+
+REPORTS = "paths.reports"
 
 
 def run(config: Config) -> Path:
@@ -31,6 +33,7 @@ def run(config: Config) -> Path:
     experiment = Experiment(config)
     check_columns(config)
     against = baseline(experiment)  # before anything is trained
+    check_writable(report_folder(config), REPORTS)
     arms = build_arms(experiment)
     teachers = teacher_entries(experiment, Experiment.best)
     comparison = Comparison(
@@ -74,7 +77,7 @@ def _publish(config: Config, comparison: Artifact) -> Path:
     """Copy the comparison to its folder, each file whole; return the folder. Runs of one name take turns."""
     folder = report_folder(config)
     files = [name for name in comparison.manifest["files"] if name != COLUMN]
-    with writing_to(folder, "paths.reports"):
+    with writing_to(folder, REPORTS):
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".comparison.lock"):
             # comparison.html: the page of earlier versions

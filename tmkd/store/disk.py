@@ -7,8 +7,9 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from safetensors import SafetensorError
 
@@ -27,13 +28,26 @@ def writing_to(root: Path, setting: str = "paths.artifacts") -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise _full(root) from None
-        if error.errno in (errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG):
+        known = error.errno in (errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG)
+        if known or Path(root).is_relative_to(str(error.filename)):  # the folder itself could not be made
             raise ConfigError(f"Cannot write under {root} ({error.strerror}); choose another {setting}.") from None
         raise
     except (RuntimeError, SafetensorError) as error:  # torch and safetensors wrap what the disk said in their own
         if "No space left" in str(error) or shutil.disk_usage(root).free < ALMOST_FULL:
             raise _full(root) from None
         raise
+
+
+def check_writable(folder: Path, setting: str) -> None:
+    """Raise ConfigError now for a folder that cannot be made or written to, rather than after hours of training."""
+    with writing_to(folder, setting):
+        made = not folder.exists()
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    if made:
+        with suppress(OSError):  # another process may have begun to write there
+            folder.rmdir()
 
 
 def _full(root: Path) -> TmkdError:

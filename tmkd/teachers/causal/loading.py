@@ -8,8 +8,9 @@ import torch
 from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
 
 from tmkd.errors import ModelError
-from tmkd.models.checkpoint import any_config, unreadable
+from tmkd.models.checkpoint import any_config
 from tmkd.models.encoder import is_causal
+from tmkd.models.unreadable import unreadable
 from tmkd.models.weights import check_loaded
 from tmkd.teachers.checkpoint import SECTION, Checkpoint
 

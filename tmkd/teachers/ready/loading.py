@@ -19,9 +19,10 @@ from transformers import PretrainedConfig
 from transformers.utils import logging as transformers_logging
 
 from tmkd.errors import ConfigError, ModelError
-from tmkd.models.checkpoint import any_config, unreadable
+from tmkd.models.checkpoint import any_config
 from tmkd.models.hub import first_sentence
 from tmkd.models.positions import positions_of
+from tmkd.models.unreadable import unreadable
 from tmkd.models.weights import check_loaded
 from tmkd.teachers.checkpoint import SECTION, Checkpoint
 
