@@ -45,6 +45,12 @@ def test_text_is_what_was_typed_whatever_hydra_takes_its_characters_for(path):
     assert composed(f"teachers.roster.1.encoder.name={path}").teachers.roster[1].encoder.name == path
 
 
+def test_null_for_a_file_of_settings_is_told_with_the_files_there_are():
+    # a traceback of Hydra's
+    with pytest.raises(ConfigError, match=r"^student: expected one of bilstm, .*, or '~student' for none"):
+        composed("student=null")
+
+
 @pytest.mark.parametrize(
     ("argument", "value"),
     [

@@ -13,6 +13,7 @@ from hydra.errors import HydraException
 
 from tmkd.config import takes_text
 from tmkd.errors import ConfigError
+from tmkd.shipped import CONF
 
 QUOTES = "'\""
 SETTING = re.compile(r"(\+{0,2})([A-Za-z][\w.]*)=(.*)", re.DOTALL)
@@ -26,7 +27,7 @@ def as_typed(arguments: Sequence[str]) -> list[str]:
 
     Raises:
         ConfigError: a map of labels that names one value twice, which Hydra would not see; a text in quotes that end
-            before it does.
+            before it does; null where a file of ``conf/`` is chosen.
     """
     parser = OverridesParser.create()
     return [_as_typed(each, parser) for each in arguments]
@@ -39,6 +40,9 @@ def _as_typed(argument: str, parser: OverridesParser) -> str:
     added, key, value = found.groups()
     if key == "data.labels":
         _check_labels(value, parser)
+    if value == "null" and (CONF / key).is_dir():
+        names = ", ".join(sorted(path.stem for path in (CONF / key).glob("*.yaml")))
+        raise ConfigError(f"{key}: expected one of {names}, or '~{key}' for none of them, got null.")
     if not takes_text(key):
         return argument
     try:
