@@ -420,6 +420,8 @@ def test_underscored_file_that_is_asked_for_is_read(tsv, tmp_path):
 
 def test_folder_in_place_of_a_file_is_named_with_a_pattern(tmp_path):
     (tmp_path / "train.csv").mkdir()
+    rejects(tmp_path / "train.csv", "an empty folder; name a file")
+    (tmp_path / "train.csv" / "part-1.csv").touch()
     rejects(tmp_path / "train.csv", "a folder", "part-*")
 
 

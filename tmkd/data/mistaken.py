@@ -52,10 +52,12 @@ def check_file(path: Path) -> None:
             f"{path}: expected a file but found a folder of the library datasets; set data.reader=hub, data.path to "
             "that folder and the splits to its own names (of a corpus, corpus.reader and corpus.path)."
         )
+    if path.is_dir() and not any(path.iterdir()):
+        raise DataError(f"{path}: expected a file but found an empty folder; name a file.")
     if path.is_dir():
         raise DataError(
-            f"{path}: expected a file but found {'a' if any(path.iterdir()) else 'an empty'} folder; name a file in it "
-            f"(of a corpus, maybe a pattern such as '{path}/part-*.jsonl.gz')."
+            f"{path}: expected a file but found a folder; name a file in it (of a corpus, maybe a pattern such as "
+            f"'{path}/part-*.jsonl.gz')."
         )
     if not path.exists() and re.match(r"\w{2,}:/", str(path)):
         raise DataError(f"{path}: expected a file on this machine but got an address; download it and name the copy.")
