@@ -65,7 +65,7 @@ def test_folder_address_and_pattern_in_a_files_place_are_told(tmp_path):
     for path, said in {
         tmp_path / "saved": "folder of the library datasets; set data.reader=hub",
         tmp_path / "saved/train": "folder of the library datasets; set data.reader=hub",
-        tmp_path / "plain": "found an empty folder; name a file in it",
+        tmp_path / "plain": "found an empty folder; name a file",
         tmp_path / "*.tsv": "one file but got a pattern",
         "https://example.org/a.tsv": "on this machine but got an address",
     }.items():
