@@ -17,15 +17,7 @@ from datasets.packaged_modules.csv.csv import CsvConfig
 from tqdm.auto import tqdm
 
 from tmkd.data.bad_rows import UNLABELLED, BadRow
-from tmkd.data.files import (
-    PROGRESS_AFTER,
-    columns_of,
-    dialect_of,
-    file_hash,
-    setting,
-    split_settings,
-    task_options,
-)
+from tmkd.data.files import PROGRESS_AFTER, columns_of, dialect_of, file_hash, setting, split_settings, task_options
 from tmkd.data.formats import ending_of, raise_bad_row
 from tmkd.data.labelled import LabelledRows, make_task
 from tmkd.data.labels import Labels, Meaning, meaning_of
