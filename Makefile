@@ -6,6 +6,8 @@ VENV ?= .venv
 OVERRIDES ?=
 RUN = $(VENV)/bin/python -m
 INSTALLED = $(VENV)/.installed
+# Where it is set, as in many containers, every command compiles all its packages again: half of its start.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -18,6 +19,8 @@ from tmkd.data.schema import pair_id
 from tmkd.models.encoder import Encoder, load_encoder
 from tmkd.training.callbacks import Progress
 from tmkd.training.runtime import Runtime
+
+gc.freeze()  # code that asks for a collection is not to look through every imported module
 
 OWN_CODE = """
 from transformers import BertConfig, BertModel
