@@ -113,6 +113,18 @@ def test_value_that_cannot_be_read_is_told_how_to_quote_it_without_the_parsers_w
     assert "Exception" not in sentence
 
 
+@pytest.mark.parametrize("argument", ["+method.arms.mine.targets=average", "++method.arms.mine={targets: average}"])
+def test_new_arm_that_hydra_cannot_add_is_told_how_and_added_so(argument):
+    with pytest.raises(HydraException) as raised:
+        composed(argument)
+    sentence = explain(raised.value)
+    assert sentence.startswith(
+        "method.arms: a new entry comes with the map that it goes into, '+method.arms={mine: {...}}'"
+    )
+    arms = composed("method=tmkd", "+method.arms={mine: {targets: average}}").method.arms
+    assert {name: arm.targets for name, arm in arms.items()} == {"tmkd": "heads", "mine": "average"}
+
+
 @pytest.mark.parametrize(
     "labels",
     ["{0: right, 0.0: wrong}", "{1: right, true: wrong}", "{a: right, a: wrong}", "{TRUE: right, true: wrong}"],

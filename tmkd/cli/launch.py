@@ -148,6 +148,14 @@ def explain(error: Exception) -> str:
             f"'{key}={value}' has a comma, which means several values; where it is one text, put it in quotes inside "
             f"those of the shell, '{key}=\"{value}\"', and to run each of the values add --multirun."
         )
+    if unfit := re.match(
+        r"Error merging override \+*((method|table)\.(arms|terms|rows))\.([^.=]+).*is not a subclass", message
+    ):
+        entries, name = unfit[1], unfit[4]
+        return (
+            f"{entries}: a new entry comes with the map that it goes into, '+{entries}={{{name}: {{...}}}}'; those "
+            f"that are there stay. Its settings are under {entries} in what `tmkd settings` prints."
+        )
     if "is not in struct" in message:
         message += '; a "+" in front of the setting adds one that is not there'
     return f"{message}. `tmkd settings` prints all settings and options."
