@@ -49,6 +49,29 @@ def test_presets_differ_in_the_two_switches_alone():
                 assert (arm.alpha, arm.loss, arm.temperature, arm.teacher) == (None, None, None, None)
 
 
+def test_preset_of_an_arm_is_that_of_the_run_and_what_else_the_arm_sets_has_the_last_word():
+    own = "set: {student: bilstm, stage1: {share: 0.5}, stage2: {learning_rate: 0.01}}"
+    config = composed("+method.arms={mine: {targets: average, " + own + "}}", "encoder.max_length=48")
+    settings = config.method.arms["mine"].set
+    run = composed("student=bilstm", "encoder.max_length=48")
+    assert settings["student"]["encoder"].items() <= vars(run.student.encoder).items()
+    assert settings["student"]["encoder"]["max_length"] == 48
+    assert settings["stage1"] == {"learning_rate": run.stage1.learning_rate, "share": 0.5}
+    assert settings["stage2"] == {"learning_rate": 0.01}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "said"),
+    [
+        ("{student: bottom9}", "student: expected one of bilstm, bottom1, "),
+        ("{stage2: fast}", "stage2: expected its settings"),
+    ],
+)
+def test_preset_of_an_arm_that_is_not_there_is_named(chosen, said):
+    with pytest.raises(ConfigError, match=rf"^method\.arms\.mine\.set\.{said}"):
+        composed("+method.arms={mine: {set: " + chosen + "}}")
+
+
 def test_one_setting_of_one_teacher_can_be_changed():
     roster = composed("teachers.roster.1.learning_rate=7e-5").teachers.roster
     assert [teacher.learning_rate for teacher in roster][1] == 7e-5

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 
-from tmkd.config import check, resolve
+from tmkd.config import EncoderConfig, check, resolve, vary
 
 CONF = Path(__file__).parents[2] / "conf"
 TABLES = sorted(
@@ -161,19 +161,20 @@ def test_base_is_a_tenth_of_the_corpus_and_large_all_of_it():
     assert all(arm.set["stage1"]["share"] == 0.1 for arm in composed("experiment=paper/table7").method.arms.values())
 
 
+BILSTM = EncoderConfig(source="bilstm", layers=2, width=256, dimensions=300, word_vectors="encoder", max_length=48)
+
+
 @pytest.mark.parametrize("table", ["paper/table4", "paper/table7"])
 def test_bilstm_rows_learn_at_its_own_rate_with_its_embeddings(table):
     """At a Transformer's rate, or with random word vectors left as they are, it would seem worse than it is."""
-    arms = composed(f"experiment={table}").method.arms
-    for name in (name for name in arms if name.startswith("bilstm")):
-        given = arms[name].set
-        assert given["student"]["encoder"] == {
-            "source": "bilstm", "layers": 2, "width": 256, "dimensions": 300, "word_vectors": "encoder",
-            "max_length": 48,
-        }  # fmt: skip
-        assert given["student"]["freeze_embeddings"] is False and given["student"]["layers"] is None
-        assert given["stage2"]["learning_rate"] == 1e-3
-        assert not arms[name].pretrain or given["stage1"]["learning_rate"] == 1e-3
+    config = composed(f"experiment={table}")
+    for name, arm in config.method.arms.items():
+        if name.startswith("bilstm"):
+            given = vary(config, arm.set)
+            assert given.student.encoder == BILSTM
+            assert given.student.freeze_embeddings is False and given.student.layers is None
+            assert given.stage2.learning_rate == 1e-3
+            assert not arm.pretrain or given.stage1.learning_rate == 1e-3
 
 
 def test_own_tables_cover_what_their_names_say():
@@ -229,5 +230,4 @@ def test_base_has_students_of_four_sizes_with_the_same_arms_from_teachers_of_two
         },
     }.items():
         assert all(set_of[f"{size}_{kind}"] == own for kind in kinds), size
-    bilstm = set_of["bilstm_tmkd"]["student"]["encoder"]
-    assert (bilstm["source"], bilstm["dimensions"], bilstm["word_vectors"]) == ("bilstm", 300, "encoder")
+    assert vary(config, set_of["bilstm_tmkd"]).student.encoder == BILSTM

@@ -12,7 +12,9 @@ import re
 import typing
 from typing import Any
 
+from hydra import compose
 from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -32,12 +34,38 @@ OmegaConf.set_struct(STORE.repo["schema.yaml"].node.tune.space, False)
 
 
 def resolve(composed: DictConfig) -> Config:
-    """Turn what Hydra composed into dataclasses; whether they make sense is for ``check`` to say."""
+    """Turn what Hydra composed into dataclasses; whether they make sense is for ``check`` to say.
+
+    Raises:
+        ConfigError: a preset that is not there, or a label that means two things.
+    """
+    for name in composed.method.arms:
+        _open_presets(f"method.arms.{name}.set", composed)
     config = OmegaConf.to_object(composed)
     assert isinstance(config, Config)
     config.data.labels = _named(config.data.labels)
     _at_home(config)
     return config
+
+
+def _open_presets(key: str, composed: DictConfig) -> None:
+    """Put the settings of a preset in its name's place: ``set: {student: bilstm}`` is ``student=bilstm`` for one arm.
+
+    What else the arm sets has the last word.
+    """
+    chosen = OmegaConf.select(composed, key)
+    presets = {section: name for section, name in chosen.items() if isinstance(name, str)}
+    opened: list[Any] = []
+    for section, name in presets.items():
+        options = GlobalHydra.instance().config_loader().get_group_options(section)
+        if name not in options:
+            expected = f"one of {', '.join(options)}" if options else "its settings, {SETTING: VALUE}"
+            raise ConfigError(f"{key}.{section}: expected {expected}, got {name}.")
+        found: Any = OmegaConf.to_container(compose(f"{section}/{name}"))  # without a fixed set of settings
+        opened.append(found if section in found else {section: found})  # a preset may reach other sections, too
+    if opened:
+        own = {section: value for section, value in chosen.items_ex(resolve=False) if section not in presets}
+        OmegaConf.update(composed, key, OmegaConf.merge(*opened, own), force_add=True)
 
 
 def takes_text(key: str) -> bool:

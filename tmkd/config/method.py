@@ -35,7 +35,7 @@ class ArmConfig:
     # generations: each goes on from the one before, in its share of the epochs; false: each starts from the encoder
     continues: bool = False
     terms: Optional[list[str]] = None  # names in method.terms; null: all of them
-    set: dict[str, Any] = field(default_factory=dict)  # settings of other sections for this arm: {student: {layers: 1}}
+    set: dict[str, Any] = field(default_factory=dict)  # settings of this arm: {student: bottom1, stage1: {share: 0.1}}
 
 
 @dataclass
