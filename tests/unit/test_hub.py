@@ -10,7 +10,7 @@ from datasets.arrow_writer import ArrowWriter
 from hydra import compose, initialize_config_dir
 
 from tmkd.config import resolve, settings
-from tmkd.data import hub
+from tmkd.data import hub_opening
 from tmkd.data.readers import corpus_identity, read_corpus, read_task, task_identity
 from tmkd.data.schema import PAIR_COLUMNS, PART
 from tmkd.errors import ConfigError, DataError
@@ -181,7 +181,7 @@ def test_data_set_that_cannot_be_reached_is_one_sentence(monkeypatch, error):
     def fail(*args, **keywords):
         raise error
 
-    monkeypatch.setattr(hub, "load_dataset_builder", fail)
+    monkeypatch.setattr(hub_opening, "load_dataset_builder", fail)
     for ask in (read_task, task_identity):
         with pytest.raises(DataError, match=r"nyu-mll/glue rte is neither a folder .* check the name") as caught:
             ask(*composed("glue/rte"))
@@ -195,7 +195,7 @@ class Builder:
 def test_identity_of_the_hub_is_the_commit_and_needs_no_row(monkeypatch):
     asked = []
     monkeypatch.setattr(
-        hub, "load_dataset_builder", lambda *args, **keywords: asked.append((args, keywords)) or Builder()
+        hub_opening, "load_dataset_builder", lambda *args, **keywords: asked.append((args, keywords)) or Builder()
     )
     identity = task_identity(*composed("glue/rte", revision="v1"))
     assert identity == {"name": "nyu-mll/glue", "subset": "rte", "commit": "c0ffee"}
@@ -204,7 +204,7 @@ def test_identity_of_the_hub_is_the_commit_and_needs_no_row(monkeypatch):
 
 def test_cached_commit_other_than_the_one_asked_for_is_refused(monkeypatch):
     cached = type("Cache", (Builder,), {"__module__": "datasets.packaged_modules.cache.cache"})
-    monkeypatch.setattr(hub, "load_dataset_builder", lambda *args, **keywords: cached())
+    monkeypatch.setattr(hub_opening, "load_dataset_builder", lambda *args, **keywords: cached())
     assert task_identity(*composed("glue/rte", revision="c0ffee"))["commit"] == "c0ffee"
     with pytest.raises(
         DataError, match=r"data\.revision: expected v1 but there is no network and the cache has c0ffee"

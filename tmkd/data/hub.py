@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-import glob
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from datasets import ClassLabel, Dataset, DatasetBuilder, Value, load_dataset_builder, load_from_disk
-from datasets.data_files import get_data_patterns
-from datasets.packaged_modules.csv.csv import CsvConfig
+from datasets import ClassLabel, Dataset, Value
 from tqdm.auto import tqdm
 
 from tmkd.data.bad_rows import UNLABELLED, BadRow
-from tmkd.data.files import PROGRESS_AFTER, columns_of, dialect_of, file_hash, setting, split_settings, task_options
-from tmkd.data.formats import ending_of, raise_bad_row
+from tmkd.data.files import PROGRESS_AFTER, columns_of, file_hash, split_settings, task_options
+from tmkd.data.formats import ending_of
+from tmkd.data.hub_opening import builder_of, is_saved, name_of, place_of, splits_of
 from tmkd.data.labelled import LabelledRows, make_task
 from tmkd.data.labels import Labels, Meaning, meaning_of
-from tmkd.data.mistaken import SAVED
 from tmkd.data.records import RENAME, Located, Source, missing
 from tmkd.data.rows import read_corpus
 from tmkd.data.schema import PART, Corpus, Reader, Settings, Task
@@ -35,7 +30,7 @@ BATCH = 1000  # rows that are in memory at once
 def _task(data: Settings, corpus: Settings, cache: Path | None) -> Task:
     columns, label = columns_of(data), data["label"]
     labels = meaning_of(label, data["classes"], data["labels"], data["label_kind"], data["ranking"])
-    there, what = _splits("data", data), _name(data)
+    there, what = splits_of("data", data), name_of(data)
     parts = {split: _parts(there, joined, what) for split, joined in split_settings(data).items()}
     for split, found in parts.items():
         for name, rows in found.items():
@@ -57,8 +52,8 @@ def _task(data: Settings, corpus: Settings, cache: Path | None) -> Task:
 
 
 def _corpus(data: Settings, corpus: Settings, cache: Path | None) -> Corpus:
-    columns, what = columns_of(corpus), _name(corpus)
-    parts = _parts(_splits("corpus", corpus), corpus["split"], what)
+    columns, what = columns_of(corpus), name_of(corpus)
+    parts = _parts(splits_of("corpus", corpus), corpus["split"], what)
     for name, rows in parts.items():
         _check_columns(rows, columns.needed, f"{what}, {name}")
     source = _source(parts, f"{what}, {'+'.join(parts)}", columns.names)
@@ -67,104 +62,16 @@ def _corpus(data: Settings, corpus: Settings, cache: Path | None) -> Corpus:
 
 def _identity(owner: str, settings: Settings) -> dict[str, Any]:
     """Return what a data set is: the checksums of a folder, or the commit that the hub or the cache has."""
-    path = _path(owner, settings)
+    path = place_of(owner, settings)
     if path.is_dir():
         # not what `datasets` computes from a folder and keeps there, nor what it never reads
         own = {
             name: file_hash(file) for name, file in files_in(path).items() if not re.search(r"(^|/)(\.|cache-)", name)
         }
         tables = {"tables": "text"} if any(ending_of(Path(name))[0] in ENDINGS for name in own) else {}
-        return {"files": own} | ({} if _saved(path) else {"subset": settings["subset"], **tables})
-    builder = _builder(owner, settings)
+        return {"files": own} | ({} if is_saved(path) else {"subset": settings["subset"], **tables})
+    builder = builder_of(owner, settings)
     return {"name": settings["path"], "subset": settings["subset"], "commit": builder.hash or builder.config_id}
-
-
-def _splits(owner: str, settings: Settings) -> Mapping[str, Dataset]:
-    path = _path(owner, settings)
-    if _saved(path):
-        with _reading(owner, settings):
-            rows = load_from_disk(str(path))
-        splits = {str(rows.split or "train"): rows} if isinstance(rows, Dataset) else rows
-        return {name: split.with_format(None) for name, split in splits.items()}  # it may be saved as tensors
-    builder = _builder(owner, settings)
-    with _reading(owner, settings, lambda: raise_bad_row(_files(builder), dialect_of(settings))):
-        builder.download_and_prepare()
-        return builder.as_dataset()
-
-
-@contextmanager
-def _reading(owner: str, settings: Settings, explain: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Turn what `datasets` may say into a sentence, unless ``explain`` raises a better one."""
-    try:
-        yield
-    except Exception as error:  # of whatever kind: `datasets` hands on what YAML, Arrow and the hub raise
-        explain()
-        reason = str(error.__cause__ or error).partition("\n")[0].rstrip(".") or type(error).__name__
-        raise DataError(
-            f"{owner}.path: {_name(settings)} cannot be read ({reason}); save it again, or copy all of its files."
-        ) from None
-
-
-def _files(builder: DatasetBuilder) -> list[Path]:
-    """Return the files of a folder that a data set is read from."""
-    return [Path(file) for files in (builder.config.data_files or {}).values() for file in files]
-
-
-def _builder(owner: str, settings: Settings) -> DatasetBuilder:
-    """Return what would read a data set: it knows the commit, and no row is read for it."""
-    path, revision = _path(owner, settings), settings["revision"]
-    name = str(path) if path.is_dir() else settings["path"]
-    try:
-        more = _patterns(path) if path.is_dir() else {}
-        builder = load_dataset_builder(name, settings["subset"], revision=revision, **more)
-        if path.is_dir() and isinstance(builder.config, CsvConfig):
-            more |= _as_text(settings)
-            builder = load_dataset_builder(name, settings["subset"], revision=revision, **more)
-    except Exception as error:  # as in _reading
-        raise DataError(
-            f"{owner}.path: {_name(settings)} is neither a folder with a data set nor on the hub or in its cache "
-            f"({_sentence(error)}); check the name, {owner}.subset and the network."
-        ) from None
-    # Without a network `datasets` takes what its cache has, whatever revision was asked for.
-    if revision and type(builder).__module__.endswith(".cache") and builder.hash != revision:
-        raise DataError(
-            f"{owner}.revision: expected {revision} but there is no network and the cache has {builder.hash}; set "
-            "that, or go online."
-        )
-    return builder
-
-
-def _patterns(folder: Path) -> dict[str, Any]:
-    """Return the files of a folder whose name `datasets` would take for a pattern; nothing for any other."""
-    escaped = glob.escape(str(folder.resolve()))
-    if escaped == str(folder.resolve()):
-        return {}
-    found = get_data_patterns(escaped)
-    return {"data_files": {split: [f"{escaped}/{each}" for each in patterns] for split, patterns in found.items()}}
-
-
-def _as_text(settings: Settings) -> dict[str, Any]:
-    """Return how pandas is to read tables: the words None and NA are texts, and so are years."""
-    columns = (*columns_of(settings).names, settings.get("label"))
-    quoting = {} if settings["quoting"] == "csv" else {"quoting": csv.QUOTE_NONE}
-    return {"converters": {column: str for column in columns if column}, "keep_default_na": False, **quoting}
-
-
-def _path(owner: str, settings: Settings) -> Path:
-    """Return the folder of a data set, or its name on the hub."""
-    name, subset = setting(owner, settings, "path"), settings["subset"]
-    path = Path(name).expanduser()
-    if subset and _saved(path / subset):
-        return path / subset
-    if subset and _saved(path):
-        raise ConfigError(f"{owner}.subset is {subset} but {path} is one saved data set; set {owner}.subset=null.")
-    if not path.is_dir() and (name.startswith((".", "/", "~")) or name.count("/") > 1):
-        raise DataError(f"{owner}.path: there is no folder {name}; expected one, or the name of a data set on the hub.")
-    return path
-
-
-def _saved(path: Path) -> bool:
-    return any((path / name).is_file() for name in SAVED)
 
 
 def _parts(splits: Mapping[str, Dataset], joined: str, what: str) -> dict[str, Dataset]:
@@ -242,15 +149,6 @@ def _source(parts: Mapping[str, Dataset], name: str, columns: Sequence[str], lab
                         yield number, record
 
     return Source(name, "row", records())
-
-
-def _name(settings: Settings) -> str:
-    return " ".join(filter(None, (settings["path"], settings["subset"])))
-
-
-def _sentence(error: Exception) -> str:
-    """Return the first sentence of what a library says."""
-    return re.split(r"\.\s|\n", str(error) or type(error).__name__)[0].rstrip(".")
 
 
 HUB = Reader(
