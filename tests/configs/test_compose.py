@@ -51,8 +51,8 @@ def test_presets_differ_in_the_two_switches_alone():
 
 def test_preset_of_an_arm_is_that_of_the_run_and_what_else_the_arm_sets_has_the_last_word():
     own = "set: {student: bilstm, stage1: {share: 0.5}, stage2: {learning_rate: 0.01}}"
-    config = composed("+method.arms={mine: {targets: average, " + own + "}}", "encoder.max_length=48")
-    settings = config.method.arms["mine"].set
+    config = composed("+method.arms={mine_0.5: {targets: average, " + own + "}}", "encoder.max_length=48")
+    settings = config.method.arms["mine_0.5"].set
     run = composed("student=bilstm", "encoder.max_length=48")
     assert settings["student"]["encoder"].items() <= vars(run.student.encoder).items()
     assert settings["student"]["encoder"]["max_length"] == 48

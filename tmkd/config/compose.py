@@ -39,8 +39,8 @@ def resolve(composed: DictConfig) -> Config:
     Raises:
         ConfigError: a preset that is not there, or a label that means two things.
     """
-    for name in composed.method.arms:
-        _open_presets(f"method.arms.{name}.set", composed)
+    for name, arm in composed.method.arms.items():
+        _open_presets(arm, f"method.arms.{name}.set")
     config = OmegaConf.to_object(composed)
     assert isinstance(config, Config)
     config.data.labels = _named(config.data.labels)
@@ -48,13 +48,12 @@ def resolve(composed: DictConfig) -> Config:
     return config
 
 
-def _open_presets(key: str, composed: DictConfig) -> None:
+def _open_presets(arm: DictConfig, key: str) -> None:
     """Put the settings of a preset in its name's place: ``set: {student: bilstm}`` is ``student=bilstm`` for one arm.
 
     What else the arm sets has the last word.
     """
-    chosen = OmegaConf.select(composed, key)
-    presets = {section: name for section, name in chosen.items() if isinstance(name, str)}
+    presets = {section: name for section, name in arm.set.items() if isinstance(name, str)}
     opened: list[Any] = []
     for section, name in presets.items():
         options = GlobalHydra.instance().config_loader().get_group_options(section)
@@ -64,8 +63,8 @@ def _open_presets(key: str, composed: DictConfig) -> None:
         found: Any = OmegaConf.to_container(compose(f"{section}/{name}"))  # without a fixed set of settings
         opened.append(found if section in found else {section: found})  # a preset may reach other sections, too
     if opened:
-        own = {section: value for section, value in chosen.items_ex(resolve=False) if section not in presets}
-        OmegaConf.update(composed, key, OmegaConf.merge(*opened, own), force_add=True)
+        own = {section: value for section, value in arm.set.items_ex(resolve=False) if section not in presets}
+        arm.set = OmegaConf.merge(*opened, own)
 
 
 def takes_text(key: str) -> bool:
