@@ -48,7 +48,7 @@ def chosen(report: Path, artifacts: Path) -> Chosen:
     teaching = [row for row in rows if row["arm"].startswith(TEACHER)]
     together = [row for row in teaching if row["arm"] == ENSEMBLE] or teaching
     teachers = _folders(together[0], artifacts) if together else []
-    return Chosen(student["arm"], max(_folders(student, artifacts), key=_validation), teachers)
+    return Chosen(student["arm"], max(_folders(student, artifacts), key=validation_of), teachers)
 
 
 def read_comparison(folder: Path, first: str = "run `tmkd stage3` first, or name the folder with --reports") -> Any:
@@ -83,6 +83,7 @@ def _folders(row: dict[str, Any], artifacts: Path) -> list[Path]:
     return [artifacts / name for name in row["artifacts"] if (artifacts / name / MODEL).is_dir()]
 
 
-def _validation(folder: Path) -> float:
+def validation_of(folder: Path) -> float:
+    """Return the best that a model had on validation, in its task's usual metric; 0 where it is not known."""
     found: dict[str, float] = open_artifact(folder).details.get("validation", {})
     return found.get(usual_metric(found), 0.0)

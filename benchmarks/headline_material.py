@@ -1,0 +1,111 @@
+"""What the headline is measured on: the models of a finished comparison, one student a row, and the test split."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tmkd.errors import ConfigError
+from tmkd.experiment.names import ENSEMBLE
+from tmkd.store.artifacts import MODEL, Artifact, open_artifact
+from tmkd.use.chosen import read_comparison, validation_of
+
+FP32, BF16, ONNX, INT8 = "float32", "bf16", "onnx", "onnx-int8"
+TRAINED = (FP32, BF16)
+WEIGHTS = (".safetensors", ".onnx", ".onnx.data")
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A model, or several whose probabilities are averaged, in one form.
+
+    Attributes:
+        row: of the comparison.
+        folders: of the models, trained or exported.
+        parameters: of all of them together.
+        validation: the best that the student had there; None of the ensemble.
+    """
+
+    row: str
+    form: str
+    folders: list[str]
+    parameters: int
+    validation: float | None
+
+    @property
+    def name(self) -> str:
+        return f"{self.row}, {self.form}"
+
+    @property
+    def bytes(self) -> int:
+        """The size of the files of weights: in float32 also where products are computed in bf16."""
+        roots = [model if (model := Path(folder) / MODEL).is_dir() else Path(folder) for folder in self.folders]
+        files = [file for root in roots for file in root.rglob("*") if file.name.endswith(WEIGHTS)]
+        return sum(file.stat().st_size for file in files)
+
+
+def contenders(report: Path, artifacts: Path, rows: Sequence[str], forms: Sequence[str], into: Path) -> list[Contender]:
+    """Return the ensemble, the best teacher and of each row the best student on validation, in every form.
+
+    Teachers stay as they were trained. Exports are written beneath ``into``, or found there.
+
+    Raises:
+        ConfigError: no such row; or its models are no longer in the store, or are several.
+    """
+    found = {row["arm"]: row for row in read_comparison(report)["rows"]}
+    models = {
+        name: [open_artifact(artifacts / key) for key in row["artifacts"] if (artifacts / key / MODEL).is_dir()]
+        for name, row in found.items()
+    }
+    teachers = models.get(ENSEMBLE, [])
+    if not teachers:
+        raise ConfigError(f"{report}: expected teachers that are in {artifacts}, got none; name it with --artifacts.")
+    best = max(teachers, key=lambda each: validation_of(each.path))
+    made = []
+    for name, members in ((ENSEMBLE, teachers), (str(best.manifest["what"]), [best])):
+        made += [_as_trained(name, members, form, into) for form in forms if form in TRAINED]
+    for name in rows:
+        if not models.get(name) or found[name]["settings"].get("targets") == "students":
+            there = "; ".join(each for each in found if models[each] and each != ENSEMBLE)
+            raise ConfigError(f"{report}: expected a row of students in {artifacts}, got {name!r}; there are: {there}.")
+        student = max(models[name], key=lambda each: validation_of(each.path))
+        made += [(_as_trained if form in TRAINED else _exported)(name, [student], form, into) for form in forms]
+    return made
+
+
+def _as_trained(row: str, models: Sequence[Artifact], form: str, into: Path) -> Contender:
+    count = sum(model.details["parameters"] for model in models)
+    known = validation_of(models[0].path) if len(models) == 1 else None
+    return Contender(row, form, [str(model.path) for model in models], count, known)
+
+
+def _exported(row: str, models: Sequence[Artifact], form: str, into: Path) -> Contender:
+    from tmkd.export.run import export_model
+
+    folder = into / "exports" / f"{models[0].name}-{form}"
+    if not folder.exists():  # it appears when it is whole
+        export_model(models[0].path, form, folder, verify=False, latency=False)
+    return replace(_as_trained(row, models, form, into), folders=[str(folder)])
+
+
+def write_pairs(task: Artifact, pairs: int, folder: Path) -> None:
+    """Write ``test.jsonl``, all pairs of the test split, and ``timed.jsonl``, some drawn from it."""
+    import numpy as np
+    from datasets import Dataset, load_from_disk
+
+    rows = Dataset.with_format(load_from_disk(str(task.folder("test"))), None)
+    test = list(zip(rows["question"], rows["passage"]))
+    drawn = np.random.default_rng(1).choice(len(test), min(pairs, len(test)), replace=False)
+    _write(folder / "test.jsonl", test)
+    _write(folder / "timed.jsonl", [test[place] for place in drawn])
+
+
+def read_pairs(file: Path) -> list[tuple[str, str]]:
+    return [(question, passage) for question, passage in map(json.loads, file.read_text(encoding="utf-8").splitlines())]
+
+
+def _write(file: Path, rows: Sequence[Any]) -> None:
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
