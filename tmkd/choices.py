@@ -63,11 +63,12 @@ BCE = "bce"  # for labels that are shares, numbers from 0 to 1
 GOLD_RANKING_LOSSES = ("listwise", "listwise_each", "ranknet", "lambda")  # gold losses over a question's passages
 GOLD_LOSSES = (POINTWISE, BCE, *GOLD_RANKING_LOSSES)  # all gold losses
 RANKING_LOSSES = ("margin_mse", "listwise_kl", "ranknet", "adr_mse")  # soft losses over a question's passages
+PAIRWISE = ("margin_mse", "ranknet")  # of these, those that compare two passages with each other
 LOSSES = ("mse", "kl", "ce", *RANKING_LOSSES)  # all soft losses
 SCORE_LOSSES = ("mse", *RANKING_LOSSES)  # those that mean something for one logit, where labels are grades or numbers
 SCORE_WEIGHTS = ("mean", "fixed")  # weights of teachers, likewise: the others compare probabilities
 TEMPERED = ("kl", "ce", "listwise_kl", "adr_mse")  # soft losses that know a temperature
-ALL_PAIRS, RIGHT_WRONG = MARGIN_PAIRS = ("all", "right_wrong")  # the pairs of passages of margin_mse
+ALL_PAIRS, RIGHT_WRONG = MARGIN_PAIRS = ("all", "right_wrong")  # the pairs of passages of PAIRWISE
 COURSES = ("linear", "cosine", "step")  # how a number goes from its start to its end
 ONLINE_LOSSES = ("mutual", "codistillation")  # between peers
 

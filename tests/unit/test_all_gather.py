@@ -10,6 +10,7 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
+from tmkd.choices import PAIRWISE
 from tmkd.data.batching import LengthBuckets
 from tmkd.data.distributed_batch_sampler import Shares
 from tmkd.data.question_batch_sampler import QuestionBatches
@@ -40,7 +41,10 @@ ALL = len(RIGHT)
 TERMS = {
     **{f"gold {loss}": lambda loss=loss: gold_term(1.0, loss) for loss in ("pointwise", *GOLD_RANKING)},
     **{f"soft {loss}": lambda loss=loss: soft_term(1.0, loss, 2.0) for loss in ("mse", *SOFT_RANKING)},
-    "soft right_wrong": lambda: soft_term(1.0, "margin_mse", 1.0, pairs="right_wrong"),
+    **{
+        f"soft {loss} right_wrong": lambda loss=loss: soft_term(1.0, loss, 1.0, pairs="right_wrong")
+        for loss in PAIRWISE
+    },
 }
 
 

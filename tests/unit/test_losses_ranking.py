@@ -235,6 +235,22 @@ def test_margins_of_right_and_wrong_passages_alone_can_be_learnt() -> None:
     assert soft("margin_mse", student, teacher, **batch).item() == pytest.approx(2.0)
 
 
+def test_order_of_right_and_wrong_passages_alone_can_be_learnt() -> None:
+    """The teacher prefers a wrong passage to the right one, which counts, and one wrong passage to the other."""
+    student, teacher = torch.tensor([[3.0], [2.0], [0.0]]), torch.tensor([[1.0], [2.0], [0.0]])
+    batch = {"labels": torch.tensor([1, 0, 0]), "questions": torch.zeros(3, dtype=torch.int64), "pairs": "right_wrong"}
+    expected = (math.log1p(math.exp(3 - 2)) + math.log1p(math.exp(0 - 3))) / 2
+    assert soft("ranknet", student, teacher, **batch).item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("loss", sorted(SOFT_RANKING))
+def test_pairs_of_right_and_wrong_leave_a_loss_the_one_that_it_is(loss: str) -> None:
+    student, teacher = torch.tensor([[3.0], [2.0]]), torch.tensor([[1.0], [0.5]])
+    batch = {"labels": torch.tensor([1, 0]), "questions": torch.zeros(2, dtype=torch.int64)}
+    expected = soft(loss, student, teacher, **batch)
+    assert soft(loss, student, teacher, pairs="right_wrong", **batch).item() == pytest.approx(expected.item())
+
+
 def test_one_head_can_learn_both_labels_over_the_passages() -> None:
     output = SimpleNamespace(gold=two_logits(torch.tensor([3.0, 2.0, 0.0])))
     batch = {"soft_targets": two_logits(torch.tensor([[1.0], [0.0], [0.0]])), "questions": torch.zeros(3).long()}

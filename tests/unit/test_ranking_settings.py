@@ -67,8 +67,14 @@ def test_temperature_is_in_the_key_of_losses_that_know_one_alone() -> None:
     assert name_of(method, targets="heads", temperature=3.0, loss="listwise_kl") == "MKD, listwise_kl, T = 3"
 
 
-def test_pairs_of_margin_mse_are_in_the_key_of_margin_mse_alone() -> None:
-    for loss, counts in (("margin_mse", True), ("kl", False)):
+def test_pairs_are_in_the_key_of_losses_that_compare_pairs_alone() -> None:
+    for loss, counts in (
+        ("margin_mse", True),
+        ("ranknet", True),
+        ("listwise_kl", False),
+        ("adr_mse", False),
+        ("kl", False),
+    ):
         one = Objective(tuple(TEACHERS), "heads", 0.5, loss, margin_pairs="right_wrong").identity()
         assert (one != Objective(tuple(TEACHERS), "heads", 0.5, loss).identity()) == counts
 

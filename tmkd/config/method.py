@@ -48,7 +48,9 @@ class MethodConfig:
     # soft loss of stage 2: mse (on logits, the paper) | kl | ce; over a question's passages, with stage2.group_size:
     # margin_mse | listwise_kl | ranknet | adr_mse
     loss: str = "mse"
-    margin_pairs: str = "all"  # pairs of passages that margin_mse compares: all | right_wrong (by the gold labels)
+    margin_pairs: str = (
+        "all"  # pairs of passages that margin_mse and ranknet compare: all | right_wrong (by the gold labels)
+    )
     temperature: float = 1.0  # T, of kl, ce, listwise_kl and adr_mse
     alpha_end: Optional[float] = None  # α at the end of the training; null: it does not change
     temperature_end: Optional[float] = None  # T at the end of the training; null: it does not change

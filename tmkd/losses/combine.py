@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tmkd.choices import ALL_PAIRS, BCE, POINTWISE
+from tmkd.choices import ALL_PAIRS, BCE, PAIRWISE, POINTWISE
 from tmkd.losses.all_gather import all_rows
 from tmkd.losses.questions import Questions, gains, score
-from tmkd.losses.ranking import GOLD_RANKING, SOFT_RANKING, Compared, margin_mse
+from tmkd.losses.ranking import GOLD_RANKING, SOFT_RANKING, Compared
 from tmkd.losses.response import RESPONSE_LOSSES, per_teacher, weigh
 from tmkd.losses.weighting import weighted
 
@@ -119,7 +119,7 @@ def soft_term(weight: Amount, loss: str, temperature: Amount, head: str = "soft"
     Args:
         head: soft; gold teaches the gold head instead, which with ``gold_term`` is the two losses of one head of Hinton
             et al. 2015, section 2.
-        pairs: of passages that margin_mse compares: all, or right_wrong, by ``batch["labels"]``.
+        pairs: of passages that a loss in ``PAIRWISE`` compares: all, or right_wrong, by ``batch["labels"]``.
     """
 
     def student(output: Any) -> Tensor:
@@ -136,9 +136,9 @@ def soft_term(weight: Amount, loss: str, temperature: Amount, head: str = "soft"
     def ranking_value(output: Any, batch: Mapping[str, Any], progress: float) -> Tensor:
         questions, targets = _questions(batch), batch["soft_targets"]
         function = SOFT_RANKING[loss]
-        if pairs != ALL_PAIRS:
+        if pairs != ALL_PAIRS and loss in PAIRWISE:
             relevance = questions.dense(gains(batch["labels"], targets.shape[-1])).unsqueeze(1)
-            function = functools.partial(margin_mse, gain=relevance)
+            function = functools.partial(function, gain=relevance)
         scores, wanted = (questions.dense(score(logits)) for logits in (student(output), targets))
         compared = function(scores, wanted, questions.mask.unsqueeze(1), at(temperature, progress))
         weights = batch.get("teacher_weights")

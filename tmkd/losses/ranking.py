@@ -59,10 +59,20 @@ def listwise_each(scores: Tensor, target: Tensor, mask: Tensor) -> Compared:
     return _of_lists((share * each).sum(-1), below.any(-1).any(-1))
 
 
-def ranknet(scores: Tensor, target: Tensor, mask: Tensor, temperature: float = 1.0) -> Compared:
+def ranknet(
+    scores: Tensor, target: Tensor, mask: Tensor, temperature: float = 1.0, gain: Tensor | None = None
+) -> Compared:
     """``ln(1 + exp(s_j − s_i))`` of pairs in which i has the higher target (RankNet, Burges et al. 2005). Pairs are
-    counted. Temperature is not used."""
-    return _of_pairs(F.softplus(-_differences(scores)), _pairs(target, mask))
+    counted. Temperature is not used.
+
+    Args:
+        gain: of the gold labels, where the target is a teacher's: only pairs of unlike gain are compared, in the
+            teacher's order.
+    """
+    pairs = _pairs(target, mask)
+    if gain is not None:
+        pairs = pairs & (_pairs(gain, mask) | _pairs(-gain, mask))
+    return _of_pairs(F.softplus(-_differences(scores)), pairs)
 
 
 def lambda_loss(scores: Tensor, target: Tensor, mask: Tensor) -> Compared:

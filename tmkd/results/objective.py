@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tmkd.choices import ALL_PAIRS, POINTWISE, RANKING_LOSSES, TEMPERED
+from tmkd.choices import ALL_PAIRS, PAIRWISE, POINTWISE, RANKING_LOSSES, TEMPERED
 from tmkd.results.classifier import Classifier
 from tmkd.results.node import identity
 from tmkd.results.soft_targets import TeacherWeights
@@ -30,7 +30,7 @@ class Objective:
         weights: how much each of several teachers counts; None: all alike.
         missing: what happens to pairs that a teacher has no score for (see ``soft_targets``).
         gold_loss: of the gold labels (``choices.GOLD_LOSSES``).
-        margin_pairs: of passages that margin_mse compares: all or right_wrong.
+        margin_pairs: of passages that a loss in PAIRWISE compares: all or right_wrong.
     """
 
     teachers: tuple[Classifier, ...] = ()
@@ -62,7 +62,7 @@ class Objective:
             spec["weights"] = identity(self.weights)
         if self.missing != "raise":
             spec["missing"] = self.missing
-        if self.loss == "margin_mse" and self.margin_pairs != ALL_PAIRS:
+        if self.loss in PAIRWISE and self.margin_pairs != ALL_PAIRS:
             spec["margin_pairs"] = self.margin_pairs
         if course := self._course():
             spec["course"] = course
