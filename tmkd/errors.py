@@ -13,6 +13,10 @@ class ConfigError(TmkdError):
     """A setting, or two settings together, make no sense."""
 
 
+class SecretInSettings(ConfigError):
+    """A setting may hold a key, so that what was written of the settings is removed."""
+
+
 class DataError(TmkdError):
     """A row, a file or a split is not what the task needs."""
 

@@ -7,7 +7,7 @@ from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from tmkd.cli.launch import explain
+from tmkd.cli.explain import explain
 from tmkd.config import check, resolve
 from tmkd.errors import ConfigError
 

@@ -10,7 +10,7 @@ from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 
 from tmkd.cli.arguments import as_typed
-from tmkd.cli.launch import explain
+from tmkd.cli.explain import explain
 from tmkd.config import check, resolve, takes_text
 from tmkd.errors import ConfigError
 

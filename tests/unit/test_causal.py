@@ -136,7 +136,7 @@ def test_answers_that_would_do_are_listed(tmp_path):
 
 @pytest.mark.parametrize("prompt", ["no places", "{query} alone", "{query} {document} {document}", "qwen4"])
 def test_text_without_both_places_is_refused(prompt):
-    with pytest.raises(ConfigError, match="one of relevance, qwen3, bge_gemma, or a text with"):
+    with pytest.raises(ConfigError, match="one of relevance, qwen3, bge_gemma, mxbai, or a text with"):
         Causal("anything", prompt=prompt).identity()
 
 

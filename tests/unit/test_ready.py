@@ -158,6 +158,19 @@ def test_prompt_is_an_instruction_or_the_name_of_one(tmp_path, pairs, runtime):
     assert not np.allclose(found, scored(Ready(str(folder)), pairs, runtime), atol=1e-2)
 
 
+def test_prompt_of_a_language_model_is_not_read_as_an_instruction(tmp_path):
+    bert(tmp_path / "plain", num_labels=1)
+    with pytest.raises(
+        ConfigError, match="to be an instruction, or none, got qwen3, which is a prompt of kind: causal"
+    ):
+        Ready(str(tmp_path / "plain"), prompt="qwen3").check(TWO)
+    folder = logit_score(tmp_path / "it", tmp_path / "base")
+    (folder / "config_sentence_transformers.json").write_text(
+        json.dumps({"model_type": "CrossEncoder", "prompts": {"qwen3": "Be strict."}, "default_prompt_name": None})
+    )
+    Ready(str(folder), prompt="qwen3").check(TWO)  # its own
+
+
 def test_classes_are_found_by_name_in_another_order_and_case(tmp_path, pairs, runtime):
     bert(tmp_path, id2label={0: "CONTRADICTION", 1: "ENTAILMENT", 2: "NEUTRAL"})
     found = scored(Ready(str(tmp_path)), pairs, runtime, ["entailment", "neutral", "contradiction"])

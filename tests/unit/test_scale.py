@@ -8,7 +8,8 @@ import pytest
 from hydra import compose, initialize_config_dir
 from pyarrow.fs import LocalFileSystem
 
-from tmkd.cli.launch import PLUGINS, launch, missing_plugin
+from tmkd.cli.explain import PLUGINS, missing_plugin
+from tmkd.cli.launch import launch
 from tmkd.config import RayConfig, RuntimeConfig, check, resolve, settings
 from tmkd.errors import ConfigError
 from tmkd.results.ray_scoring import open_storage

@@ -15,7 +15,7 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from tmkd.cli.arguments import as_typed
-from tmkd.cli.launch import explain, unset_section
+from tmkd.cli.explain import explain, unset_section
 from tmkd.config import Config, check, resolve
 from tmkd.errors import ConfigError
 from tmkd.shipped import CONF

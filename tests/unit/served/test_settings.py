@@ -3,6 +3,8 @@
 import importlib.util
 import logging
 import re
+import subprocess
+import sys
 import traceback
 from pathlib import Path
 
@@ -149,3 +151,16 @@ def test_server_that_repeats_a_wrong_key_does_not_get_it_shown(server, monkeypat
     with pytest.raises(ModelError, match=r"status 401 \(wrong key: Bearer \*\*\*\); look at the key") as raised:
         ask(Served(server.url, "tei", api_key="OUR_KEY"), pairs_of(1, 1), tmp_path)
     assert KEY not in texts_of(raised.value)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("sweep", [[], ["--multirun"]])
+def test_key_that_was_refused_is_left_in_no_file(sweep, tmp_path):
+    entry = f'{{kind: served, url: "http://localhost:1", api: tei, api_key: {KEY}}}'
+    settings = ["experiment=smoke", f"teachers.roster=[{entry}]", f"paths.runs={tmp_path}/runs"]
+    command = [sys.executable, "-m", "tmkd", "plan", *sweep, *settings]
+    asked = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[3])
+    assert asked.returncode == 2 and "name of an environment variable" in asked.stderr
+    assert sweep or KEY not in asked.stderr + asked.stdout  # Hydra prints what was typed of each job of a sweep
+    files = [file for file in tmp_path.rglob("*") if file.is_file()]
+    assert files and not [file for file in files if KEY in file.read_text("utf-8")]

@@ -54,6 +54,15 @@ PROMPTS = {
         "to the query by providing a prediction of either 'Yes' or 'No'.",
         answers=("Yes",),
     ),
+    # what the package mxbai-rerank gives mixedbread-ai/mxbai-rerank-base-v2 and -large-v2 to read
+    "mxbai": Prompt(
+        "<|im_start|>system\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>\n"
+        "<|im_start|>user\nquery: {query}\ndocument: {document}\nYou are a search relevance expert who evaluates how "
+        "well documents match search queries. For each query-document pair, carefully analyze the semantic "
+        "relationship between them, then provide your binary relevance judgment (0 for not relevant, 1 for relevant).\nRelevance:"
+        "<|im_end|>\n<|im_start|>assistant\n",
+        answers=("1", "0"),
+    ),
 }
 
 

@@ -11,7 +11,8 @@ from datasets import Dataset
 from sentence_transformers import CrossEncoder
 from tqdm import tqdm
 
-from tmkd.errors import ModelError
+from tmkd.errors import ConfigError, ModelError
+from tmkd.teachers.causal.prompts import PROMPTS
 from tmkd.teachers.checkpoint import Checkpoint
 from tmkd.teachers.ready.loading import config_of, load_cross_encoder, transformer_of
 from tmkd.teachers.ready.named_classes import places_of
@@ -72,10 +73,18 @@ class CrossEncoderScorer:
         return margin_logits(scores[:, 0], self.outputs) if self.places is None else scores[:, self.places]
 
 
-def check_cross_encoder(checkpoint: Checkpoint, classes: Sequence[str], max_length: int | None) -> None:
+def check_cross_encoder(
+    checkpoint: Checkpoint, classes: Sequence[str], prompt: str | None, max_length: int | None
+) -> None:
     """Raise ConfigError or ModelError for what is known without the values of its weights."""
     model = load_cross_encoder(checkpoint, max_length, torch.float32, "meta", None)
     _places(model, classes, checkpoint.name)
+    if prompt in PROMPTS and prompt not in model.prompts:  # which would be read as an instruction
+        brought = f"one that the model brings ({', '.join(model.prompts)})" if model.prompts else "none"
+        raise ConfigError(
+            f"teacher {checkpoint.name}: expected prompt to be an instruction, or {brought}, got {prompt}, which is a "
+            "prompt of kind: causal; take that kind, or leave prompt out."
+        )
 
 
 def open_cross_encoder(

@@ -26,7 +26,7 @@ class Ready(FromCheckpoint):
     def check(self, classes: Sequence[str]) -> None:
         from tmkd.teachers.ready.scorer import check_cross_encoder
 
-        check_cross_encoder(self.checkpoint, classes, self.max_length)
+        check_cross_encoder(self.checkpoint, classes, self.prompt, self.max_length)
 
     def load(self, runtime: Runtime, classes: Sequence[str]) -> CrossEncoderScorer:
         from tmkd.teachers.ready.scorer import open_cross_encoder

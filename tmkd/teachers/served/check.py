@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from urllib.parse import urlsplit
 
 from tmkd.choices import APIS
-from tmkd.errors import ConfigError
+from tmkd.errors import ConfigError, SecretInSettings
 from tmkd.teachers.served.chat import VARIABLES
 from tmkd.teachers.served.scale import SCALES
 from tmkd.teachers.served.settings import Settings
@@ -23,9 +23,9 @@ NOT_NEGATIVE = ("retries", "price_per_request", "price_per_1000_tokens")
 
 
 def refuse_secrets(settings: Settings) -> None:
-    """Raise ConfigError for what may be a key: it would be in every repr and manifest, so it is not shown here."""
+    """Raise SecretInSettings for what may be a key: it would be in every repr and manifest, so it is not shown here."""
     if settings.api_key is not None and not VARIABLE.fullmatch(settings.api_key):
-        raise ConfigError(
+        raise SecretInSettings(
             "teachers.roster, kind served: expected api_key to be the name of an environment variable, such as "
             "JINA_API_KEY, got something else (not shown, since it may be a key); export the key under such a name."
         )
@@ -35,7 +35,7 @@ def refuse_secrets(settings: Settings) -> None:
     except ValueError:
         sound = None
     if not sound or "@" in where.netloc or where.query or where.fragment:
-        raise ConfigError(
+        raise SecretInSettings(
             "teachers.roster, kind served: expected url as http://HOST:PORT or https://HOST, without a password, "
             "'?' or '#' (not shown, since a key may be in it); api_key names the environment variable of a key."
         )
