@@ -123,8 +123,8 @@ def listwise_kl(scores: Tensor, target: Tensor, mask: Tensor, temperature: float
 
 def adr_mse(scores: Tensor, target: Tensor, mask: Tensor, temperature: float = 1.0) -> Compared:
     """``(r_i − r̂_i)² / log₂(r_i + 1)``: r is the teacher's rank from 1 (equal scores share the mean of theirs), r̂ the
-    student's approximate one, ``1 + Σ_{j≠i} σ((s_j − s_i) / T)`` (ADR-MSE, Schlatt et al. 2025). Passages
-    are counted."""
+    student's approximate one, ``1 + Σ_{j≠i} σ((s_j − s_i) / T)`` (ADR-MSE of Rank-DistiLLM, Schlatt et al. 2025).
+    Passages are counted."""
     target = target.detach()
     there = mask.unsqueeze(-2)
     above = ((target.unsqueeze(-2) > target.unsqueeze(-1)) & there).sum(-1)

@@ -59,8 +59,8 @@ PROMPTS = {
         "<|im_start|>system\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>\n"
         "<|im_start|>user\nquery: {query}\ndocument: {document}\nYou are a search relevance expert who evaluates how "
         "well documents match search queries. For each query-document pair, carefully analyze the semantic "
-        "relationship between them, then provide your binary relevance judgment (0 for not relevant, 1 for relevant).\nRelevance:"
-        "<|im_end|>\n<|im_start|>assistant\n",
+        "relationship between them, then provide your binary relevance judgment (0 for not relevant, 1 for relevant).\n"
+        "Relevance:<|im_end|>\n<|im_start|>assistant\n",
         answers=("1", "0"),
     ),
 }
