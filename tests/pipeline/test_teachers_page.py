@@ -53,7 +53,7 @@ def test_command_of_the_table_runs(name: str, command: str, scores: Path, tmp_pa
             PLACE: str(models[name]()) if name in models else "",
             URL: server.url,
             "scores.jsonl": f"'{scores}/*.bm25.jsonl'",
-            "corpus.path=pairs.jsonl": f"corpus.path={scores}/corpus.jsonl",
+            "corpus.path=pairs.jsonl": f"corpus.path={scores}/train.jsonl",
         }
         for written, meant in here.items():
             settings = [each.replace(written, meant) for each in settings]
