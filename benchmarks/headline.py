@@ -28,6 +28,11 @@ from tmkd.errors import TmkdError
 
 FORMS = (FP32, BF16, ONNX, INT8)
 SINGLE = 50  # pairs that are scored one at a time
+NOTE = (
+    "Of each row the student with the best validation metric; intervals and p (uncorrected) are a bootstrap of test "
+    "questions and cover no choice of seeds: what a row gives over seeds is in the comparison's own table. An export "
+    "averages the logits of several heads, torch their probabilities."
+)
 HEADER = [
     "model", "form", "parameters, M", "MB", "pairs/s: median (min–max)", "times the ensemble", "one pair, ms",
     "validation", "{metric}", "95 % interval", "lift", "to the ensemble", "p",
@@ -63,6 +68,13 @@ def run(contender: str, case: Case, folder: Path) -> dict[str, Any]:
             model.predict([pair])
         took.append(1000 * (time.perf_counter() - started))
     return {"seconds": seconds, "single": median(took), "pairs": len(pairs)}
+
+
+def fast_bf16() -> bool:
+    """Whether this machine computes bf16, and does not emulate it."""
+    from tmkd.training.runtime import resolve_runtime
+
+    return resolve_runtime(device="cpu", precision="auto").bf16
 
 
 def cells(
@@ -102,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> list[list[str]]:
     parser.add_argument("rows", nargs="*", help="names of its rows of students")
     parser.add_argument("--artifacts", type=Path, default=ROOT / "artifacts")
     parser.add_argument("--into", type=Path, default=ROOT / "reports" / "headline")
-    parser.add_argument("--forms", default=",".join(FORMS), help=f"of {', '.join(FORMS)}; teachers have the first two")
+    parser.add_argument("--forms", help=f"of {', '.join(FORMS)}; teachers have the first two")
     parser.add_argument("--pairs", type=int, default=500, help="timed in each turn")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=0, help="0: all cores")
@@ -114,7 +126,8 @@ def main(arguments: Sequence[str] | None = None) -> list[list[str]]:
         found = run(asked.contender, json.loads(asked.case), Path(asked.folder)) | {"peak_bytes": 0}
         (Path(asked.folder) / "answer.json").write_text(json.dumps(found))
         return []
-    if unknown := sorted(set(forms := asked.forms.split(",")) - set(FORMS)):
+    forms = asked.forms.split(",") if asked.forms else [form for form in FORMS if form != BF16 or fast_bf16()]
+    if unknown := sorted(set(forms) - set(FORMS)):
         parser.error(f"--forms: expected some of {', '.join(FORMS)}, got {', '.join(unknown)}")
     try:
         return _measure(asked, forms, sys.argv[1:] if arguments is None else arguments)
@@ -150,7 +163,7 @@ def _measure(asked: argparse.Namespace, forms: Sequence[str], command: Sequence[
         "judged": judged,
     }
     (asked.into / "headline.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-    text = table(header, lines)
+    text = f"{table(header, lines)}\n\n{NOTE}"
     (asked.into / "headline.md").write_text(text + "\n", encoding="utf-8")
     print(text)
     return lines
