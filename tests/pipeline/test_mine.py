@@ -273,7 +273,8 @@ def test_pairs_without_a_score_are_left_out_where_that_is_allowed(home: Path) ->
     scores = read(home / "scores.jsonl")
     write(home / "scores.jsonl", [row for row in scores if row["passage"] != OTHERS[0]])
     with pytest.raises(
-        DataError, match=r"has no score of 3 of \d+ pairs of candidates; score those of mined/candidates"
+        DataError,
+        match=r"has no score of 3 of \d+ pairs of candidates .the first is row \d+ .*; score those of mined/candidates",
     ):
         mine.run(composed(home))
     folder = mine.run(composed(home, "teachers.missing=skip"))

@@ -130,7 +130,9 @@ def test_fine_tuned_teachers_alone_keep_their_keys(home: Path) -> None:
 def test_pair_without_a_score_ends_the_run_and_is_named(home: Path) -> None:
     first = rows_of(home, "train")[0]
     without(home, "train", lambda at: at >= 3)
-    named = re.escape(f"the first is '{str(first['question'])[:60]}' with '{str(first['passage'])[:60]}'")
+    named = re.escape(
+        f"the first is row 1 of train: '{str(first['question'])[:60]}' with '{str(first['passage'])[:60]}'"
+    )
     told = f"train: .*teacher 2 .* lacks 3 of 60 .{named}.*teachers.missing=skip or average"
     with pytest.raises(DataError, match=told):
         stage2.run(composed(home, "method=kd_average", "teachers.calibration=none"))
@@ -192,7 +194,7 @@ def test_run_whose_teachers_have_no_row_has_a_table_without_an_ensemble(home: Pa
 
 def test_partly_scored_test_split_is_refused(home: Path) -> None:
     without(home, "test", lambda at: at != 4)
-    with pytest.raises(DataError, match="every pair of test, or of none, but 1 of 32"):
+    with pytest.raises(DataError, match=r"every pair of test, or of none, but 1 of 32 .* is row 5 of test: '"):
         stage3.run(composed(home, "method=kd", "teachers.calibration=none"))
 
 
@@ -213,6 +215,73 @@ def test_teacher_that_has_scored_a_part_of_a_split_teaches_without_a_row_where_s
     strict = Experiment(composed(home, "teachers.calibration=none", roster=roster))
     with pytest.raises(DataError, match=f"every pair of {split}, or of none, but 1 of .*teachers.missing=skip or aver"):
         strict.roster[0].build(strict.context)  # of what is there already, too
+
+
+def change(home: Path, split: str, **scores: object) -> None:
+    """Give rows of a file, by their number (from 0), other scores, or a second one where it is a tuple."""
+    found = rows_of(home, split)
+    for at, value in scores.items():
+        row = found[int(at.removeprefix("row"))]
+        row["score"], *more = value if isinstance(value, tuple) else (value,)
+        found += [row | {"score": each} for each in more]
+    write_lines(home / f"{split}.jsonl", found)
+
+
+def test_strange_scores_end_the_run_with_their_number_unless_they_may_be_missing(
+    home: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Skipped, their pairs are not learnt from; scores of pairs that nobody asks for are told, too."""
+    change(home, "train", row25=None, row26=float("nan"), row27=(1.5, 2.5))
+    with (home / "train.jsonl").open("a") as file:
+        file.write(json.dumps({"question": "nobody", "passage": "asks", "score": 1}) + "\n")
+    roster = f"{{kind: scores, path: '{home}/*.jsonl'}}"
+    named = (
+        r"train.jsonl, line 26: there is no score; .*\(in all: 2 rows without a score, 1 pair with two different scores"
+    )
+    told = f"{named}; teachers.missing=skip or average leaves them out"
+
+    def labels(*overrides: str) -> SoftLabels:
+        experiment = Experiment(composed(home, "method=kd", *overrides, roster=roster))
+        made = SoftLabels.of(experiment.roster[0], experiment.task.rows("train"))
+        assert made.build(experiment.context).details["missing"] == 3
+        return made
+
+    with pytest.raises(DataError, match=told):
+        labels()
+    caplog.set_level(logging.INFO)
+    skipping = labels("teachers.missing=skip")
+    assert "left out are 2 rows without a score (the first is " in caplog.text
+    assert "; 1 pair with two different scores (the first is " in caplog.text
+    # the files of this test have pairs of the corpus, which method=kd does not ask for
+    extra = len(rows_of(home, "corpus")) + 1
+    asked = (
+        rf": {extra} of \d+ scored pairs \(the first: .*corpus.jsonl, line 1\) are not among the pairs that this run"
+    )
+    assert re.search(asked + r" asks for \(train, validation, test\)", caplog.text)
+    with pytest.raises(DataError, match=told):  # of what is there already, too: it is the same result
+        labels("teachers.missing=raise")
+    strict = Experiment(composed(home, "method=kd", roster=roster))
+    assert skipping.key == SoftLabels.of(strict.roster[0], strict.task.rows("train")).key
+
+
+def test_strange_row_at_the_top_of_a_file_is_refused_by_the_check_alone_where_none_may_be_missing(home: Path) -> None:
+    change(home, "train", row3="high")
+    with pytest.raises(
+        DataError, match=r"train.jsonl, line 4: the score must be .*high.*\(teachers.missing=skip or av"
+    ):
+        check_arms(Experiment(composed(home, "method=kd")))
+    check_arms(Experiment(composed(home, "method=kd", "teachers.missing=average")))
+
+
+def test_scale_is_fitted_without_validation_pairs_whose_scores_are_strange(
+    home: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    change(home, "validation", row2=None, row3=(1.5, 2.5))
+    roster = f"{{kind: scores, path: '{home}/*.jsonl'}}"
+    experiment = Experiment(composed(home, "method=kd", "teachers.missing=skip", roster=roster))
+    made = experiment.roster[0].build(experiment.context)
+    assert made.details["predicted"] == ["test"]
+    assert "has no score of 2 of 24 pairs of validation" in caplog.text and "left out are 1 row" in caplog.text
 
 
 def test_scores_of_other_pairs_are_refused(home: Path) -> None:

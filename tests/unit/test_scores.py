@@ -1,6 +1,7 @@
 """Files of scores as a teacher: joined by text, never by order, and never guessed."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,13 @@ from tqdm import tqdm
 from tests.unit.test_readers import corpus, data
 from tests.unit.written import lines, pairs, write
 from tmkd.choices import SCORE_FORMATS
+from tmkd.data.bad_rows import NO_SCORE
 from tmkd.data.readers import read_task
 from tmkd.data.schema import pair_id
-from tmkd.data.scores import Scored, make_table
+from tmkd.data.score_table import make_table
+from tmkd.data.scores import Scored
 from tmkd.errors import ConfigError, DataError
-from tmkd.teachers.scores import TABLE, Scores
+from tmkd.teachers.scores import LOOKED_AT, TABLE, Scores
 
 CLASSES = ("wrong", "right")
 
@@ -73,24 +76,65 @@ def test_pair_without_a_score_is_nan_in_all_classes(tmp_path):
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), 1e60, "high", True, None, [None], "nan"])
 @pytest.mark.parametrize("kept", [5, 500])
-def test_score_that_is_no_finite_number_is_named_by_its_row(bad, kept, tmp_path):
+def test_score_that_is_no_finite_number_is_counted_and_named_by_its_row(bad, kept, tmp_path):
     # far down a file as at its top: `check` looks at the top alone
     good = [("q", f"p{at}", at) for at in range(kept)]
-    with pytest.raises(DataError, match=rf"scores.jsonl, line {kept + 1}: .*; (score the pair again|the format|fill)"):
-        scored(own(tmp_path, [*good, ("q", "p", bad)]), rows(("q", "p0")), tmp_path / "answers")
+    source, answers = own(tmp_path, [*good, ("q", "p", bad), ("q", "r", bad)]), tmp_path / "answers"
+    assert np.isnan(scored(source, rows(("q", "p")), answers)).all()
+    [found] = source.strange(answers)
+    assert (found.kind, found.number) == (NO_SCORE, 2)
+    named = rf"scores.jsonl, line {kept + 1}: .*; (score the pair again|the format|fill)"
+    assert re.search(named, found.first)
+    assert [each.first for each in source.strange()] == ([found.first] if kept < LOOKED_AT else [])
 
 
-def test_row_without_a_score_is_named(tmp_path):
+def test_rows_without_any_score_are_refused_with_the_first(tmp_path):
     path = lines(tmp_path / "s.jsonl", [{"question": "q", "passage": "p"}])
-    with pytest.raises(DataError, match=r"s.jsonl, line 1: there is no score; the format pairs has it in 'score'"):
-        Scores(path=str(path)).check(CLASSES)
+    told = r"found none \(1 row without a score\): .*s.jsonl, line 1: there is no score; the format pairs has"
+    with pytest.raises(DataError, match=told):
+        scored(Scores(path=str(path)), rows(("q", "p")), tmp_path / "answers")
 
 
-def test_pair_with_two_scores_is_named_with_both_rows(tmp_path):
+def test_null_among_the_scores_of_a_row_takes_no_score_from_the_others(tmp_path):
+    row = {"query": "q", "pos": ["a"], "pos_scores": [None], "neg": ["b", "c"], "neg_scores": [1, None]}
+    path, answers = lines(tmp_path / "s.jsonl", [row]), tmp_path / "answers"
+    source = Scores(path=str(path), format="flag_embedding")
+    found = scored(source, rows(("q", "a"), ("q", "b"), ("q", "c")), answers)
+    assert np.isnan(found[[0, 2]]).all() and found[1].tolist() == [-0.5, 0.5]
+    assert [each.told for each in source.strange(answers)] == ["1 row without a score"], "or one row would be two"
+
+
+def test_pair_with_two_scores_has_none_and_is_named_with_both_rows(tmp_path):
     many = [("q", f"p{at}", at) for at in range(20_000)]
-    source = own(tmp_path, [*many, ("q", "p7", 7), ("q", "p9", 3.5)])
-    with pytest.raises(DataError, match=r"line 20002: the score 3.5 is not the 9 that .* line 10; leave one of the"):
-        scored(source, rows(("q", "p0")), tmp_path / "answers")
+    source = own(tmp_path, [*many, ("q", "p7", 7), ("q", "p9", 3.5), ("q", "p9", 9), ("q", "p8", 1)])
+    found = scored(source, rows(("q", "p7"), ("q", "p8"), ("q", "p9")), tmp_path / "answers")
+    assert np.isnan(found).any(axis=1).tolist() == [False, True, True]
+    [strange] = source.strange(tmp_path / "answers")
+    assert strange.told == "2 pairs with two different scores"
+    assert re.search(r"line 20002: the score 3.5 is not the 9 that .* line 10; leave one of the two", strange.first)
+
+
+def test_file_of_which_every_pair_has_two_scores_is_refused(tmp_path):
+    with pytest.raises(
+        DataError, match=r"none \(1 pair with two different scores\): .*line 2: the score 2 is not the 1"
+    ):
+        scored(own(tmp_path, [("q", "p", 1), ("q", "p", 2)]), rows(("q", "p")), tmp_path / "answers")
+
+
+def test_row_that_cannot_be_read_ends_the_run_whatever_may_be_missing(tmp_path):
+    source = own(tmp_path, [("q", "p", 1)])
+    with (tmp_path / "scores.jsonl").open("a") as file:
+        file.write("{not json\n")
+    with pytest.raises(DataError, match=r"scores.jsonl, line 2: "):
+        source.check(CLASSES)
+
+
+def test_scores_that_no_split_asks_for_are_counted_with_the_first_row(tmp_path):
+    source, answers = own(tmp_path, [("q", "p", 2), ("q", "x", 1), ("q", "r", 1), ("q", "y", 0)]), tmp_path / "answers"
+    scored(source, rows(("q", "p")), answers)
+    told = source.unasked(answers, [rows(("q", "p")), rows(("q", "r"), ("q", "other"))])
+    assert told == f"2 of 4 scored pairs (the first: {tmp_path}/scores.jsonl, line 2)"
+    assert source.unasked(answers, [rows(("q", "p"), ("q", "x")), rows(("q", "r"), ("q", "y"))]) is None
 
 
 def test_equal_scores_of_one_pair_in_two_files_are_fine(tmp_path):
@@ -143,7 +187,7 @@ def test_file_without_scores_is_refused_by_the_check(tmp_path):
 def test_margins_are_no_scores(tmp_path):
     path = lines(tmp_path / "m.jsonl", [{"query": "q", "positive": "p", "negative": "n", "label": 1.5}])
     with pytest.raises(DataError, match=r"there is no score; .* three texts or more, a list with one for each passage"):
-        Scores(path=str(path), format="sentence_transformers").check(CLASSES)
+        scored(Scores(path=str(path), format="sentence_transformers"), rows(("q", "p")), tmp_path / "answers")
 
 
 @pytest.mark.parametrize(
@@ -174,19 +218,21 @@ def test_missing_file_is_found_by_the_check(gone, tmp_path):
         Scores(format="trec", **fields | {gone: str(tmp_path / "absent.jsonl")}).check(CLASSES)
 
 
-def test_id_without_a_text_is_named(tmp_path):
+def test_id_without_a_text_is_counted_and_named(tmp_path):
     found = write("trec", tmp_path)
     source = scores_of("trec", found)
     lines(tmp_path / "documents.jsonl", [{"docid": "d0", "contents": "p"}])
-    with pytest.raises(DataError, match=r"train.run, line 2: 'd1' is the id of none of the documents in .*; add it"):
-        scored(source, rows(("q", "p")), tmp_path / "answers")
+    scored(source, rows(("q", "p")), tmp_path / "answers")
+    [strange] = source.strange(tmp_path / "answers")
+    assert strange.told == f"{len(list(pairs('train'))) - 1} rows without a text"
+    assert re.search(r"train.run, line 2: 'd1' is the id of none of the documents in .*; add it", strange.first)
 
 
 def test_files_are_read_once_for_all_splits(tmp_path):
     source = own(tmp_path, [("q", "p", 2)])
     before = source.identity()
     scored(source, rows(("q", "p")), tmp_path / "answers")
-    assert {path.name for path in (tmp_path / "answers").iterdir()} <= {TABLE, "scores.lock"}
+    assert {path.name for path in (tmp_path / "answers").iterdir()} <= {TABLE, "table.lock"}
     (tmp_path / "scores.jsonl").unlink()
     with source.open(None, CLASSES, tmp_path / "answers") as score, tqdm(disable=True) as bar:
         assert score(rows(("q", "p")), bar).tolist() == [[-1.0, 1.0]]

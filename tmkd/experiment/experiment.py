@@ -109,7 +109,9 @@ class Experiment:
         if teacher.kind == FINE_TUNED:
             own = self.config.teachers.settled(teacher)
             return Teacher.of(self.task, own, self.encoder(teacher), self.config.trainer, number, self.own_metric)
-        return UntrainedTeacher.of(self.task, teacher, number, self.config.teachers.missing)
+        asked = [self.task.rows(split) for split in self.task.splits]
+        asked += [self.corpus.rows()] if self.needs_corpus or not asked else []
+        return UntrainedTeacher.of(self.task, teacher, number, self.config.teachers.missing, asked)
 
     def teachers(self, count: int | None = None) -> list[Classifier]:
         """Return the first ``count`` teachers (``teachers.count`` without it)."""

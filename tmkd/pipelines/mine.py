@@ -101,8 +101,11 @@ def _scores(experiment: Experiment, teacher: Classifier, rows: Rows) -> np.ndarr
     context = experiment.context
     labels = SoftLabels.of(teacher, rows).build(context)
     right = average_probabilities([read_soft_labels(labels.folder(), rows.read(context)["id"][:])])[:, -1]
-    if lacks := int(np.isnan(right).sum()):
-        how_many = f"{teacher.what} has no score of {lacks} of {len(right)} pairs of {rows.split}"
+    if len(lacks := np.flatnonzero(np.isnan(right))):
+        first = rows.named(context, int(lacks[0]))
+        how_many = (
+            f"{teacher.what} has no score of {len(lacks)} of {len(right)} pairs of {rows.split} (the first is {first})"
+        )
         if experiment.config.teachers.missing == "raise":
             raise DataError(
                 f"mine: {how_many}; score those of mined/{rows.split}.jsonl or of `tmkd pairs`, or set "

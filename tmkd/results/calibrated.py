@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -107,7 +108,10 @@ class CalibratedTeacher(Classifier):
         fitted = self.fitted(context)
         made = SoftLabels.of(self.teacher, rows).build(context)
         join_soft_labels([made.folder()], work, lambda _, logits: fitted.apply(logits[:, 0]))
-        return {name: made.details[name] for name in ("pairs", "missing", "accuracy") if name in made.details}
+        return {name: made.details[name] for name in LABELLED if name in made.details}
+
+    def allow(self, details: Mapping[str, Any], context: RunContext) -> None:
+        self.teacher.allow(details, context)
 
     def label_cost(self, context: RunContext, rows: Rows) -> list[Work]:
         return []  # a map of numbers that are there
@@ -123,6 +127,7 @@ class CalibratedTeacher(Classifier):
 
 
 KEPT = ("training", "parameters", "pairs_per_second")  # what its teacher's manifest says, and holds for it too
+LABELLED = ("pairs", "missing", "accuracy", "strange")  # what that of its teacher's soft labels says, likewise
 
 
 def _predicted(teacher: Artifact) -> list[str]:

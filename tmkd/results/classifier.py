@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -62,6 +62,9 @@ class Classifier(Result):
         Returns:
             What the manifest says of them.
         """
+
+    def allow(self, details: Mapping[str, Any], context: RunContext) -> None:
+        """Say what was strange in the files of its scores, by the manifest of what they are in, or raise DataError."""
 
     def label_reads(self, rows: Rows) -> Sequence[Result]:
         """Return what ``label`` reads: other soft labels that these are made from."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tmkd.models.classifier import PairClassifier
 
 CORPUS = "corpus"  # the one split of a corpus
+SHOWN = 60  # characters of a text that a message has
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,11 @@ class Rows:
     def read(self, context: RunContext) -> Dataset:
         """Return the rows as they were read."""
         return _load(self.owner.build(context).folder(self.split))
+
+    def named(self, context: RunContext, at: int) -> str:
+        """Return a pair by its row, from 1, and the beginning of its texts: its id says nothing to who scores it."""
+        row = self.read(context)[at]
+        return f"row {at + 1} of {self.split}: '{row['question'][:SHOWN]}' with '{row['passage'][:SHOWN]}'"
 
     def tokens(
         self, context: RunContext, tokenizer: PreTrainedTokenizerBase, max_length: int, long: str = CUT

@@ -12,6 +12,7 @@ from tmkd.results.context import RunContext
 from tmkd.results.node import Result, unless
 from tmkd.results.rows import Rows
 from tmkd.results.work import Work
+from tmkd.store.artifacts import Artifact
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +48,11 @@ class SoftLabels(Result):
 
     def reads(self, context: RunContext) -> list[Result]:
         return list(self.teacher.label_reads(self.rows))
+
+    def build(self, context: RunContext) -> Artifact:
+        made = super().build(context)
+        self.teacher.allow(made.details, context)
+        return made
 
     def make(self, context: RunContext, work: Path) -> dict[str, Any]:
         return self.teacher.label(context, self.rows, work)

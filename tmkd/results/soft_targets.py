@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 BATCH = 8192  # pairs whose targets are in memory at once
-SHOWN = 60  # characters of a text that a message has
 
 
 @dataclass(frozen=True)
@@ -183,7 +182,7 @@ class Gaps:
             if lacks
         )
         kept, split = np.concatenate(self.kept), self.rows.split
-        first = None if kept.all() else self._texts(tokens[int(np.flatnonzero(~kept)[0])]["id"], context)
+        first = None if kept.all() else self._first(tokens[int(np.flatnonzero(~kept)[0])]["id"], context)
         if first is not None and self.missing == "raise":
             raise DataError(
                 f"{split}: expected every teacher's score of every pair, but {each} (the first is {first}); score "
@@ -202,8 +201,6 @@ class Gaps:
             log.warning("scores missing on %s: %s; those pairs are %s", split, each, how)
         return tokens if kept.all() else tokens.select(np.flatnonzero(kept))
 
-    def _texts(self, pair: str, context: RunContext) -> str:
-        """Return the beginning of a pair's texts: its id says nothing to whoever has to score it."""
-        rows = self.rows.read(context)
-        row = rows[list(rows["id"]).index(pair)]
-        return f"'{row['question'][:SHOWN]}' with '{row['passage'][:SHOWN]}'"
+    def _first(self, pair: str, context: RunContext) -> str:
+        """Return a pair by where it stands among the rows that were read, of which the tokens may be some."""
+        return self.rows.named(context, list(self.rows.read(context)["id"]).index(pair))

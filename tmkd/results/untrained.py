@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tmkd.config import TeacherConfig, kind_settings
+from tmkd.data.strange import Strange, refusal, warning
 from tmkd.errors import DataError
 from tmkd.results.classifier import Classifier, validation_metrics
 from tmkd.results.context import RunContext
@@ -55,6 +56,7 @@ class UntrainedTeacher(Classifier):
         known: what scores.
         number: its place in the roster, from 1.
         missing: whether a split that it has scored in part is refused (raise) or not predicted (skip, average).
+        asked: the splits that the run asks it for.
     """
 
     kind: ClassVar[str] = "teacher"
@@ -64,10 +66,13 @@ class UntrainedTeacher(Classifier):
     known: Known = merged()
     number: int = outside(default=1)
     missing: str = outside(default="raise")
+    asked: tuple[Rows, ...] = outside(default=())
 
     @classmethod
-    def of(cls, task: Task, teacher: TeacherConfig, number: int, missing: str = "raise") -> UntrainedTeacher:
-        return cls(task, Known(source_of(teacher.kind, kind_settings(teacher))), number, missing)
+    def of(
+        cls, task: Task, teacher: TeacherConfig, number: int, missing: str = "raise", asked: Sequence[Rows] = ()
+    ) -> UntrainedTeacher:
+        return cls(task, Known(source_of(teacher.kind, kind_settings(teacher))), number, missing, tuple(asked))
 
     @property
     def what(self) -> str:
@@ -79,13 +84,17 @@ class UntrainedTeacher(Classifier):
 
     def check(self) -> None:
         """Raise what its source can tell before anything is scored (see ``Source.check``)."""
-        self.known.source.check(self.task.classes)
+        source = self.known.source
+        source.check(self.task.classes)
+        if self.missing == "raise" and (strange := source.strange()):
+            raise DataError(refusal(strange, whole=False))
 
     def needs(self) -> list[Result]:
         return super().needs() if self.task.splits else []
 
     def build(self, context: RunContext) -> Artifact:
         made = super().build(context)
+        self.allow(made.details, context)
         for split, lacking in made.details.get("partly", {}).items():
             self._allow_part(split, lacking, context, "")
         return made
@@ -95,11 +104,11 @@ class UntrainedTeacher(Classifier):
 
         from tmkd.store.soft_labels import read_soft_labels
 
-        found, partly, speed = {}, {}, None
+        found, partly, scored = {}, {}, {}
         for split in [name for name in self.task.splits if name != "train"]:
             folder, rows = work / SCRATCH / split, self.task.rows(split)
             folder.mkdir(parents=True, exist_ok=True)
-            speed = self._score(context, rows, folder)["pairs_per_second"]
+            scored = self._score(context, rows, folder)
             logits = read_soft_labels(folder, rows.read(context)["id"])
             gaps = np.flatnonzero(np.isnan(logits).any(axis=1))
             if not len(gaps):
@@ -108,21 +117,19 @@ class UntrainedTeacher(Classifier):
                 log.warning("%s has no score of the %s split: it gets no row, and cannot be the best", self.what, split)
             else:
                 partly[split] = f"{len(gaps)} of {len(logits)}"
-                first = rows.read(context)[int(gaps[0])]
-                self._allow_part(split, partly[split], context, f" (the first: {first['question']!r})")
+                self._allow_part(split, partly[split], context, f" (the first is {rows.named(context, int(gaps[0]))})")
         write_predictions(work, found)
         metrics = validation_metrics(context, self.task, found["validation"]) if "validation" in found else None
-        known = {"validation": metrics, "predicted": list(found), "pairs_per_second": speed}
-        return known | ({"partly": partly} if partly else {})
+        known = {"validation": metrics, "predicted": list(found), "pairs_per_second": scored.get("pairs_per_second")}
+        strange = {"strange": scored["strange"]} if "strange" in scored else {}
+        return known | ({"partly": partly} if partly else {}) | strange
 
     def label(self, context: RunContext, rows: Rows, work: Path) -> dict[str, Any]:
         details = self._score(context, rows, work)
         if details["missing"] == details["pairs"]:
-            first = rows.read(context)[0]
             raise DataError(
                 f"{self.what}: expected scores of the {details['pairs']} pairs of {rows.split}, but it has none (the "
-                f"first is '{first['question'][:60]}' with '{first['passage'][:60]}'); score these pairs, with "
-                "their texts as they are in the data."
+                f"first is {rows.named(context, 0)}); score these pairs, with their texts as they are in the data."
             )
         return details
 
@@ -169,12 +176,17 @@ class UntrainedTeacher(Classifier):
         whole = source.computed and scored == len(pairs)
         speed = scored / (time.monotonic() - started) if whole else None
         missing = sum(int(np.isnan(shard).any(axis=1).sum()) for shard in each_shard(work))
-        return {
+        details: dict[str, Any] = {
             "pairs": len(pairs),
             "missing": missing,
             "scored_in_the_last_run": scored,
             "pairs_per_second": speed,
         }
+        if strange := source.strange(answers):
+            details["strange"] = list(strange)
+        self.allow(details, context)
+        self._tell_unasked(answers, context)
+        return details
 
     @contextmanager
     def _kept(self, context: RunContext) -> Iterator[KeptScores | None]:
@@ -194,6 +206,25 @@ class UntrainedTeacher(Classifier):
         """Return the folder that all splits and runs of this source share; a new version of the stage has another."""
         known = key(stage, {**self.known.identity(), **more})
         return context.store.root / ANSWERS / f"{self.known.source.kind}-{known}"
+
+    def allow(self, details: Mapping[str, Any], context: RunContext) -> None:
+        strange = [Strange(*each) for each in details.get("strange", ())]
+        if strange and self.missing == "raise":
+            raise DataError(refusal(strange, whole=True))
+        if strange and (place := ("strange", self.name)) not in context.reported and context.is_main_process:
+            context.reported.add(place)
+            log.warning("%s: %s", self.what, warning(strange))
+
+    def _tell_unasked(self, answers: Path, context: RunContext) -> None:
+        """Log how many scores the run does not ask for, as soon as all that it asks for is there."""
+        place = ("unasked", self.name)
+        there = all(rows.owner.find(context) is not None for rows in self.asked)
+        if place in context.reported or not self.asked or not there:
+            return
+        context.reported.add(place)
+        if found := self.known.source.unasked(answers, (rows.read(context) for rows in self.asked)):
+            splits = ", ".join(rows.split for rows in self.asked)
+            log.info("%s: %s are not among the pairs that this run asks for (%s)", self.what, found, splits)
 
     def _allow_part(self, split: str, lacking: str, context: RunContext, first: str) -> None:
         """Say that a split which lacks scores is not predicted, or raise DataError where scores must not be missing.

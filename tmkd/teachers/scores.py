@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -18,10 +18,13 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from tqdm import tqdm
 
-    from tmkd.data.scores import Table
+    from tmkd.data.score_table import Table
+    from tmkd.data.scores import Scored, Unscored
+    from tmkd.data.strange import Strange
     from tmkd.training.runtime import Runtime
 
-TABLE = "scores.safetensors"  # all scores in the folder for answers, so that the files are read once
+# All scores in the folder for answers, so that the files are read once; of earlier versions, "scores.safetensors"
+TABLE = "table.safetensors"
 LOOKED_AT = 20  # rows that are looked at before anything is scored
 
 
@@ -53,8 +56,8 @@ class Scores(Source):
         return {"format": self.format, **files}
 
     def check(self, classes: Sequence[str]) -> None:
-        from tmkd.data.layouts.texts import Ids, Texts
-        from tmkd.data.scores import read_scores
+        from tmkd.data.layouts.texts import Texts
+        from tmkd.data.scores import Scored
 
         if self.format not in SCORE_FORMATS:
             raise ConfigError(
@@ -68,13 +71,30 @@ class Scores(Source):
                 raise ConfigError(f"{self.what}: expected {expected} where format is {self.format}, got {value}.")
         files = self._files()
         Texts(files["queries"], files["documents"]).check()
-        empty = True
-        for file in files["path"]:
-            for scored in islice(read_scores([file], self.format, Ids()), LOOKED_AT):
-                _check_width(len(scored.score), classes, scored.where)
-                empty = False
-        if empty:
+        rows = list(self._first_rows())
+        for row in rows:
+            if isinstance(row, Scored):
+                _check_width(len(row.score), classes, row.where)
+        if not rows:
             raise DataError(f"{self.path}: expected at least one score but found none; add rows.")
+
+    def strange(self, answers: Path | None = None) -> Sequence[Strange]:
+        from tmkd.data.score_table import load_strange
+        from tmkd.data.scores import Unscored
+        from tmkd.data.strange import Strange
+
+        if answers is not None:
+            return load_strange(answers / TABLE)
+        rows = (row for row in self._first_rows() if isinstance(row, Unscored))
+        return [Strange(row.kind, 1, f"{row.where}: {row.told}") for row in islice(rows, 1)]
+
+    def unasked(self, answers: Path, splits: Iterable[Dataset]) -> str | None:
+        from tmkd.data.score_table import load_table
+        from tmkd.store.shards import as_numbers, ids_of
+
+        table = load_table(answers / TABLE)
+        count, first = table.others(as_numbers(ids) for split in splits for ids in ids_of(split))
+        return f"{count} of {len(table.numbers)} scored pairs (the first: {first})" if count else None
 
     @contextmanager
     def open(self, runtime: Runtime, classes: Sequence[str], answers: Path) -> Iterator[Scorer]:
@@ -85,11 +105,11 @@ class Scores(Source):
     def _table(self, answers: Path) -> Table:
         """Return the scores of all files: as they were kept, or read now."""
         from filelock import FileLock
-        from safetensors.numpy import load_file, save_file
 
         from tmkd.data.files import reading
         from tmkd.data.layouts.texts import Texts
-        from tmkd.data.scores import Table, make_table, read_scores
+        from tmkd.data.score_table import load_table, make_table, save_table
+        from tmkd.data.scores import read_scores
         from tmkd.store.disk import writing_to, written_whole
 
         with writing_to(answers):
@@ -102,8 +122,16 @@ class Scores(Source):
                         texts = Texts(files["queries"], files["documents"], bar.update)
                         made = make_table(read_scores(files["path"], self.format, texts, bar.update), self.path)
                     with written_whole(kept, durable=True) as temporary:
-                        save_file(made._asdict(), temporary)
-                return Table(**load_file(kept))
+                        save_table(made, temporary)
+                return load_table(kept)
+
+    def _first_rows(self) -> Iterator[Scored | Unscored]:
+        """Yield the first rows of each file, whose ids are taken for texts."""
+        from tmkd.data.layouts.texts import Ids
+        from tmkd.data.scores import read_scores
+
+        for file in self._files()["path"]:
+            yield from islice(read_scores([file], self.format, Ids()), LOOKED_AT)
 
     def _files(self) -> dict[str, list[Path]]:
         from tmkd.data.files import files_of

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from tqdm import tqdm
 
+    from tmkd.data.strange import Strange
     from tmkd.training.runtime import Runtime
 
 
@@ -64,6 +65,24 @@ class Source(ABC):
             classes: of the task; the last one is "relevant" where passages are ranked. One alone: labels are grades
                 or numbers, and a teacher gives one score.
         """
+
+    def strange(self, answers: Path | None = None) -> Sequence[Strange]:
+        """Return what its files hold that gives no pair a score.
+
+        Args:
+            answers: the folder that it was opened with, for what is in all rows; None: the first in the rows that
+                ``check`` looks at.
+        """
+        return ()
+
+    def unasked(self, answers: Path, splits: Iterable[Dataset]) -> str | None:
+        """Return how many pairs it holds a score of that are in no split, in words; None: none, or it holds no scores.
+
+        Args:
+            answers: the folder that it was opened with.
+            splits: rows with the column ``id``.
+        """
+        return None
 
     def price(self, pairs: int, questions: int, tokens: int) -> object | None:
         """Return what scoring costs, to be printed; None: nothing but time.

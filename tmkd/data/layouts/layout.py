@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tmkd.data.bad_rows import NO_FIELD, NO_TEXT, BadRow
+from tmkd.data.bad_rows import NO_FIELD, NO_SCORE, NO_TEXT, BadRow
 from tmkd.data.fields import name_of, shown, text
 from tmkd.data.formats import open_file
 from tmkd.data.layouts.texts import Texts
@@ -111,7 +111,10 @@ def _wanted(layout: Layout, record: Record, texts: Texts, want: str) -> Expanded
         empty = False
         if want and not isinstance(found, BadRow) and found.get(want) is None:
             place = layout.label if want == LABEL else layout.score
-            raise BadRow(NO_FIELD, f"there is no {want}; the format {layout.name} has it in {place}: fill it in")
+            told = f"there is no {want}; the format {layout.name} has it in {place}: fill it in"
+            if want == LABEL:
+                raise BadRow(NO_FIELD, told)
+            found = BadRow(NO_SCORE, told)  # other passages of the record may have one
         yield found
     if empty:
         raise BadRow(NO_TEXT, "there is no passage; give the question one, or remove the row")
