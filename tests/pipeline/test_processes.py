@@ -27,7 +27,8 @@ SMALL = [
     "method.arms.mutual.targets=one", "method.arms.mutual.terms=[similarity]",
     "comparison.baseline=null",
     "method.arms.gold.pretrain=true", "+method.arms.gold.set.stage1.kind=language",
-    "+method.arms.tmkd.set={stage2: {group_size: 3, batch_questions: 3}}",
+    "+method.arms.tmkd.set={stage1: {group_size: 3, batch_questions: 3}, stage2: {group_size: 3, batch_questions: 3}}",
+    "method.arms.tmkd.gold_loss=listwise", "method.arms.tmkd.loss=margin_mse",
 ]  # fmt: skip
 
 
