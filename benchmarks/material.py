@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 import torch
 from datasets import Dataset, load_from_disk
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.data import DataLoader, RandomSampler, Sampler
-from transformers import get_linear_schedule_with_warmup
 
 from tmkd.data.batching import Collator, LengthBuckets, PairDataset, tokenise
 from tmkd.data.schema import pair_id
@@ -70,24 +69,6 @@ def runtime(case: dict[str, Any]) -> Runtime:
     return resolve_runtime(precision=case["precision"], device="cpu")
 
 
-def trainer_settings(case: dict[str, Any]) -> dict[str, Any]:
-    """Return what any ``TrainingArguments`` must say for the case's work, and for nothing beside it."""
-    return {
-        "per_device_train_batch_size": case["batch_size"],
-        "num_train_epochs": case["epochs"],
-        "learning_rate": LEARNING_RATE,
-        "warmup_steps": WARMUP,
-        "weight_decay": WEIGHT_DECAY,
-        "max_grad_norm": MAX_GRAD_NORM,
-        "optim": "adamw_torch_fused",
-        "use_cpu": True,
-        "save_strategy": "no",
-        "disable_tqdm": True,
-        "report_to": [],
-        "dataloader_pin_memory": False,
-    }
-
-
 def tokens(folder: Path) -> Dataset:
     """Return the case's pairs, tokenised once for all contenders."""
     return load_from_disk(str(folder / "tokens"))
@@ -127,43 +108,3 @@ def loader(case: dict[str, Any], folder: Path, seed: int, buckets: bool = True) 
     else:
         order = RandomSampler(dataset, generator=torch.Generator().manual_seed(seed))
     return DataLoader(dataset, batch_size=case["batch_size"], sampler=order, collate_fn=Collator(0))
-
-
-class Logits(nn.Module):
-    """A classifier that gives its logits ``[batch, heads, classes]`` for a whole batch, in the case's precision."""
-
-    def __init__(self, classifier: PairClassifier, precision: Runtime) -> None:
-        super().__init__()
-        self.classifier = classifier
-        self.precision = precision
-
-    def forward(self, labels: Tensor | None = None, **inputs: Tensor) -> Tensor:
-        with self.precision.autocast():
-            return self.classifier(**inputs).logits
-
-
-class AllTeachers(nn.Module):
-    """Several teachers as one: ``[batch, teachers, classes]``."""
-
-    def __init__(self, each: Sequence[nn.Module]) -> None:
-        super().__init__()
-        self.each = nn.ModuleList(each)
-
-    def forward(self, **batch: Tensor) -> Tensor:
-        return torch.cat([teacher(**batch) for teacher in self.each], dim=1)
-
-
-def optimiser(model: nn.Module) -> torch.optim.AdamW:
-    """Return what the Trainer would make: fused AdamW, no decay of biases and layer norms."""
-    learnt = [weight for weight in model.parameters() if weight.requires_grad]
-    groups = [
-        {"params": [weight for weight in learnt if weight.ndim > 1], "weight_decay": WEIGHT_DECAY},
-        {"params": [weight for weight in learnt if weight.ndim == 1], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=LEARNING_RATE, fused=True)
-
-
-def schedule(optimizer: torch.optim.Optimizer, case: dict[str, Any]) -> Any:
-    """Return the Trainer's linear schedule, a tenth of it warm-up."""
-    steps = math.ceil(case["pairs"] / case["batch_size"]) * case["epochs"]
-    return get_linear_schedule_with_warmup(optimizer, math.ceil(WARMUP * steps), steps)

@@ -9,6 +9,7 @@ import torch
 from torch.utils.data import BatchSampler
 
 from benchmarks import material
+from benchmarks.contenders import handed
 from tmkd.models.classifier import PairClassifier
 
 POOLINGS = {"first": "cls", "mean": "mean"}
@@ -58,7 +59,7 @@ def fit(case: dict[str, Any], folder: Path, rows: Any, model: Any, bf16: bool, s
         )
     arguments = CrossEncoderTrainingArguments(
         output_dir=str(folder / "sentence-transformers"),
-        **material.trainer_settings(case),
+        **handed.trainer_settings(case),
         bf16=bf16,
         **ours,
     )

@@ -14,6 +14,7 @@ import torch
 from torch.nn import functional as F
 
 from benchmarks import material
+from benchmarks.contenders import handed
 
 
 def fit(
@@ -35,11 +36,11 @@ def fit(
     import textbrewer
 
     runtime = material.runtime(case)
-    student = material.Logits(material.student(case, targets, seed), runtime)
-    live: Any = [material.Logits(teacher, runtime) for teacher in teachers]
+    student = handed.Logits(material.student(case, targets, seed), runtime)
+    live: Any = [handed.Logits(teacher, runtime) for teacher in teachers]
     distiller_class = textbrewer.MultiTeacherDistiller
     if targets == "heads":
-        live, distiller_class = material.AllTeachers(live), textbrewer.BasicDistiller
+        live, distiller_class = handed.AllTeachers(live), textbrewer.BasicDistiller
     # its losses of several logits are added up, tmkd's are averaged
     weight = alpha / (1 if targets == "average" else len(teachers))
     distiller = distiller_class(
@@ -74,13 +75,13 @@ def fit(
     distiller.train_on_batch = watched
     if case.get("check"):  # cached batches are shuffled anew each epoch: hold them still to compare the losses
         random.shuffle = lambda _: None  # type: ignore[assignment]
-    optimizer = material.optimiser(student)
+    optimizer = handed.optimiser(student)
     with distiller:
         distiller.train(
             optimizer,
             material.loader(case, folder, seed, buckets),
             num_epochs=case["epochs"],
-            scheduler_class=lambda optimizer: material.schedule(optimizer, case),
+            scheduler_class=lambda optimizer: handed.schedule(optimizer, case),
             scheduler_args={},
             max_grad_norm=material.MAX_GRAD_NORM,
         )

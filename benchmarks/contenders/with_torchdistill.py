@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from benchmarks import material
+from benchmarks.contenders import handed
 from benchmarks.contenders.with_trainer import distillation_loss
 from tmkd.data.batching import Collator, PairDataset
 
@@ -59,10 +60,10 @@ def fit(case: dict[str, Any], folder: Path, targets: str, alpha: float, seed: in
 
     register_collate_func(Collator(0), key="pairs")
     runtime = material.runtime(case)
-    student = material.Logits(material.student(case, targets, seed), runtime)
+    student = handed.Logits(material.student(case, targets, seed), runtime)
     dataset = PairDataset(material.tokens(folder))
     box = DistillationBox(
-        material.AllTeachers([material.Logits(teacher, runtime) for teacher in teachers]),
+        handed.AllTeachers([handed.Logits(teacher, runtime) for teacher in teachers]),
         student,
         {"train": dataset},
         {
@@ -87,8 +88,8 @@ def fit(case: dict[str, Any], folder: Path, targets: str, alpha: float, seed: in
         1,
     )
     # its configuration cannot exempt biases from weight decay: the optimiser of the others
-    box.optimizer = material.optimiser(student)
-    box.lr_scheduler, box.scheduling_step = material.schedule(box.optimizer, case), 1
+    box.optimizer = handed.optimiser(student)
+    box.lr_scheduler, box.scheduling_step = handed.schedule(box.optimizer, case), 1
     box.max_grad_norm = material.MAX_GRAD_NORM
     for epoch in range(case["epochs"]):
         box.pre_epoch_process(epoch=epoch)

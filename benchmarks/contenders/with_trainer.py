@@ -11,6 +11,7 @@ from torch.utils.data import Sampler
 from transformers import Trainer, TrainingArguments
 
 from benchmarks import material
+from benchmarks.contenders import handed
 from tmkd.data.batching import Collator, PairDataset
 
 
@@ -45,17 +46,17 @@ def fit(case: dict[str, Any], folder: Path, targets: str, alpha: float, seed: in
     dataset = PairDataset(material.tokens(folder))
     arguments = TrainingArguments(
         output_dir=str(folder / f"trainer-{len(list(folder.glob('trainer-*')))}"),
-        **material.trainer_settings(case),
+        **handed.trainer_settings(case),
         bf16=runtime.bf16,
         seed=seed,
         remove_unused_columns=False,
     )
     trainer = LiveTrainer(
-        material.AllTeachers([material.Logits(teacher, runtime) for teacher in teachers]),
+        handed.AllTeachers([handed.Logits(teacher, runtime) for teacher in teachers]),
         targets,
         alpha,
         material.LengthBuckets(dataset.lengths, case["batch_size"], seed),
-        model=material.Logits(material.student(case, targets, seed), runtime),
+        model=handed.Logits(material.student(case, targets, seed), runtime),
         args=arguments,
         train_dataset=dataset,
         data_collator=Collator(0),
