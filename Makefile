@@ -107,7 +107,7 @@ format: $(INSTALLED) ## rewrite the code as ruff likes it
 verify: $(INSTALLED) ## check every file of every artifact against its manifest
 	@$(RUN) stages.verify $(OVERRIDES)
 
-# Its environment holds the projects that tmkd is compared with. Only the full form writes to docs/results/.
+# Its environment holds the projects that tmkd is compared with. Only the forms full and base write to docs/results/.
 SIZE ?= short
 BENCH = benchmarks/.venv
 ONLY ?= three_teachers arms_and_seeds scoring student_training matrix_product eight_teachers finished_stage \
@@ -119,7 +119,7 @@ $(BENCH)/.installed: benchmarks/setup.sh benchmarks/requirements.txt pyproject.t
 
 bench: $(BENCH)/.installed ## speed beside other projects: a few minutes; SIZE=full: two hours and more; ONLY="scoring ..."
 	@for name in $(ONLY); do $(BENCH)/bin/python -m benchmarks.$$name --size $(SIZE) \
-	  --into $(if $(filter full,$(SIZE)),docs/results,reports/speed) || exit; done
+	  --into $(if $(filter full base,$(SIZE)),docs/results,reports/speed) || exit; done
 
 recipes: $(BENCH)/.installed ## quality beside other projects' recipes, from the same soft labels; SIZE=full: WikiQA
 	@$(BENCH)/bin/python -m benchmarks.recipes --size $(SIZE) $(OVERRIDES)

@@ -3,6 +3,8 @@
 Equal, and checked, as in ``three_teachers``, for each arm: the losses of two epochs of 20 steps. The arms are the
 teachers' average and a head a teacher, each at α 0.9 and 0.5. All twelve trainings happen in one process. The full size
 is measured in bf16 alone: in fp32, of which ``three_teachers`` says how it compares, it takes twice as long.
+Size ``base``: two of the teachers are as large as MPNet and BERT-base, as in ``three_teachers``, and the check has 10
+steps for 20.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from typing import Any
 
 from benchmarks import material
 from benchmarks.common import HEADER, TINY, Bench, Benchmark, Outcome, main, middle, raw, row
-from benchmarks.distillations import CACHED, LIVE, TMKD, check, run
+from benchmarks.distillations import CACHED, LIVE, SHAPES, TMKD, check, run
 
 ARMS = [["average", 0.9], ["average", 0.5], ["heads", 0.9], ["heads", 0.5]]
 SEEDS = [1, 2, 3]
@@ -25,6 +27,7 @@ BENCHMARK = Benchmark(
         "tiny": CASE | {"encoder": "tiny", "pairs": 64, "batch_size": 8, "epochs": 1, **BOTH, **TINY},
         "short": CASE | {"pairs": 96, "epochs": 1, "rounds": 1, **BOTH},
         "full": CASE | {"pairs": 320, "precisions": ["bf16"], "rounds": 3},
+        "base": CASE | {"shapes": SHAPES, "check_steps": 10, "pairs": 128, "precisions": ["bf16"], "rounds": 1},
     },
 )
 CONTENDERS = [TMKD, LIVE, CACHED]

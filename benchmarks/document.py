@@ -20,7 +20,8 @@ VERDICTS = {True: "met", False: "**missed**", None: "not judged"}
 
 
 def write_result(into: Path, benchmark: Benchmark, size: str, outcome: Outcome) -> None:
-    """Write ``<into>/speed/<name>.json`` and the benchmark's two places in ``<into>/speed.md``."""
+    """Write ``<into>/speed/<place>.json`` and the benchmark's two places in ``<into>/speed.md``."""
+    place = benchmark.place(size)
     facts = {
         "question": benchmark.question,
         "aim": benchmark.aim,
@@ -32,11 +33,11 @@ def write_result(into: Path, benchmark: Benchmark, size: str, outcome: Outcome) 
         **dataclasses.asdict(outcome),
     }
     (into / "speed").mkdir(parents=True, exist_ok=True)
-    (into / "speed" / f"{benchmark.name}.json").write_text(json.dumps(facts, indent=1) + "\n")
+    (into / "speed" / f"{place}.json").write_text(json.dumps(facts, indent=1) + "\n")
     page = into / "speed.md"
     text = (page if page.exists() else TEMPLATE).read_text()
-    text = fill(text, benchmark.name, section(facts))
-    page.write_text(fill(text, f"{benchmark.name} aim", f"{outcome.measured} ({size}): {VERDICTS[outcome.met]}"))
+    text = fill(text, place, section(facts, place))
+    page.write_text(fill(text, f"{place} aim", f"{outcome.measured} ({size}): {VERDICTS[outcome.met]}"))
 
 
 def fill(text: str, marker: str, content: str) -> str:
@@ -49,7 +50,7 @@ def fill(text: str, marker: str, content: str) -> str:
     return f"{before}{begin}{space}{content}{space}{end}{rest.partition(end)[2]}"
 
 
-def section(facts: dict[str, Any]) -> str:
+def section(facts: dict[str, Any], place: str) -> str:
     """Return the generated part of a question: table, what was checked, notes, machine and command."""
     lines = [table(facts["header"], facts["rows"]), ""]
     lines += [f"- Equal: {sentence}." for sentence in facts["checked"]]
@@ -60,8 +61,7 @@ def section(facts: dict[str, Any]) -> str:
         "",
         f"`{facts['command']}` on {facts['date']}, commit {found['commit']}: {found['cpu']}, {found['cores']} cores, "
         f"{found['threads']} threads, {found['memory_gb']} GB, {found['system']}; {packages}. Case: "
-        f"`{json.dumps(facts['case'])}`. All runs: [speed/{Path(facts['command'].split()[2]).suffix[1:]}.json]"
-        f"(speed/{Path(facts['command'].split()[2]).suffix[1:]}.json).",
+        f"`{json.dumps(facts['case'])}`. All runs: [speed/{place}.json](speed/{place}.json).",
     ]
     return "\n".join(lines)
 

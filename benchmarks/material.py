@@ -6,6 +6,8 @@ random weights. Every model is tmkd's ``PairClassifier``, for the peers too: wha
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,6 +18,7 @@ import torch
 from datasets import Dataset, load_from_disk
 from torch import nn
 from torch.utils.data import DataLoader, RandomSampler, Sampler
+from transformers import BertModel
 
 from tmkd.data.batching import Collator, LengthBuckets, PairDataset, tokenise
 from tmkd.data.schema import pair_id
@@ -33,6 +36,22 @@ WARMUP, WEIGHT_DECAY, MAX_GRAD_NORM, LEARNING_RATE = 0.1, 0.01, 1.0, 2e-4
 def encoder(case: dict[str, Any], **how: Any) -> Any:
     """Return the case's encoder: MiniLM, 6 layers of 384, or a random one of 3 layers of 32 (``encoder: tiny``)."""
     return load_encoder(source="tiny" if case["encoder"] == "tiny" else "embedded", **how)
+
+
+def teacher_encoder(case: dict[str, Any], number: int) -> Any:
+    """Return a teacher's encoder: the case's, or a random BERT of [layers, width] where the case's ``shapes`` say so.
+
+    Tokens are read from disk by all, so its tokenizer, and thereby its vocabulary, is the case's. So are its heads of
+    attention: MiniLM has as many as BERT-base and MPNet, 12.
+    """
+    like = encoder(case)
+    shape = case["shapes"][number] if "shapes" in case else None
+    if shape is None:
+        return like
+    layers, width = shape
+    config = copy.deepcopy(like.model.config)
+    config.update({"num_hidden_layers": layers, "hidden_size": width, "intermediate_size": 4 * width})
+    return dataclasses.replace(like, model=BertModel(config, add_pooling_layer=False))
 
 
 def pairs(count: int, words: Sequence[str], seed: int = 1) -> Dataset:
@@ -58,7 +77,7 @@ def make(case: dict[str, Any], folder: Path) -> None:
     tokenise(rows, model.tokenizer, MAX_LENGTH).save_to_disk(str(folder / "tokens"))
     for number in range(case.get("teachers", 0)):
         torch.manual_seed(100 + number)
-        teacher = PairClassifier(encoder(case), [GOLD], CLASSES, MAX_LENGTH)
+        teacher = PairClassifier(teacher_encoder(case, number), [GOLD], CLASSES, MAX_LENGTH)
         # logits of a trained teacher's size: near zero, a soft loss that went wrong would hardly show
         nn.init.normal_(teacher.heads.linear.weight, std=2 / math.sqrt(teacher.heads.linear.in_features))
         teacher.save(folder / f"teacher-{number + 1}")

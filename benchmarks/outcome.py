@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+BASE = "base"  # the size whose teachers are as large as in practice: another question, with its own place on the page
 Case = dict[str, Any]  # what is worked on and how: plain JSON
 
 
@@ -17,6 +18,10 @@ class Benchmark:
     question: str
     aim: str
     sizes: Mapping[str, Case]
+
+    def place(self, size: str) -> str:
+        """Return the name of the size's markers on the page, and of its JSON file."""
+        return f"{self.name}_{BASE}" if size == BASE else self.name
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from benchmarks import distillations
 from benchmarks.common import Bench, Benchmark, Outcome, Run, main, must_agree, row, spread, timed
 from benchmarks.document import TEMPLATE, fill, table, write_result
+from benchmarks.outcome import BASE
 
+WITH_LARGE_TEACHERS = ("arms_and_seeds", "three_teachers")
 NAMES = sorted(path.stem for path in TEMPLATE.parents[2].glob("benchmarks/*.py") if "BENCHMARK = " in path.read_text())
 
 
@@ -20,10 +23,12 @@ def test_every_benchmark_has_its_three_sizes_and_its_two_places_on_the_page() ->
     for name in NAMES:
         benchmark = importlib.import_module(f"benchmarks.{name}").BENCHMARK
         assert benchmark.name == name
-        assert set(benchmark.sizes) == {"tiny", "short", "full"}
-        page = fill(fill(TEMPLATE.read_text(), name, "the table"), f"{name} aim", "the verdict")
-        assert "the table" in page and "the verdict" in page
-        assert f"| {benchmark.aim} |" in page, "the page states another aim than the script"
+        larger = {BASE} if name in WITH_LARGE_TEACHERS else set()
+        assert set(benchmark.sizes) == {"tiny", "short", "full"} | larger
+        for place in {benchmark.place(size) for size in benchmark.sizes}:
+            page = fill(fill(TEMPLATE.read_text(), place, "the table"), f"{place} aim", "the verdict")
+            assert "the table" in page
+            assert f"| {benchmark.aim} | <!-- {place} aim -->the verdict" in page, "the page states another aim"
 
 
 def test_filling_again_leaves_one_result_and_what_is_outside_the_markers() -> None:
@@ -42,6 +47,32 @@ def test_missed_aim_is_told_as_missed(tmp_path: Path) -> None:
     assert "| tmkd | 2 |" in page and "Equal: all of it." in page and "[speed/scoring.json](speed/scoring.json)" in page
     facts = json.loads((tmp_path / "speed" / "scoring.json").read_text())
     assert facts["met"] is False and facts["case"] == {"pairs": 1} and facts["machine"]["cores"]
+
+
+def test_larger_teachers_have_their_own_place_beside_the_full_size(tmp_path: Path) -> None:
+    benchmark = Benchmark("three_teachers", "How long?", "short", {"full": {"pairs": 1}, BASE: {"pairs": 2}})
+    write_result(tmp_path, benchmark, "full", Outcome("0.6", False, ["who", "s"], [["tmkd", "2"]]))
+    write_result(tmp_path, benchmark, BASE, Outcome("0.4", True, ["who", "s"], [["tmkd", "3"]]))
+    page = (tmp_path / "speed.md").read_text()
+    assert "0.6 (full): **missed**" in page and "0.4 (base): met" in page
+    assert "| tmkd | 2 |" in page and "| tmkd | 3 |" in page and "(speed/three_teachers_base.json)" in page
+    pairs = [json.loads(file.read_text())["case"]["pairs"] for file in sorted((tmp_path / "speed").iterdir())]
+    assert pairs == [1, 2]
+
+
+@pytest.mark.parametrize("peer", ["transformers Trainer, live teachers", "TextBrewer, live teachers"])
+@pytest.mark.parametrize("targets", ["average", "heads"])
+def test_teachers_of_unequal_shapes_teach_a_peer_what_they_teach_tmkd(peer: str, targets: str, tmp_path: Path) -> None:
+    if peer.startswith("TextBrewer"):
+        pytest.importorskip("textbrewer")  # which only the benchmarks' own environment has
+    shapes = [[4, 48], [2, 64], None]
+    case = {"encoder": "tiny", "teachers": 3, "shapes": shapes, "batch_size": 8, "seeds": [1], "precision": "fp32"}
+    case |= {"arms": [[targets, 0.9]], "check_steps": 3, "in_process": True}
+    [said] = distillations.check(Bench("three_teachers", tmp_path, distillations.run), case, ["tmkd", peer])
+    assert "6 values" in said
+    [folder] = tmp_path.glob("check-*")
+    configs = [json.loads((folder / f"teacher-{n}" / "encoder" / "config.json").read_text()) for n in (1, 2, 3)]
+    assert [[config["num_hidden_layers"], config["hidden_size"]] for config in configs] == [[4, 48], [2, 64], [3, 32]]
 
 
 def test_unequal_work_ends_the_benchmark() -> None:
