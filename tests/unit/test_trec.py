@@ -8,7 +8,7 @@ import pytest
 
 from tmkd.errors import DataError
 from tmkd.evaluation.metrics import evaluate
-from tmkd.report.trec import JudgedPairs, falling, write_qrels, write_runs
+from tmkd.report.trec import GAINS, QRELS, JudgedPairs, falling, write_qrels, write_runs
 
 QUESTIONS = [f"Wie heißt\tNr. {number}, 100 %?" for number in range(60)]
 
@@ -29,27 +29,28 @@ def pairs(seed: int, classes: int = 2) -> tuple[np.ndarray, np.ndarray, list[str
     )
 
 
-def judged_by_trec_eval(folder: Path, run: str) -> dict[str, float]:
+def judged_by_trec_eval(folder: Path, run: str, labels: str = QRELS) -> dict[str, float]:
     measures = pytest.importorskip("ir_measures")
     asked = {
         "map": measures.AP, "mrr": measures.RR, "ndcg": measures.nDCG, "ndcg@10": measures.nDCG @ 10,
         "mrr@10": measures.RR @ 10, "r@1": measures.R @ 1, "r@10": measures.R @ 10, "ndcg@3": measures.nDCG @ 3,
     }  # fmt: skip
-    qrels = list(measures.read_trec_qrels(str(folder / "test.qrels")))
+    qrels = list(measures.read_trec_qrels(str(folder / labels)))
     found = measures.calc_aggregate(list(asked.values()), qrels, list(measures.read_trec_run(str(folder / run))))
     return {name: found[measure] for name, measure in asked.items()}
 
 
-@pytest.mark.parametrize("classes", [2, 1])
-def test_trec_eval_has_our_numbers_in_spite_of_ties(tmp_path: Path, classes: int) -> None:
+@pytest.mark.parametrize("kind", ["classes", "float", "graded"])
+def test_trec_eval_has_our_numbers_in_spite_of_ties(tmp_path: Path, kind: str) -> None:
+    classes = 2 if kind == "classes" else 1
     answers, labels, questions, ids = pairs(0, classes)
     judged = JudgedPairs.of(labels, classes, questions, ids)
-    write_qrels(tmp_path, judged)
+    write_qrels(tmp_path, judged, kind)
     (run,) = write_runs(tmp_path, 3, "KD (1-o-1)", [7], [answers], judged)
     assert run == "03-KD-1-o-1-seed-7.run"
-    kind = "classes" if classes == 2 else "float"  # trec_eval's gains are the grades themselves
+    written = GAINS if kind == "graded" else QRELS
     found = evaluate(answers, labels, questions, True, metric="ndcg@3", kind=kind)
-    for name, value in judged_by_trec_eval(tmp_path, run).items():
+    for name, value in judged_by_trec_eval(tmp_path, run, written).items():
         assert value == pytest.approx(found[name], abs=1e-6), name
 
 

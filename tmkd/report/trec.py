@@ -18,13 +18,14 @@ from urllib.parse import quote
 
 import numpy as np
 
+from tmkd.choices import CLASSES, GRADED
 from tmkd.errors import DataError
 from tmkd.evaluation.metrics import grouped, scores_and_gains
 from tmkd.evaluation.retrieval import rankable, ranked
 from tmkd.store.disk import written_whole
 
 RUNS = "runs"  # the folder, in the comparison's
-QRELS = "test.qrels"
+QRELS, GAINS = "test.qrels", "test.gains.qrels"
 STEP = 1e-9  # of scores so near to 0 that float32 has far smaller ones, which not every reader takes
 SAFE = "!\"#$&'()*+,/:;<=>?@[\\]^`{|}~"  # with letters and digits of ASCII, "_", "." and "-": all but "%" and spaces
 
@@ -82,11 +83,19 @@ class JudgedPairs:
         )
 
 
-def write_qrels(folder: Path, pairs: JudgedPairs) -> str:
-    """Write the labels as ``QRELS``; return its name."""
-    rows = zip(pairs.question.tolist(), pairs.documents, pairs.gains.tolist())
-    _write(folder / QRELS, [f"{pairs.names[question]} 0 {document} {gain}" for question, document, gain in rows])
-    return QRELS
+def write_qrels(folder: Path, pairs: JudgedPairs, kind: str = CLASSES) -> None:
+    """Write the labels as ``QRELS``, and those that are grades also as the gains of nDCG, ``GAINS``.
+
+    trec_eval takes a relevance for the gain itself. Grades have the gain 2^grade − 1, which changes no other metric.
+    """
+    _write(folder / QRELS, _lines(pairs, pairs.gains))
+    if kind == GRADED:
+        _write(folder / GAINS, _lines(pairs, 2**pairs.gains - 1))
+
+
+def _lines(pairs: JudgedPairs, relevances: np.ndarray) -> list[str]:
+    rows = zip(pairs.question.tolist(), pairs.documents, relevances.tolist())
+    return [f"{pairs.names[question]} 0 {document} {relevance}" for question, document, relevance in rows]
 
 
 def write_runs(

@@ -112,7 +112,7 @@ class Comparison(Result):
         judged = None
         if self.write_runs:
             judged = JudgedPairs.of(labels, len(self.task.classes), question_ids, list(test["id"]), parts)
-            write_qrels(work / RUNS, judged)
+            write_qrels(work / RUNS, judged, kind)
         for entry in self.rows:
             answers = entry.predictor
             made = [[member.build(context) for member in members] for members in entry.members]
