@@ -6,6 +6,7 @@ import itertools
 import json
 import logging
 import re
+import shlex
 import shutil
 import zlib
 from collections.abc import Callable, Sequence
@@ -519,7 +520,11 @@ def test_run_without_any_label_trains_a_student(home: Path) -> None:
     ("overrides", "roster", "message"),
     [
         ((), TRAINED, r"roster\[0\].kind: expected a teacher that needs no labels"),
-        (("data.classes=[a,b,c]", "data.ranking=false"), "{kind: scores, path: x}", "expected two classes for"),
+        (
+            ("data.classes=[a,b,c]", "data.ranking=false", "label.right=top"),
+            "{kind: scores, path: x}",
+            r"label.right: expected positive for more than two classes \(\['a', 'b', 'c'\]\), got top",
+        ),
         (("teachers.calibration=platt",), "{kind: scores, path: x}", "expected none for `tmkd label`, as it is fitted"),
         (("label.right=all",), "{kind: scores, path: x}", "label.right: expected one of positive, top"),
         (("label.test=0.95",), "{kind: scores, path: x}", "label.validation: expected less than 1 together"),
@@ -530,6 +535,30 @@ def test_labelling_that_makes_no_sense_is_one_sentence(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         label.run(composed(home, "data=unlabelled", *overrides, roster=roster))
+
+
+@pytest.mark.thorough
+def test_run_without_any_label_of_several_classes_trains_a_student(
+    home: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    classes = ["yes", "no", "it depends"]
+    for split in SPLITS:
+        rows = [
+            row | {"score": [float(zlib.crc32(f"{row} {name}".encode()) % 7) for name in classes]}
+            for row in rows_of(home, split)
+        ]
+        write_lines(home / f"{split}.jsonl", rows)
+    named = f"data.classes={json.dumps(classes)}"
+    roster = f"{{kind: scores, path: '{home}/*.jsonl'}}"
+    with caplog.at_level(logging.INFO):
+        folder = label.run(
+            composed(home, "data=unlabelled", named, "data.ranking=false", "label.test=0.3", roster=roster)
+        )
+    for row in (json.loads(line) for line in (folder / "train.jsonl").open()):
+        assert row["label"] == classes[int(np.argmax(row["score"]))]
+    [command] = [each.getMessage() for each in caplog.records if "tmkd stage3" in each.getMessage()]
+    settings = shlex.split(command)[shlex.split(command).index("stage3") + 1 :]
+    assert stage2.run(compose_at(home, *SMALL, "method=kd", *settings))
 
 
 def test_question_whose_best_passages_are_level_is_left_out(home: Path, caplog: pytest.LogCaptureFixture) -> None:

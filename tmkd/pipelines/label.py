@@ -16,7 +16,7 @@ from typing import Any
 from tmkd.config import Config, LabelConfig
 from tmkd.data.schema import SPLITS
 from tmkd.experiment.experiment import Experiment
-from tmkd.pipelines.labelling import check_counts, labelled, margins_of, next_command, untrained_teachers
+from tmkd.pipelines.labelling import check_counts, labelled, next_command, untrained_teachers
 from tmkd.pipelines.tables import report_folder
 from tmkd.results.soft_targets import soft_targets
 from tmkd.store.disk import check_writable, writing_to, written_whole
@@ -28,10 +28,10 @@ def run(config: Config) -> Path:
     """Write the corpus, labelled and divided by question, and return its folder.
 
     It has ``train.jsonl``, ``validation.jsonl`` and ``test.jsonl``, with a label, and the teachers' mean as a ``score``
-    (log-odds).
+    (log-odds; of more than two classes a list of log-probabilities).
 
     Raises:
-        ConfigError: a teacher that is fine-tuned, which takes labels, or more than two classes.
+        ConfigError: a teacher that is fine-tuned, which takes labels.
         DataError: all labels of a split are alike.
     """
     experiment = Experiment(config)
@@ -43,14 +43,14 @@ def run(config: Config) -> Path:
     rows = experiment.corpus.rows()
     read = rows.read(experiment.context)
     found = soft_targets(experiment.context, teachers, rows, False, read, None, config.teachers.on_missing)
-    pairs, scored = labelled(config.label, config.data.classes, found.tokens, margins_of(found.logits))
+    pairs, scored = labelled(config.label, config.data.classes, found.tokens, found.logits)
     splits = _splits(config.label, pairs["question_id"])
     with writing_to(folder, "paths.reports"):
         folder.mkdir(parents=True, exist_ok=True)
         counts = _write(folder, scored, splits)
     for split in SPLITS:
         check_counts(config.data.classes, {name: counts[split, name] for name in config.data.classes}, folder, split)
-    log.info("next      %s", next_command(folder))
+    log.info("next      %s", next_command(folder, config.data))
     return folder
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tmkd.choices import CLASSES
-from tmkd.config import LabelConfig
+from tmkd.config import DataConfig, LabelConfig
 from tmkd.data.schema import PAIR_COLUMNS, SPLITS
 from tmkd.errors import ConfigError, DataError
 from tmkd.experiment.experiment import Experiment
@@ -26,7 +27,8 @@ def untrained_teachers(experiment: Experiment, stage: str) -> list[UntrainedTeac
     """Return the teachers that teach, as they score: a scale that is fitted on labels has no place here.
 
     Raises:
-        ConfigError: a teacher that is fine-tuned or calibrated, which takes labels, or a task without two classes.
+        ConfigError: a teacher that is fine-tuned or calibrated, which takes labels; a task without classes; or more
+            than two of them where the best passage of each question is to be right.
     """
     config = experiment.config
     if config.data.label_kind != CLASSES:
@@ -35,8 +37,8 @@ def untrained_teachers(experiment: Experiment, stage: str) -> list[UntrainedTeac
         raise ConfigError(
             f"teachers.calibration: expected none for `tmkd {stage}`, as it is fitted on labels, got {scale}."
         )
-    if len(config.data.classes) != 2:
-        raise ConfigError(f"data.classes: expected two classes for `tmkd {stage}`, got {config.data.classes}.")
+    if config.label.right == "top" and len(config.data.classes) > 2:
+        raise ConfigError(f"label.right: expected positive for more than two classes ({config.data.classes}), got top.")
     found = []
     for number, teacher in enumerate(experiment.teachers()):
         if not isinstance(teacher.trained, UntrainedTeacher):
@@ -49,25 +51,24 @@ def untrained_teachers(experiment: Experiment, stage: str) -> list[UntrainedTeac
     return found
 
 
-def margins_of(logits: np.ndarray) -> np.ndarray:
-    """Return the log-odds ``[pairs]`` of the teachers' mean probability, of logits ``[pairs, teachers, 2]``."""
-    from tmkd.evaluation.ensemble import teaching_logits
-
-    mean = teaching_logits(logits)
-    margins: np.ndarray = mean[:, 1] - mean[:, 0]
-    return margins
-
-
 def labelled(
-    label: LabelConfig, classes: Sequence[str], pairs: Dataset, margins: np.ndarray
+    label: LabelConfig, classes: Sequence[str], pairs: Dataset, logits: np.ndarray
 ) -> tuple[Dataset, Iterator[dict[str, Any]]]:
     """Return the pairs that get a label, and their rows: texts, further columns, ``label`` and ``score``.
 
-    Left out are questions whose best passages have one score, where the best of each question is right.
+    Of two classes a score is the log-odds of the last one, by the teachers' mean probability. Of more it is a list,
+    their log-probabilities, and the label is the most probable class. Left out are questions whose best passages have
+    one score, where the best of each question is right.
 
     Args:
-        margins: of the pairs, ``[pairs]``.
+        logits: ``[pairs, teachers, classes]``.
     """
+    from tmkd.evaluation.ensemble import teaching_logits
+
+    mean = teaching_logits(logits)
+    if len(classes) > 2:
+        return pairs, _rows(pairs, [classes[place] for place in mean.argmax(axis=1)], mean.tolist())
+    margins = mean[:, 1] - mean[:, 0]
     if label.right == "top" and (tied := _tied(pairs["question_id"], margins)):
         kept = [place for place, name in enumerate(pairs["question_id"]) if name not in tied]
         pairs, margins = pairs.select(kept), margins[kept]
@@ -75,11 +76,13 @@ def labelled(
             "%d questions are left out: their best passages have one score, so that none is the best", len(tied)
         )
     right = _right(label, pairs["question_id"], margins)
+    return pairs, _rows(pairs, [classes[int(each)] for each in right], margins.tolist())
+
+
+def _rows(pairs: Dataset, labels: Sequence[str], scores: Sequence[Any]) -> Iterator[dict[str, Any]]:
     further = [name for name in pairs.column_names if name not in PAIR_COLUMNS]
     rows = rows_of(pairs.select_columns([*COLUMNS, *further]))
-    return pairs, (
-        row | {"label": classes[int(right[place])], "score": float(margins[place])} for place, row in enumerate(rows)
-    )
+    return (row | {"label": label, "score": score} for row, label, score in zip(rows, labels, scores, strict=True))
 
 
 def check_counts(classes: Sequence[str], counts: Mapping[str, int], folder: Path, split: str) -> None:
@@ -87,18 +90,24 @@ def check_counts(classes: Sequence[str], counts: Mapping[str, int], folder: Path
     each = ", ".join(f"{counts[name]} {name}" for name in classes)
     log.info("labelled  %s/%s.jsonl: %s", folder, split, each)
     if not all(counts[name] for name in classes):
+        remedy = (
+            ", or label.right=top, which makes the best passage of each question right" if len(classes) == 2 else ""
+        )
         raise DataError(
-            f"{folder}/{split}.jsonl: expected pairs of both classes, got {each}; "
-            "take a larger corpus, or label.right=top, which makes the best passage of each question right."
+            f"{folder}/{split}.jsonl: expected pairs of {'both' if len(classes) == 2 else 'all'} classes, got {each}; "
+            f"take a larger corpus{remedy}."
         )
 
 
-def next_command(folder: Path) -> str:
+def next_command(folder: Path, data: DataConfig) -> str:
     """Return the command that trains a student on what was written."""
+    usual = DataConfig()
+    classes = "" if data.classes == usual.classes else f" 'data.classes={json.dumps(data.classes, ensure_ascii=False)}'"
+    ranking = "" if data.ranking == usual.ranking else " data.ranking=false"
     splits = " ".join(f"data.{split}={folder}/{split}.jsonl" for split in SPLITS)
     corpus = f"corpus=files corpus.path={folder}/train.jsonl"
     teacher = f"'teachers.roster=[{{kind: scores, path: \"{folder}/*.jsonl\"}}]' teachers.calibration=none"
-    return f"tmkd stage3 data=files {splits} {corpus} {teacher}"
+    return f"tmkd stage3 data=files{classes}{ranking} {splits} {corpus} {teacher}"
 
 
 def _tied(question_ids: list[str], margins: np.ndarray) -> set[str]:

@@ -72,7 +72,7 @@ def run(config: Config) -> Path:
             if enough([point.agreement for point in points], config.spend.stop):
                 break
     log.info("spend     %s: %s", folder / "curve.csv", verdict(points, config.spend.stop))
-    log.info("next      %s method=%s", next_command(folder), ARM)
+    log.info("next      %s method=%s", next_command(folder, config.data), ARM)
     return folder
 
 
@@ -86,6 +86,8 @@ def _teachers(experiment: Experiment) -> tuple[UntrainedTeacher, list[UntrainedT
     spend, reader = experiment.config.spend, experiment.config.data.reader
     if reader != NO_TASK:  # or the dear teacher would score that task's splits, too
         raise ConfigError(f"data.reader: expected {NO_TASK} for `tmkd spend`, got {reader}; set data=unlabelled.")
+    if len(classes := experiment.config.data.classes) != 2:
+        raise ConfigError(f"data.classes: expected two classes for `tmkd spend`, got {classes}.")
     teachers = untrained_teachers(experiment, "spend")
     dear = dear_of(spend, teachers)
     others = [teacher for teacher in teachers if teacher is not dear]

@@ -11,7 +11,7 @@ from tmkd.config import ArmConfig, ComparisonConfig, Config, CorpusConfig, Table
 from tmkd.experiment.experiment import Experiment
 from tmkd.experiment.students import students
 from tmkd.pipelines.arms import build_arms
-from tmkd.pipelines.labelling import check_counts, labelled, margins_of
+from tmkd.pipelines.labelling import check_counts, labelled
 from tmkd.pipelines.pairs import write_pairs, write_rows
 from tmkd.results.corpus import Corpus
 from tmkd.results.soft_targets import soft_targets
@@ -54,7 +54,7 @@ def ask(experiment: Experiment, dear: UntrainedTeacher, pairs: Dataset, path: Pa
     rows = Corpus.of(config.data, CorpusConfig(reader="files", path=str(path))).rows()
     price = dear.price(context, rows)
     found = soft_targets(context, [dear], rows, False, rows.read(context), None, config.teachers.on_missing)
-    scored, answers = labelled(config.label, config.data.classes, found.tokens, margins_of(found.logits))
+    scored, answers = labelled(config.label, config.data.classes, found.tokens, found.logits)
     each = list(answers)
     margins = {pair: row["score"] for pair, row in zip(scored["id"], each, strict=True)}
     return Asked(len(pairs), each, margins, price if isinstance(price, Price) else None)
