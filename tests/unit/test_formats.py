@@ -8,7 +8,8 @@ import pytest
 from tests.unit.test_readers import corpus, data
 from tests.unit.written import JOINED, QUESTIONS, lines, pairs, write
 from tmkd.choices import FORMATS
-from tmkd.config.data import CorpusConfig, DataConfig, check_corpus, check_data
+from tmkd.config.check_data import check_corpus, check_data
+from tmkd.config.data import CorpusConfig, DataConfig
 from tmkd.data.readers import read_corpus, read_task, task_identity
 from tmkd.data.schema import SPLITS, pair_id
 from tmkd.errors import ConfigError, DataError

@@ -6,7 +6,7 @@ import pytest
 
 from tmkd.choices import STEMMERS, STOP_WORDS
 from tmkd.config import CorpusConfig
-from tmkd.config.data import check_corpus
+from tmkd.config.check_data import check_corpus
 from tmkd.data.candidates import nearest, top_candidates
 from tmkd.data.mined import mine
 from tmkd.data.words import ENGLISH, Words, words_of

@@ -8,7 +8,9 @@ from typing import Optional
 
 from tmkd.choices import FINE_TUNED, FLOAT, GOLD_RANKING_LOSSES, RANKING_LOSSES, TRUST_BY
 from tmkd.config import validators
-from tmkd.config.data import CorpusConfig, DataConfig, check_corpus, check_data
+from tmkd.config.check_data import check_corpus, check_data
+from tmkd.config.check_teachers import check_teachers
+from tmkd.config.data import CorpusConfig, DataConfig
 from tmkd.config.families import LanguageConfig, check_language
 from tmkd.config.label import LabelConfig, check_label
 from tmkd.config.marks import OUTSIDE
@@ -34,7 +36,7 @@ from tmkd.config.run import (
 )
 from tmkd.config.spend import SpendConfig, check_spend
 from tmkd.config.stages import Stage1Config, Stage2Config, TrainerConfig, check_stage1, check_stage2, check_trainer
-from tmkd.config.teachers import TeacherConfig, TeachersConfig, check_teachers
+from tmkd.config.teachers import TeacherConfig, TeachersConfig
 from tmkd.config.tune import TuneConfig, check_tune
 from tmkd.measures import is_possible, possible
 
