@@ -13,7 +13,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
@@ -21,28 +21,20 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.common import ROOT, Bench, Case, Run, spread
+from benchmarks.common import ROOT, Bench, Case
 from benchmarks.document import machine, table
-from benchmarks.headline_material import BF16, FP32, INT8, ONNX, Contender, contenders, read_pairs, write_pairs
+from benchmarks.headline_material import BF16, FP32, INT8, ONNX, TRAINED, contenders, read_pairs, write_pairs
+from benchmarks.headline_table import HEADER, NOTE, cells
 from tmkd.errors import TmkdError
 
 FORMS = (FP32, BF16, ONNX, INT8)
 SINGLE = 50  # pairs that are scored one at a time
-NOTE = (
-    "Of each row the student with the best validation metric; intervals and p (uncorrected) are a bootstrap of test "
-    "questions and cover no choice of seeds: what a row gives over seeds is in the comparison's own table. An export "
-    "averages the logits of several heads, torch their probabilities."
-)
-HEADER = [
-    "model", "form", "parameters, M", "MB", "pairs/s: median (min–max)", "times the ensemble", "one pair, ms",
-    "validation", "{metric}", "95 % interval", "lift", "to the ensemble", "p",
-]  # fmt: skip
 
 
 def run(contender: str, case: Case, folder: Path) -> dict[str, Any]:
     """Score the timed pairs, at once and one by one; with ``judge`` all pairs of the test split instead.
 
-    Probabilities of several models are averaged, and their times add up.
+    Times of several models add up.
     """
     from tmkd import Reranker
 
@@ -57,10 +49,10 @@ def run(contender: str, case: Case, folder: Path) -> dict[str, Any]:
     for model in models:
         model.predict(pairs[:64])
     started = time.perf_counter()
-    answers = np.mean([model.score(questions, passages) for model in models], axis=0)
+    answers = [model.score(questions, passages) for model in models]
     seconds = time.perf_counter() - started
     if case["judge"]:
-        return {"seconds": seconds, "answers": answers.tolist()}
+        return {"seconds": seconds, "answers": answers[0].tolist()}
     took = []
     for pair in pairs[:SINGLE]:
         started = time.perf_counter()
@@ -75,36 +67,6 @@ def fast_bf16() -> bool:
     from tmkd.training.runtime import resolve_runtime
 
     return resolve_runtime(device="cpu", precision="auto").bf16
-
-
-def cells(
-    made: Sequence[Contender], runs: Mapping[str, Sequence[Run]], judged: Mapping[str, Mapping[str, Any]]
-) -> list[list[str]]:
-    """Return the cells of ``HEADER``, metrics in %; the first contender is the ensemble."""
-    speeds = {name: spread([each.answer["pairs"] / each.seconds for each in of]) for name, of in runs.items()}
-    first = speeds[made[0].name]["median"]
-    lines = [["chance", *["–"] * 7, f"{100 * judged['chance']['value']:.2f}", "–", "0.0", "–", "–"]]
-    for each in made:
-        speed, quality = speeds[each.name], judged[each.name]
-        versus = quality["versus"]
-        lines.append(
-            [
-                each.row,
-                each.form,
-                f"{each.parameters / 1e6:.1f}",
-                f"{each.bytes / 1e6:.0f}",
-                f"{speed['median']:.0f} ({speed['min']:.0f}–{speed['max']:.0f})",
-                f"{speed['median'] / first:.1f}",
-                f"{median(one.answer['single'] for one in runs[each.name]):.1f}",
-                "–" if each.validation is None else f"{100 * each.validation:.2f}",
-                f"{100 * quality['value']:.2f}",
-                f"{100 * quality['low']:.1f} to {100 * quality['high']:.1f}",
-                "–" if quality["lift"] is None else f"{100 * quality['lift']:.1f}",
-                "–" if versus is None else "{:+.2f} [{:+.2f}, {:+.2f}]".format(*(100 * value for value in versus[:3])),
-                "–" if versus is None else f"{versus[3]:.3f}",
-            ]
-        )
-    return lines
 
 
 def main(arguments: Sequence[str] | None = None) -> list[list[str]]:
@@ -152,8 +114,13 @@ def _measure(asked: argparse.Namespace, forms: Sequence[str], command: Sequence[
     }
     bench = Bench("headline", asked.into, run)
     runs = bench.measure(list(case["forms"]), case)
-    answers = {each.name: bench.once(each.name, case | {"judge": True}).answer["answers"] for each in made}
-    judged = judge.judge({name: np.asarray(of) for name, of in answers.items()})
+    answers = {
+        each.name: judge.stored(each)
+        if each.form in TRAINED
+        else np.asarray(bench.once(each.name, case | {"judge": True}).answer["answers"])
+        for each in made
+    }
+    judged = judge.judge(answers)
     header, lines = [cell.format(metric=judge.metric) for cell in HEADER], cells(made, runs, judged)
     facts = {
         "command": " ".join(["python -m benchmarks.headline", *command]),

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.headline_material import Contender
 from tmkd.evaluation.chance import chance, lift
 from tmkd.evaluation.metrics import per_question
 from tmkd.evaluation.significance import crossed_bootstrap, interval
 from tmkd.experiment.names import ENSEMBLE
-from tmkd.export.answers import Rows, task_folder
+from tmkd.export.answers import Rows, answered, task_folder
 from tmkd.measures import main_metric
 from tmkd.store.artifacts import Artifact, open_artifact
 from tmkd.use.chosen import read_comparison
@@ -38,6 +39,12 @@ class Judge:
         ranking = bool(task.manifest["spec"]["data"].get("ranking"))
         metric = main_metric(ranking, teacher.manifest["spec"].get("metric"))
         return cls(task, metric, ranking, Rows.read(teacher, "test"), Rows.read(teacher, "train").labels)
+
+    def stored(self, contender: Contender) -> np.ndarray:
+        """Return what trained models have predicted of the test split, averaged: probabilities [pairs, classes]."""
+        models = [open_artifact(Path(folder)) for folder in contender.folders]
+        mean: np.ndarray = np.mean([answered(model, self.test, "test").probabilities for model in models], axis=0)
+        return mean
 
     def judge(self, answers: Mapping[str, np.ndarray]) -> dict[str, dict[str, Any]]:
         """Return of chance and of each model ``value``, ``low``, ``high``, ``lift`` and ``versus``.

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from benchmarks import headline
 from benchmarks.common import Run
 from benchmarks.headline_judge import Judge
 from benchmarks.headline_material import FP32, INT8, Contender
+from benchmarks.headline_table import cells
 from tmkd.export.answers import Rows
 
 
@@ -35,7 +35,7 @@ def test_speeds_are_told_against_the_ensemble() -> None:
         made[0].name: {**quality, "versus": None},
         made[1].name: {**quality, "versus": [-0.01, -0.02, 0.0, 0.0301]},
     }
-    chance, ensemble, student = headline.cells(made, runs, judged)
+    chance, ensemble, student = cells(made, runs, judged)
     assert chance[8] == "25.00"
     assert ensemble[4:7] == ["50 (25–100)", "1.0", "8.0"]
     assert student[:8] == ["TMKD", INT8, "1.0", "0", "500 (250–1000)", "10.0", "0.8", "50.00"]
