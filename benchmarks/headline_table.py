@@ -12,8 +12,8 @@ from benchmarks.headline_material import Contender
 NOTE = (
     "Of each row the student with the best validation metric. Metrics of float32 and bf16 are those of the comparison, "
     "whose answers the store has; exports scored the test split anew. Intervals and p (uncorrected) are a bootstrap of "
-    "test questions and cover no choice of seeds: what a row gives over seeds is in the comparison's own table. An export "
-    "averages the logits of several heads, torch their probabilities."
+    "test questions and cover no choice of seeds: what a row gives over seeds is in the comparison's own table. An "
+    "export averages the logits of several heads, torch their probabilities."
 )
 HEADER = [
     "model", "form", "parameters, M", "MB", "pairs/s: median (min–max)", "times the ensemble", "one pair, ms",
