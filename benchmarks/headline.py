@@ -125,7 +125,10 @@ def _measure(asked: argparse.Namespace, forms: Sequence[str], command: Sequence[
     facts = {
         "command": " ".join(["python -m benchmarks.headline", *command]),
         "machine": machine(),
-        "models": [asdict(each) | {"name": each.name, "bytes": each.bytes} for each in made],
+        "models": [
+            asdict(each) | {"name": each.name, "bytes": each.bytes, "folders": [Path(at).name for at in each.folders]}
+            for each in made
+        ],
         "seconds": {name: [each.seconds for each in of] for name, of in runs.items()},
         "judged": judged,
     }

@@ -8,6 +8,7 @@ from typing import Any
 
 from benchmarks.common import Run, spread
 from benchmarks.headline_material import Contender
+from tmkd.report.tables import p_text
 
 NOTE = (
     "Of each row the student with the best validation metric. Metrics of float32 and bf16 are those of the comparison, "
@@ -45,7 +46,7 @@ def cells(
                 f"{100 * quality['low']:.1f} to {100 * quality['high']:.1f}",
                 "–" if quality["lift"] is None else f"{100 * quality['lift']:.1f}",
                 "–" if versus is None else "{:+.2f} [{:+.2f}, {:+.2f}]".format(*(100 * value for value in versus[:3])),
-                "–" if versus is None else f"{versus[3]:.3f}",
+                "–" if versus is None else p_text(versus[3]),
             ]
         )
     return lines
