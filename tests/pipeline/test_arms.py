@@ -25,7 +25,7 @@ from tmkd.training.predict import predict
 
 EXPERIMENTS = [path.relative_to(ROOT / "conf/experiment") for path in (ROOT / "conf/experiment").glob("**/*.yaml")]
 # the others can be joined with smoke, to see them run
-ALONE = ("default", "smoke", "paper/bert_large", "paper/base", "committee")
+ALONE = ("default", "smoke", "paper/bert_large", "paper/base", "base_short", "committee")
 JOINED = sorted({str(path.with_suffix("")) for path in EXPERIMENTS} - set(ALONE))
 
 
@@ -37,15 +37,16 @@ def test_experiment_joined_with_smoke_has_no_arm_that_its_models_are_too_small_f
 
 
 @pytest.mark.thorough
-def test_base_on_tiny_models_has_no_arm_that_they_are_too_small_for(tmp_path, monkeypatch):
+@pytest.mark.parametrize(("base", "sizes"), [("paper/base", 4), ("base_short", 2)])
+def test_base_on_tiny_models_has_no_arm_that_they_are_too_small_for(tmp_path, monkeypatch, base, sizes):
     # as its file says to see it run
     monkeypatch.chdir(ROOT)
     tiny = ["encoder=tiny", "teachers=smoke", "student.encoder={source: tiny, layers: 6, width: 16, dimensions: 16}"]
-    experiment = Experiment(compose_at(tmp_path, "experiment=[smoke,paper/base]", *tiny))
+    experiment = Experiment(compose_at(tmp_path, f"experiment=[smoke,{base}]", *tiny))
     check_arms(experiment)
     students = {arm: experiment.varied(own.set).architecture() for arm, own in experiment.config.method.arms.items()}
     shapes = {json.dumps(identity(student), sort_keys=True) for student in students.values()}
-    assert len(shapes) == 4, "one of each size"
+    assert len(shapes) == sizes, "one of each size"
 
 
 @pytest.mark.thorough
