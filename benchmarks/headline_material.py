@@ -11,7 +11,7 @@ from typing import Any
 from tmkd.errors import ConfigError
 from tmkd.experiment.names import ENSEMBLE
 from tmkd.store.artifacts import MODEL, Artifact, open_artifact
-from tmkd.use.chosen import read_comparison, validation_of
+from tmkd.use.chosen import folders_of, read_comparison, validation_of
 
 FP32, BF16, ONNX, INT8 = "float32", "bf16", "onnx", "onnx-int8"
 TRAINED = (FP32, BF16)
@@ -53,25 +53,27 @@ def contenders(report: Path, artifacts: Path, rows: Sequence[str], forms: Sequen
     Teachers stay as they were trained. Exports are written beneath ``into``, or found there.
 
     Raises:
-        ConfigError: no such row; or its models are no longer in the store, or are several.
+        ConfigError: no such row; or its models are no longer in the store, or are several; or a teacher has no model.
     """
     found = {row["arm"]: row for row in read_comparison(report)["rows"]}
-    models = {
-        name: [open_artifact(artifacts / key) for key in row["artifacts"] if (artifacts / key / MODEL).is_dir()]
-        for name, row in found.items()
-    }
-    teachers = models.get(ENSEMBLE, [])
-    if not teachers:
-        raise ConfigError(f"{report}: expected teachers that are in {artifacts}, got none; name it with --artifacts.")
+    folders = {name: folders_of(row, artifacts) for name, row in found.items()}
+    taught = found[ENSEMBLE]["artifacts"] if ENSEMBLE in found else []
+    if not taught or len(folders[ENSEMBLE]) < len(taught):  # of fewer members it would be another ensemble
+        there = ", ".join(folder.name for folder in folders.get(ENSEMBLE, [])) or "none"
+        raise ConfigError(
+            f"{report}: expected the models of all {len(taught)} teachers in {artifacts}, got {there}; name the folder "
+            "with --artifacts."
+        )
+    teachers = [open_artifact(folder) for folder in folders[ENSEMBLE]]
     best = max(teachers, key=lambda each: validation_of(each.path))
     made = []
     for name, members in ((ENSEMBLE, teachers), (str(best.manifest["what"]), [best])):
         made += [_as_trained(name, members, form, into) for form in forms if form in TRAINED]
     for name in rows:
-        if not models.get(name) or found[name]["settings"].get("targets") == "students":
-            there = "; ".join(each for each in found if models[each] and each != ENSEMBLE)
+        if not folders.get(name) or found[name]["settings"].get("targets") == "students":
+            there = "; ".join(each for each in found if folders[each] and each != ENSEMBLE)
             raise ConfigError(f"{report}: expected a row of students in {artifacts}, got {name!r}; there are: {there}.")
-        student = max(models[name], key=lambda each: validation_of(each.path))
+        student = open_artifact(max(folders[name], key=validation_of))
         made += [(_as_trained if form in TRAINED else _exported)(name, [student], form, into) for form in forms]
     return made
 

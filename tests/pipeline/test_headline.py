@@ -20,6 +20,8 @@ def test_each_student_stands_in_each_form_and_an_unknown_row_is_answered(tmp_pat
     paths = ["--artifacts", str(tmp_path / "artifacts"), "--into", str(into)]
     with pytest.raises(SystemExit, match=r"expected a row of students .* got 'TMKD'; there are: KD \(1-o-1\)"):
         headline.main([report, "TMKD", *paths])
+    with pytest.raises(SystemExit, match=r"expected the models of all 2 teachers in .*, got none; name the folder"):
+        headline.main([report, "KD (1-o-1)", "--artifacts", str(tmp_path / "elsewhere"), "--into", str(into)])
     once = ["--in-process", "--rounds", "1", "--pairs", "4", "--threads", "1"]
     lines = headline.main([report, "KD (1-o-1)", *paths, *once])
     assert [line[1] for line in lines[-4:]] == [FP32, BF16, ONNX, INT8]

@@ -38,7 +38,7 @@ def chosen(report: Path, artifacts: Path) -> Chosen:
     """
     file = report / COMPARISON
     rows = read_comparison(report, "run `tmkd stage3` first, or name a student with --model")["rows"]
-    students = [row for row in rows if _folders(row, artifacts) and not row["arm"].startswith(TEACHER)]
+    students = [row for row in rows if folders_of(row, artifacts) and not row["arm"].startswith(TEACHER)]
     if not students:
         raise ConfigError(
             f"{file} names no student that is in {artifacts}; run `tmkd stage3` again, or give its folder of results "
@@ -47,8 +47,8 @@ def chosen(report: Path, artifacts: Path) -> Chosen:
     student = next((row for row in students if row["arm"] == PREFERRED), students[0])
     teaching = [row for row in rows if row["arm"].startswith(TEACHER)]
     together = [row for row in teaching if row["arm"] == ENSEMBLE] or teaching
-    teachers = _folders(together[0], artifacts) if together else []
-    return Chosen(student["arm"], max(_folders(student, artifacts), key=validation_of), teachers)
+    teachers = folders_of(together[0], artifacts) if together else []
+    return Chosen(student["arm"], max(folders_of(student, artifacts), key=validation_of), teachers)
 
 
 def read_comparison(folder: Path, first: str = "run `tmkd stage3` first, or name the folder with --reports") -> Any:
@@ -78,7 +78,7 @@ def read_comparison(folder: Path, first: str = "run `tmkd stage3` first, or name
     raise ConfigError(f"{file}: expected the JSON of a comparison but it is broken ({why}); run `tmkd stage3` again.")
 
 
-def _folders(row: dict[str, Any], artifacts: Path) -> list[Path]:
+def folders_of(row: dict[str, Any], artifacts: Path) -> list[Path]:
     """Return the folders of a row's models; teachers that are not trained here have none."""
     return [artifacts / name for name in row["artifacts"] if (artifacts / name / MODEL).is_dir()]
 
