@@ -1,0 +1,117 @@
+"""`tmkd label`: a task made of what teachers say of unlabelled pairs."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shlex
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.pipeline.running import compose_at
+from tests.pipeline.scored import SMALL, SPLITS, TRAINED, composed, rows_of, score, write_lines
+from tmkd.errors import ConfigError, DataError
+from tmkd.pipelines import label, stage2
+
+
+@pytest.mark.thorough
+def test_run_without_any_label_trains_a_student(scored: Path) -> None:
+    label_roster = f"{{kind: scores, path: '{scored}/*.jsonl'}}"
+    config = composed(scored, "data=unlabelled", "label.right=top", "label.test=0.3", "name=mine", roster=label_roster)
+    folder = label.run(config)
+    written = {split: [json.loads(line) for line in (folder / f"{split}.jsonl").open()] for split in SPLITS[:3]}
+    assert sum(len(rows) for rows in written.values()) == 80
+    asked = [{row["question_id"] for row in rows} for rows in written.values()]
+    assert not asked[0] & asked[1] and not asked[1] & asked[2] and not asked[0] & asked[2]
+    best: dict[str, tuple[float, str]] = {}
+    for row in (row for rows in written.values() for row in rows):
+        assert row["score"] == pytest.approx(score(row), rel=1e-6)
+        if row["question_id"] not in best or row["score"] > best[row["question_id"]][0]:
+            best[row["question_id"]] = (row["score"], row["passage"])
+    assert all((row["label"] == "right") == (best[row["question_id"]][1] == row["passage"]) for row in written["train"])
+    files = [f"data.{split}={folder}/{split}.jsonl" for split in written]
+    roster = f"{{kind: scores, path: '{folder}/*.jsonl'}}"
+    trained = composed(
+        scored,
+        "data=files",
+        *files,
+        "corpus=files",
+        f"corpus.path={folder}/train.jsonl",
+        "method=tmkd",
+        "teachers.calibration=none",
+        roster=roster,
+    )
+    assert stage2.run(trained)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "roster", "message"),
+    [
+        ((), TRAINED, r"roster\[0\].kind: expected a teacher that needs no labels"),
+        (
+            ("data.classes=[a,b,c]", "data.ranking=false", "label.right=top"),
+            "{kind: scores, path: x}",
+            r"label.right: expected positive for more than two classes \(\['a', 'b', 'c'\]\), got top",
+        ),
+        (("teachers.calibration=platt",), "{kind: scores, path: x}", "expected none for `tmkd label`, as it is fitted"),
+        (("label.right=all",), "{kind: scores, path: x}", "label.right: expected one of positive, top"),
+        (("label.test=0.95",), "{kind: scores, path: x}", "label.validation: expected less than 1 together"),
+    ],
+)
+def test_labelling_that_makes_no_sense_is_one_sentence(
+    scored: Path, overrides: tuple[str, ...], roster: str, message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        label.run(composed(scored, "data=unlabelled", *overrides, roster=roster))
+
+
+@pytest.mark.thorough
+def test_run_without_any_label_of_several_classes_trains_a_student(
+    scored: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    classes = ["yes", "no", "it depends"]
+    for split in SPLITS:
+        rows = [
+            row | {"score": [float(zlib.crc32(f"{row} {name}".encode()) % 7) for name in classes]}
+            for row in rows_of(scored, split)
+        ]
+        write_lines(scored / f"{split}.jsonl", rows)
+    named = f"data.classes={json.dumps(classes)}"
+    roster = f"{{kind: scores, path: '{scored}/*.jsonl'}}"
+    with caplog.at_level(logging.INFO):
+        folder = label.run(
+            composed(scored, "data=unlabelled", named, "data.ranking=false", "label.test=0.3", roster=roster)
+        )
+    for row in (json.loads(line) for line in (folder / "train.jsonl").open()):
+        assert row["label"] == classes[int(np.argmax(row["score"]))]
+    [command] = [each.getMessage() for each in caplog.records if "tmkd stage3" in each.getMessage()]
+    settings = shlex.split(command)[shlex.split(command).index("stage3") + 1 :]
+    assert stage2.run(compose_at(scored, *SMALL, "method=kd", *settings))
+
+
+def test_question_whose_best_passages_are_level_is_left_out(scored: Path, caplog: pytest.LogCaptureFixture) -> None:
+    level = rows_of(scored, "corpus")[0]["question_id"]
+    rows = [row | ({"score": 1.0} if row["question_id"] == level else {}) for row in rows_of(scored, "corpus")]
+    (scored / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    roster = f"{{kind: scores, path: '{scored}/*.jsonl'}}"
+    folder = label.run(composed(scored, "data=unlabelled", "label.right=top", "label.test=0.3", roster=roster))
+    written = [json.loads(line) for split in SPLITS[:3] for line in (folder / f"{split}.jsonl").open()]
+    assert level not in {row["question_id"] for row in written} and written
+    assert any("left out: their best passages have one score" in each.getMessage() for each in caplog.records)
+
+
+def test_labels_of_one_class_are_refused(scored: Path) -> None:
+    roster = f"{{kind: scores, path: '{scored}/*.jsonl'}}"
+    for split in SPLITS:
+        rows = [row | {"score": -1.0} for row in rows_of(scored, split)]
+        (scored / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(DataError, match=r"expected pairs of both classes, got .* 0 right; take a larger corpus"):
+        label.run(composed(scored, "data=unlabelled", roster=roster))
+
+
+def test_other_stages_say_that_there_are_no_labels(scored: Path) -> None:
+    with pytest.raises(ConfigError, match="expected a task with labels, got none"):
+        stage2.run(composed(scored, "data=unlabelled", roster=f"{{kind: scores, path: '{scored}/*.jsonl'}}"))
