@@ -68,29 +68,31 @@ def contenders(report: Path, artifacts: Path, rows: Sequence[str], forms: Sequen
     best = max(teachers, key=lambda each: validation_of(each.path))
     made = []
     for name, members in ((ENSEMBLE, teachers), (str(best.manifest["what"]), [best])):
-        made += [_as_trained(name, members, form, into) for form in forms if form in TRAINED]
+        made += [_as_trained(name, members, form) for form in forms if form in TRAINED]
     for name in rows:
         if not folders.get(name) or found[name]["settings"].get("targets") == "students":
             there = "; ".join(each for each in found if folders[each] and each != ENSEMBLE)
             raise ConfigError(f"{report}: expected a row of students in {artifacts}, got {name!r}; there are: {there}.")
         student = open_artifact(max(folders[name], key=validation_of))
-        made += [(_as_trained if form in TRAINED else _exported)(name, [student], form, into) for form in forms]
+        for form in forms:
+            contender = _as_trained(name, [student], form)
+            made.append(contender if form in TRAINED else replace(contender, folders=[_exported(student, form, into)]))
     return made
 
 
-def _as_trained(row: str, models: Sequence[Artifact], form: str, into: Path) -> Contender:
+def _as_trained(row: str, models: Sequence[Artifact], form: str) -> Contender:
     count = sum(model.details["parameters"] for model in models)
     known = validation_of(models[0].path) if len(models) == 1 else None
     return Contender(row, form, [str(model.path) for model in models], count, known)
 
 
-def _exported(row: str, models: Sequence[Artifact], form: str, into: Path) -> Contender:
+def _exported(model: Artifact, form: str, into: Path) -> str:
     from tmkd.export.run import export_model
 
-    folder = into / "exports" / f"{models[0].name}-{form}"
+    folder = into / "exports" / f"{model.name}-{form}"
     if not folder.exists():  # it appears when it is whole
-        export_model(models[0].path, form, folder, verify=False, latency=False)
-    return replace(_as_trained(row, models, form, into), folders=[str(folder)])
+        export_model(model.path, form, folder, verify=False, latency=False)
+    return str(folder)
 
 
 def write_pairs(task: Artifact, pairs: int, folder: Path) -> None:
