@@ -23,8 +23,13 @@ def score(pair: dict[str, object]) -> float:
     return 99 * len(asked & set(str(pair["passage"]).lower().split())) / len(asked) + apart
 
 
+def by_scores(home: Path) -> str:
+    """The entry of a roster for the teacher whose scores are in ``home``."""
+    return f"{{kind: scores, path: '{home}/*.jsonl'}}"
+
+
 def composed(home: Path, *overrides: str, roster: str = "") -> Config:
-    roster = roster or f"{TRAINED}, {{kind: scores, path: '{home}/*.jsonl'}}"
+    roster = roster or f"{TRAINED}, {by_scores(home)}"
     return compose_at(home, *SMALL, f"teachers.roster=[{roster}]", *overrides)
 
 
@@ -46,6 +51,5 @@ def make_scored(home: Path) -> Path:
     """Read task and corpus into a store in ``home``, and write a score of every pair beside it, a file a split."""
     folder = pairs.run(compose_at(home, *SMALL, "method=tmkd"))
     for split in SPLITS:
-        rows = [json.loads(line) for line in (folder / f"{split}.jsonl").read_text(encoding="utf-8").splitlines()]
-        write_lines(home / f"{split}.jsonl", [row | {"score": score(row)} for row in rows])
+        write_lines(home / f"{split}.jsonl", [row | {"score": score(row)} for row in rows_of(folder, split)])
     return home

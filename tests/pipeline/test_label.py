@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 
 from tests.pipeline.running import compose_at
-from tests.pipeline.scored import SMALL, SPLITS, TRAINED, composed, rows_of, score, write_lines
+from tests.pipeline.scored import SMALL, SPLITS, TRAINED, by_scores, composed, rows_of, score, write_lines
 from tmkd.errors import ConfigError, DataError
 from tmkd.pipelines import label, stage2
 
 
 @pytest.mark.thorough
 def test_run_without_any_label_trains_a_student(scored: Path) -> None:
-    label_roster = f"{{kind: scores, path: '{scored}/*.jsonl'}}"
+    label_roster = by_scores(scored)
     config = composed(scored, "data=unlabelled", "label.right=top", "label.test=0.3", "name=mine", roster=label_roster)
     folder = label.run(config)
     written = {split: [json.loads(line) for line in (folder / f"{split}.jsonl").open()] for split in SPLITS[:3]}
@@ -33,7 +33,7 @@ def test_run_without_any_label_trains_a_student(scored: Path) -> None:
             best[row["question_id"]] = (row["score"], row["passage"])
     assert all((row["label"] == "right") == (best[row["question_id"]][1] == row["passage"]) for row in written["train"])
     files = [f"data.{split}={folder}/{split}.jsonl" for split in written]
-    roster = f"{{kind: scores, path: '{folder}/*.jsonl'}}"
+    roster = by_scores(folder)
     trained = composed(
         scored,
         "data=files",
@@ -80,7 +80,7 @@ def test_run_without_any_label_of_several_classes_trains_a_student(
         ]
         write_lines(scored / f"{split}.jsonl", rows)
     named = f"data.classes={json.dumps(classes)}"
-    roster = f"{{kind: scores, path: '{scored}/*.jsonl'}}"
+    roster = by_scores(scored)
     with caplog.at_level(logging.INFO):
         folder = label.run(
             composed(scored, "data=unlabelled", named, "data.ranking=false", "label.test=0.3", roster=roster)
@@ -95,8 +95,8 @@ def test_run_without_any_label_of_several_classes_trains_a_student(
 def test_question_whose_best_passages_are_level_is_left_out(scored: Path, caplog: pytest.LogCaptureFixture) -> None:
     level = rows_of(scored, "corpus")[0]["question_id"]
     rows = [row | ({"score": 1.0} if row["question_id"] == level else {}) for row in rows_of(scored, "corpus")]
-    (scored / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    roster = f"{{kind: scores, path: '{scored}/*.jsonl'}}"
+    write_lines(scored / "corpus.jsonl", rows)
+    roster = by_scores(scored)
     folder = label.run(composed(scored, "data=unlabelled", "label.right=top", "label.test=0.3", roster=roster))
     written = [json.loads(line) for split in SPLITS[:3] for line in (folder / f"{split}.jsonl").open()]
     assert level not in {row["question_id"] for row in written} and written
@@ -104,14 +104,14 @@ def test_question_whose_best_passages_are_level_is_left_out(scored: Path, caplog
 
 
 def test_labels_of_one_class_are_refused(scored: Path) -> None:
-    roster = f"{{kind: scores, path: '{scored}/*.jsonl'}}"
+    roster = by_scores(scored)
     for split in SPLITS:
         rows = [row | {"score": -1.0} for row in rows_of(scored, split)]
-        (scored / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        write_lines(scored / f"{split}.jsonl", rows)
     with pytest.raises(DataError, match=r"expected pairs of both classes, got .* 0 right; take a larger corpus"):
         label.run(composed(scored, "data=unlabelled", roster=roster))
 
 
 def test_other_stages_say_that_there_are_no_labels(scored: Path) -> None:
     with pytest.raises(ConfigError, match="expected a task with labels, got none"):
-        stage2.run(composed(scored, "data=unlabelled", roster=f"{{kind: scores, path: '{scored}/*.jsonl'}}"))
+        stage2.run(composed(scored, "data=unlabelled", roster=by_scores(scored)))

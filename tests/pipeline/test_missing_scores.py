@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipeline.scored import composed, rows_of, without, write_lines
+from tests.pipeline.scored import by_scores, composed, rows_of, without, write_lines
 from tmkd.errors import DataError
 from tmkd.experiment.check import check_arms
 from tmkd.experiment.experiment import Experiment
@@ -53,7 +53,7 @@ def test_pairs_without_a_score_are_left_out_or_averaged(
 
 def test_average_of_no_score_is_refused(scored: Path) -> None:
     without(scored, "train", lambda at: at >= 3)
-    roster = f"{{kind: scores, path: '{scored}/*.jsonl'}}"
+    roster = by_scores(scored)
     with pytest.raises(DataError, match="no teacher has a score for 3 of 60"):
         stage2.run(
             composed(scored, "method=kd", "teachers.calibration=none", "teachers.missing=average", roster=roster)
@@ -68,7 +68,7 @@ def test_teacher_without_scores_of_the_test_split_has_no_row(scored: Path) -> No
     rows = {row["arm"]: row for row in json.loads((folder / "comparison.json").read_text())["rows"]}
     assert "teacher 1" in rows and "teacher 2" not in rows
     assert rows["teacher ensemble"]["settings"] == {"count": 2, "members": 1}
-    roster = f"{{kind: scores, path: '{scored}/*.jsonl'}}"
+    roster = by_scores(scored)
     with pytest.raises(DataError, match="scores of the validation split, on which its scale is fitted"):
         stage3.run(composed(scored, "method=kd", roster=roster))
 
@@ -77,7 +77,7 @@ def test_teacher_without_scores_of_the_test_split_has_no_row(scored: Path) -> No
 def test_run_whose_teachers_have_no_row_has_a_table_without_an_ensemble(scored: Path) -> None:
     (scored / "validation.jsonl").unlink()
     (scored / "test.jsonl").unlink()
-    roster = f"{{kind: scores, path: '{scored}/*.jsonl'}}"
+    roster = by_scores(scored)
     folder = stage3.run(composed(scored, "method=[gold,kd]", "teachers.calibration=none", roster=roster))
     rows = {row["arm"]: row for row in json.loads((folder / "comparison.json").read_text())["rows"]}
     assert set(rows) == {"chance", "student without distillation", "KD (1-o-1)"}
@@ -95,7 +95,7 @@ def test_teacher_that_has_scored_a_part_of_a_split_teaches_without_a_row_where_s
     scored: Path, split: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     without(scored, split, lambda at: at != 4)
-    roster = f"{{kind: scores, path: '{scored}/*.jsonl'}}"
+    roster = by_scores(scored)
     experiment = Experiment(composed(scored, "teachers.missing=average", roster=roster))
     [teacher] = experiment.roster
     made = teacher.build(experiment.context)
@@ -126,7 +126,7 @@ def test_strange_scores_end_the_run_with_their_number_unless_they_may_be_missing
     change(scored, "train", row25=None, row26=float("nan"), row27=(1.5, 2.5))
     with (scored / "train.jsonl").open("a") as file:
         file.write(json.dumps({"question": "nobody", "passage": "asks", "score": 1}) + "\n")
-    roster = f"{{kind: scores, path: '{scored}/*.jsonl'}}"
+    roster = by_scores(scored)
     named = (
         r"train.jsonl, line 26: there is no score; .*\(in all: 2 rows without a score, 1 pair with two different scores"
     )
@@ -169,7 +169,7 @@ def test_scale_is_fitted_without_validation_pairs_whose_scores_are_strange(
     scored: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     change(scored, "validation", row2=None, row3=(1.5, 2.5))
-    roster = f"{{kind: scores, path: '{scored}/*.jsonl'}}"
+    roster = by_scores(scored)
     experiment = Experiment(composed(scored, "method=kd", "teachers.missing=skip", roster=roster))
     made = experiment.roster[0].build(experiment.context)
     assert made.details["predicted"] == ["test"]

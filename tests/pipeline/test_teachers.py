@@ -46,7 +46,7 @@ def test_unlike_teachers_are_brought_to_one_scale_unless_told_otherwise(scored: 
     (scored / "marks").mkdir()
     for split in SPLITS:
         rows = [row | {"score": 1 + float(str(row["score"])) / 50} for row in rows_of(scored, split)]
-        (scored / "marks" / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        write_lines(scored / "marks" / f"{split}.jsonl", rows)
     roster = f"{{kind: scores, path: '{scored}/marks/*.jsonl'}}, {{kind: scores, path: '{scored}/*.jsonl'}}"
     config = composed(scored, "method=kd_average", roster=roster)
     experiment = Experiment(config)
@@ -206,13 +206,13 @@ def test_learnt_weights_follow_the_teacher_that_is_right(scored: Path) -> None:
     for split in SPLITS:
         rows = [row | {"score": float(zlib.crc32(str(row).encode()) % 7)} for row in rows_of(scored, split)]
         (scored / "guesses").mkdir(exist_ok=True)
-        (scored / "guesses" / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        write_lines(scored / "guesses" / f"{split}.jsonl", rows)
     labels = Experiment(composed(scored)).task.rows("validation").read(Experiment(composed(scored)).context)
     right = [
         {"question": row["question"], "passage": row["passage"], "score": 6.0 * row["label"] - 3} for row in labels
     ]
     others = [row | {"score": 0.0} for split in SPLITS if split != "validation" for row in rows_of(scored, split)]
-    (scored / "right.json").write_text("".join(json.dumps(row) + "\n" for row in right + others))
+    write_lines(scored / "right.json", right + others)
     roster = f"{{kind: scores, path: '{scored}/right.json'}}, {{kind: scores, path: '{scored}/guesses/*.jsonl'}}"
     experiment = Experiment(
         composed(
