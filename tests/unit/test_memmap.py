@@ -1,3 +1,4 @@
+import re
 import time
 from pathlib import Path
 
@@ -51,6 +52,24 @@ def test_pages_of_a_data_set_are_let_go_and_found_again(saved):
             assert memmap._resident() <= before + memmap.ENOUGH
             assert read(rows) == TEXTS
     assert memmap._resident() <= before + memmap.ENOUGH
+
+
+@linux
+def test_files_that_are_read_at_random_are_not_read_ahead_until_then(saved):
+    rows = load_from_disk(str(saved))
+
+    def told():  # "rr" among the flags of what is mapped
+        places = {f"{start:x}-{end:x}" for start, end in memmap._mapped((rows,))}
+        flags = re.findall(
+            r"^([0-9a-f]+-[0-9a-f]+) .*?^VmFlags: (.*?)$", Path("/proc/self/smaps").read_text(), re.M | re.S
+        )
+        return ["rr" in said.split() for place, said in flags if place in places]
+
+    assert told() == [False, False]
+    with letting_go(rows, at_random=True):
+        assert told() == [True, True]
+    with letting_go(rows):
+        assert told() == [False, False]
 
 
 @linux

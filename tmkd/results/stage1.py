@@ -112,7 +112,7 @@ class Stage1Student(StudentClassifier):
             followed = {"trust": found.trust} if found.trust else {}
             losses = [soft_term(1.0, self.soft.loss, self.soft.temperature), *losses]
         questions = questions_of(context, rows, tokens, self.classes, self.training.get("group_size"))
-        with letting_go(tokens, soft, weights):
+        with letting_go(tokens, soft, weights, at_random=True):
             facts = fit(
                 model,
                 PairDataset(tokens, soft, weights, states, questions),
