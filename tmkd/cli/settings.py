@@ -27,8 +27,10 @@ HEAD = """\
 Set any of these behind a command, as `NAME=VALUE`: `tmkd stage3 student.layers=5`. Quote what the shell would read:
 `'student.seeds=[1,2,3]'`.
 
-- **by default** is the value of a run without settings. The files in `conf/` choose many of them: `GROUP=OPTION` takes
-  another file, such as `student=bottom5`, and changes the values below.
+- **by default** is the value of a run without settings, the small first look (`data=first_look`), which sets sizes in
+  other sections, too. With other data, `student.layers` is 3, `stage1.batch_size` and `stage2.batch_size` are 16,
+  `stage2.epochs` is 5, `encoder.max_length` 48, and the teachers are those of `teachers=learning_rates`. The files in
+  `conf/` choose many of the values: `GROUP=OPTION` takes another file, such as `student=bottom5`, and changes them.
 - **in the class** is what the field has where no file of `conf/` sets it, such as a field of an entry that you add
   to `teachers.roster`.
 - `null` means that nothing is set; the meaning says what happens then.
@@ -48,6 +50,7 @@ DEPENDS = "per entry"
 # Groups of conf/ that set fields of several sections, and how one of their files is chosen.
 OTHER_GROUPS = {
     "experiment": "experiment=OPTION",
+    "objective": "objective=OPTION",
     "terms": "method=METHOD '+terms=[OPTION,OPTION]'",
     "sweep": "sweep=OPTION",
     "launcher": "--multirun launcher=OPTION",
