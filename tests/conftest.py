@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")  # before torch: tiny models, and results that are equal to the bit
+
 import dataclasses
 import gc
 import json

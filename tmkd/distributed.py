@@ -88,7 +88,7 @@ def init(apart: bool = False) -> Processes | None:
     import torch.distributed as dist
 
     local = int(os.environ.get("LOCAL_RANK", 0))
-    if torch.cuda.is_available():
+    if local < torch.cuda.device_count():  # a machine with fewer GPUs: runtime.device says what is missing, or cpu
         torch.cuda.set_device(local)
     dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=DAYS)
     processes = Processes(dist.get_rank(), count, local)

@@ -1,5 +1,9 @@
 """Training: it learns, keeps its best epoch, stops at nonsense, and goes on from a kill as if nothing had happened."""
 
+import dataclasses
+import gc
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +17,7 @@ from tmkd.models.encoder import load_encoder
 from tmkd.training import callbacks
 from tmkd.training.callbacks import loss_of_epochs
 from tmkd.training.fit import fit
+from tmkd.training.learner import Learner
 from tmkd.training.predict import predict
 from tmkd.training.teacher_states import read_states
 
@@ -229,6 +234,32 @@ def test_weights_that_the_last_step_breaks_are_told(tokens, runtime, tmp_path):
     # no later loss would show it, and whatever the model says would go on as NaN
     with pytest.raises(TrainingDiverged, match=r"the weights are no longer finite after 1 steps; try a lower"):
         train(new_model(), tokens, tmp_path, runtime, epochs=1, batch_size=48, learning_rate=1e39, warmup=0.0)
+
+
+def test_weights_that_are_no_numbers_are_in_no_checkpoint(tokens, runtime, tmp_path):
+    # on a GPU steps pass before a loss is looked at, and whoever went on from there would end there again
+    every_step = dataclasses.replace(runtime, checkpoint_seconds=0)
+    with pytest.raises(TrainingDiverged, match=r"The weights are no longer finite after 1 steps; try a lower"):
+        train(new_model(), tokens, tmp_path, every_step, learning_rate=1e39, warmup=0.0)
+    assert callbacks.last_whole_checkpoint(tmp_path) is None
+
+
+def test_learner_goes_with_its_training(tokens, runtime, tmp_path, monkeypatch):
+    # in bf16 accelerate makes it refer to itself: on a GPU its weights would stay beside the next model's
+    made = []
+
+    class Kept(Learner):
+        def __init__(self, *args):
+            super().__init__(*args)
+            made.append(weakref.ref(self))
+
+    monkeypatch.setattr("tmkd.training.fit.Learner", Kept)
+    gc.disable()  # which would find the circle, at some time
+    try:
+        train(new_model(), tokens, tmp_path, dataclasses.replace(runtime, bf16=True), epochs=1)
+        assert made[0]() is None
+    finally:
+        gc.enable()
 
 
 def test_scores_that_are_not_numbers_are_told(tokens, runtime):

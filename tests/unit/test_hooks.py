@@ -37,6 +37,7 @@ HOOKS = {
     "train": ["resume_from_checkpoint", "trial", "ignore_keys_for_eval"],
     "_clip_grad_norm": ["model"],
     "_get_train_sampler": ["train_dataset"],
+    "_save_checkpoint": ["model", "trial"],
     "_save": ["output_dir", "state_dict"],
     "_save_optimizer_and_scheduler": ["output_dir"],
     "_load_from_checkpoint": ["resume_from_checkpoint", "model"],

@@ -1,6 +1,32 @@
 import pytest
+import torch
 
+from tmkd import distributed
+from tmkd.errors import TmkdError
 from tmkd.training.runtime import resolve_runtime
+
+
+def test_model_that_does_not_fit_the_device_is_one_sentence(runtime, monkeypatch):
+    def full(*_):
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr("torch.nn.Module.to", full)
+    with pytest.raises(TmkdError, match=r"no memory for a model's weights \(0\.0 GB\); .*set runtime\.device=cpu"):
+        runtime.hold(torch.nn.Linear(2, 2))
+
+
+@pytest.mark.parametrize(("local", "taken"), [(0, [0]), (1, [])])
+def test_more_processes_than_gpus_are_not_ended_before_the_device_is_looked_at(monkeypatch, local, taken):
+    # with runtime.device=cpu there is nothing wrong with them
+    chosen = []
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_RANK", str(local))
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    monkeypatch.setattr("torch.cuda.set_device", chosen.append)
+    monkeypatch.setattr("torch.distributed.init_process_group", lambda *_, **__: None)
+    monkeypatch.setattr("torch.distributed.get_rank", lambda: local)
+    assert distributed.init.__wrapped__().local == local
+    assert chosen == taken
 
 
 def test_score_batch_that_was_asked_for_is_kept():

@@ -36,7 +36,7 @@ class ClassifierScorer:
         self, model: PairClassifier, runtime: Runtime, exit_at: int | None = None, max_length: int | None = None
     ) -> None:
         check_exit(exit_at, model.exits.layers)
-        self.model = model.to(runtime.device).eval()
+        self.model = runtime.hold(model).eval()
         self.runtime = runtime
         self.exit_at = exit_at
         self.classes = model.classes

@@ -78,7 +78,7 @@ class LanguageTeacher(Result):
             attention=context.runtime.attention,
         )
         head = pretrained_head(encoder.model, **{name: source[name] for name in ("revision", "trust_remote_code")})
-        model = LanguageModel(encoder, head).to(context.runtime.device)
+        model = context.runtime.hold(LanguageModel(encoder, head))
         text = CorpusText(self.corpus, self.max_length, fit["held_out"], fit["masked"], self.long)
         learnt, held_out = text.read(context, model.tokenizer, 1.0, fit["seed"])
         details: dict[str, Any] = {"head": "the checkpoint's"}
@@ -139,7 +139,7 @@ class LanguageStudent(Result):
         shared = encoder.Encoder(
             classifier.encoder, classifier.tokenizer, classifier.pooling, classifier.trust_remote_code
         )
-        student = LanguageModel(shared).to(context.runtime.device)
+        student = context.runtime.hold(LanguageModel(shared))
         student.head.load_state_dict(taught_by.head.state_dict())
         text = CorpusText(self.corpus, self.student.max_length, self.held_out, self.triple["masked"], self.student.long)
         learnt, held_out = text.read(context, student.tokenizer, self.share, self.seed)
@@ -235,4 +235,4 @@ def _load(context: RunContext, teacher: Artifact, trusted: bool) -> LanguageMode
     from tmkd.models.language import LanguageModel
 
     model = LanguageModel.load(teacher.folder(MODEL), attention=context.runtime.attention, trust_remote_code=trusted)
-    return model.to(context.runtime.device)
+    return context.runtime.hold(model)

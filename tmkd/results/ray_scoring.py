@@ -64,7 +64,7 @@ class Scorer:
                 path = Path(home, name)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
-            self.model = PairClassifier.load(Path(home), attention=self.runtime.attention).to(self.runtime.device)
+            self.model = self.runtime.hold(PairClassifier.load(Path(home), attention=self.runtime.attention))
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, list[int]]:
         from datasets import Dataset

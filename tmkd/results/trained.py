@@ -46,7 +46,8 @@ class TrainedClassifier(Classifier):
         from tmkd.training.predict import predict
 
         teacher = self.build(context)
-        model = load_classifier(teacher, context)
+        ray = context.how.ray is not None
+        model = load_classifier(teacher, context, held=not ray)  # its workers hold it
         heads = model.predicting  # a student teaches by those that predict
         tokens = rows.read_by(context, model)
         processes = context.processes
@@ -57,7 +58,7 @@ class TrainedClassifier(Classifier):
             def score(part: Dataset) -> np.ndarray:
                 return teaching_logits(predict(model, part, context.runtime, bar)[:, heads])
 
-            if context.how.ray is None:
+            if not ray:
                 size = context.runtime.shard_size
                 scored = write_soft_labels(work, tokens, score, size, bar.update, processes)
                 scored = sum(processes.gather(scored)) if processes else scored
@@ -72,12 +73,12 @@ class TrainedClassifier(Classifier):
         return [scoring(context, self.member(context), rows, kept=ID + FLOAT * len(self.own_task.classes))]
 
 
-def load_classifier(classifier: Artifact, context: RunContext) -> PairClassifier:
-    """Return a trained classifier on the runtime's device."""
+def load_classifier(classifier: Artifact, context: RunContext, held: bool = True) -> PairClassifier:
+    """Return a trained classifier, on the runtime's device if it is ``held`` there."""
     from tmkd.models.classifier import PairClassifier
 
     model = PairClassifier.load(classifier.folder(MODEL), attention=context.runtime.attention)
-    return model.to(context.runtime.device)
+    return context.runtime.hold(model) if held else model
 
 
 def new_classifier(
@@ -118,7 +119,7 @@ def new_classifier(
         attention=context.runtime.attention,
     )
     model = PairClassifier(encoder, heads, classes, max_length, head_init == "shared", long)
-    return model.to(context.runtime.device)
+    return context.runtime.hold(model)
 
 
 def validator(

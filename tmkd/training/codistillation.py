@@ -27,8 +27,9 @@ def refresh(processes: Processes, own: PairClassifier, exchange: Exchange) -> No
     copies = iter(exchange.copies)
     for source in range(processes.count):
         model = own if source == processes.rank else next(copies)
-        for tensor in model.state_dict().values():
-            dist.broadcast(tensor, src=source)
+        # not its state dict: on a GPU that has copies of a Bi-LSTM's weights
+        for tensor in (*model.parameters(), *model.buffers()):
+            dist.broadcast(tensor.detach(), src=source)
 
 
 def keep_common(processes: Processes, scratch: Path) -> None:

@@ -24,7 +24,7 @@ from tmkd.training.learner import Learner
 from tmkd.training.peers import PeerLearner, PeerPairs
 from tmkd.training.runtime import Runtime
 from tmkd.training.tracking import NoteMlflowRun
-from tmkd.training.trainer import DistillationTrainer
+from tmkd.training.trainer import DistillationTrainer, all_finite
 
 
 def fit(model: PairClassifier, pairs: PairDataset, terms: Sequence[Term], **how: Any) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def train(
         TrainingDiverged: the loss or a weight is no longer a number.
     """
     scratch.mkdir(parents=True, exist_ok=True)
-    learner.to(runtime.device)
+    runtime.hold(learner)
     processes = runtime.processes
     resumed = _last_checkpoint(scratch, processes)
     start_competes = start_competes and validate is not None
@@ -101,6 +101,7 @@ def train(
         save_strategy="no",  # by the clock instead
         save_total_limit=2,
         logging_steps=10,
+        logging_nan_inf_filter=False,  # it would wait for a GPU in each step
         disable_tqdm=True,
         report_to=[],
         run_name=what,
@@ -116,6 +117,9 @@ def train(
             callbacks = (*callbacks, NoteMlflowRun(scratch))
     progress = Progress(what, metric)
     arguments._n_gpu = min(arguments.n_gpu, 1)  # several GPUs are torchrun's business, not DataParallel's
+    if runtime.device.type == "cuda":  # a process that trains a peer by itself would take the first GPU, as all would
+        arguments.__dict__["_setup_devices"] = runtime.device
+        torch.cuda.set_device(runtime.device)
     with tracking.of(what, scratch) if tracking else nullcontext():
         trainer = _trainer(
             learner,
@@ -147,8 +151,10 @@ def train(
             raise TmkdError(f"{what}: the device has no memory for {big}; lower {lower}.") from None
         finally:
             progress.close()
+            for name in ("forward", "_original_forward"):  # accelerate's, which refer to the learner: it would stay
+                learner.__dict__.pop(name, None)
     # the last step's loss was computed before it, and on a GPU the loss is not looked at in each
-    if not all(bool(weight.isfinite().all()) for weight in learner.parameters()):
+    if not all_finite(learner):
         raise TrainingDiverged(
             f"{what}: the weights are no longer finite after {trainer.state.global_step} steps; {REMEDY}."
         )

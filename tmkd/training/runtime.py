@@ -8,9 +8,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
+from torch import nn
 
 from tmkd.distributed import Processes
 from tmkd.errors import ConfigError, TmkdError
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 SCORE_BATCH = 128
 CPU_SCORE_BATCH = 32  # what a CPU computes of 128 pairs leaves its caches on the way: in fp32 a tenth slower
+ModelT = TypeVar("ModelT", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,19 @@ class Runtime:
 
     def autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
+
+    def hold(self, model: ModelT) -> ModelT:
+        """Move a model to the device; TmkdError where the device has too little memory for its weights."""
+        try:
+            # not the model's own: that of a checkpoint whose weights are placed already refuses
+            nn.Module.to(model, self.device)
+        except torch.OutOfMemoryError:
+            size = sum(weight.numel() * weight.element_size() for weight in model.parameters()) / 1e9
+            raise TmkdError(
+                f"the device has no memory for a model's weights ({size:.1f} GB); end what else uses it, choose a "
+                "smaller model, or set runtime.device=cpu."
+            ) from None
+        return model
 
     @contextmanager
     def scoring(self) -> Iterator[None]:

@@ -24,6 +24,7 @@ from torch.distributed.checkpoint.state_dict import (
 )
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import DTensor
 from transformers import PreTrainedModel
 from transformers.trainer import OPTIMIZER_NAME, SCHEDULER_NAME
 from transformers.utils import SAFE_WEIGHTS_NAME
@@ -65,8 +66,9 @@ class ShardedTrainer(DistillationTrainer):
 
     def bring_home(self) -> None:
         """Give ``whole``, in every process, the weights that all of them have learnt."""
-        weights = get_model_state_dict(self.learner, options=SPREAD)
-        self.whole.load_state_dict(weights)
+        with torch.no_grad():  # one by one: all at once would need memory for them twice
+            for own, share in zip(self.whole.parameters(), self.learner.parameters(), strict=True):
+                own.copy_(share.full_tensor() if isinstance(share, DTensor) else share)
 
     def train(self, *args: Any, **kwargs: Any) -> Any:
         found = super().train(*args, **kwargs)

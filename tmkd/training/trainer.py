@@ -23,6 +23,12 @@ from tmkd.training.peers import PeerLearner
 CHECK_EVERY = 20  # steps between looks at the loss on a GPU, where each look waits for the device
 
 
+def all_finite(model: nn.Module) -> bool:
+    """Say whether all weights are numbers, of a divided model those that this process holds."""
+    held = (weight.to_local() if hasattr(weight, "to_local") else weight for weight in model.parameters())
+    return all(bool(weight.isfinite().all()) for weight in held)
+
+
 class DistillationTrainer(Trainer):
     """Trainer of a Learner over a PairDataset, or of a PeerLearner over PeerPairs.
 
@@ -92,6 +98,13 @@ class DistillationTrainer(Trainer):
         self.log(dict(metrics))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
+
+    def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
+        # On a GPU the loss is not looked at in each step; whoever went on from such weights would never leave them.
+        finite = all_finite(self.learner)
+        if not (finite if self.processes is None else all(self.processes.gather(finite))):
+            raise TrainingDiverged(f"The weights are no longer finite after {self.state.global_step} steps; {REMEDY}.")
+        super()._save_checkpoint(*args, **kwargs)
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         if self.processes is None and self.group_size is None:

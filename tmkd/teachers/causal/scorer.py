@@ -102,7 +102,7 @@ def open_language_model(
     model = load_language_model(checkpoint, dtype_for(causal_config(checkpoint), runtime), runtime.attention)
     what = f"teacher {checkpoint.name}"
     asking = _asking(model, checkpoint, prompt, max_length)
-    nn.Module.to(model, runtime.device)
+    runtime.hold(model)
     scorer = LanguageModelScorer(model, asking, what, runtime, outputs)
     try_out(scorer, what, scorer.length)
     scorer.cuts = Cuts()
