@@ -239,7 +239,7 @@ def test_weights_that_the_last_step_breaks_are_told(tokens, runtime, tmp_path):
 def test_weights_that_are_no_numbers_are_in_no_checkpoint(tokens, runtime, tmp_path):
     # on a GPU steps pass before a loss is looked at, and whoever went on from there would end there again
     every_step = dataclasses.replace(runtime, checkpoint_seconds=0)
-    with pytest.raises(TrainingDiverged, match=r"The weights are no longer finite after 1 steps; try a lower"):
+    with pytest.raises(TrainingDiverged, match=r"test: the weights are no longer finite after 1 steps; try a lower"):
         train(new_model(), tokens, tmp_path, every_step, learning_rate=1e39, warmup=0.0)
     assert callbacks.last_whole_checkpoint(tmp_path) is None
 

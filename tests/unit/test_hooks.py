@@ -44,7 +44,7 @@ HOOKS = {
     "_load_optimizer_and_scheduler": ["checkpoint"],
 }
 SHARDED = ("train", "_save", "_save_optimizer_and_scheduler", "_load_from_checkpoint", "_load_optimizer_and_scheduler")
-OWN = {"__init__", "bring_home", "_batches"}
+OWN = {"__init__", "bring_home", "check_weights", "_batches"}
 
 
 def overrides():

@@ -68,6 +68,9 @@ def test_files_that_are_read_at_random_are_not_read_ahead_until_then(saved):
     assert told() == [False, False]
     with letting_go(rows, at_random=True):
         assert told() == [True, True]
+        with letting_go(rows):  # which whoever reads on his way through may ask for, too
+            pass
+        assert told() == [True, True]
     with letting_go(rows):
         assert told() == [False, False]
 

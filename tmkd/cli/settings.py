@@ -28,9 +28,10 @@ Set any of these behind a command, as `NAME=VALUE`: `tmkd stage3 student.layers=
 `'student.seeds=[1,2,3]'`.
 
 - **by default** is the value of a run without settings, the small first look (`data=first_look`), which sets sizes in
-  other sections, too. With other data, `student.layers` is 3, `stage1.batch_size` and `stage2.batch_size` are 16,
-  `stage2.epochs` is 5, `encoder.max_length` 48, and the teachers are those of `teachers=learning_rates`. The files in
-  `conf/` choose many of the values: `GROUP=OPTION` takes another file, such as `student=bottom5`, and changes them.
+  other sections, too. With other data, `student.layers` is {other.student.layers}, `stage1.batch_size` and
+  `stage2.batch_size` are {other.stage2.batch_size}, `stage2.epochs` is {other.stage2.epochs}, `encoder.max_length`
+  {other.encoder.max_length}, and the teachers are those of `teachers=learning_rates`. The files in `conf/` choose many
+  of the values: `GROUP=OPTION` takes another file, such as `student=bottom5`, and changes them.
 - **in the class** is what the field has where no file of `conf/` sets it, such as a field of an entry that you add
   to `teachers.roster`.
 - `null` means that nothing is set; the meaning says what happens then.
@@ -63,8 +64,9 @@ def page() -> str:
 
     with initialize_config_dir(str(CONF), version_base="1.3"):
         composed = schema.resolve(compose("config"))
+        other = schema.resolve(compose("config", ["data=documentation"]))
     options = dict(line.strip().split(": ", 1) for line in groups(CONF))
-    parts = [HEAD]
+    parts = [HEAD.format(other=other)]
     for field in dataclasses.fields(schema.Config):
         value = getattr(composed, field.name)
         if not dataclasses.is_dataclass(value):

@@ -98,7 +98,8 @@ def letting_go(*held: Dataset | np.ndarray | None, at_random: bool = False) -> I
         ended.set()
         watching.join()
         _let_go(ranges)
-        _advise(ranges, mmap.MADV_NORMAL)
+        if at_random:
+            _advise(ranges, mmap.MADV_NORMAL)
 
 
 def _let_go(ranges: list[Range]) -> int:

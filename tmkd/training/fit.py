@@ -13,7 +13,7 @@ from transformers import PrinterCallback, ProgressCallback, TrainerCallback, Tra
 from tmkd.data.batching import Collator, PairDataset
 from tmkd.data.masking import MaskedPairs
 from tmkd.distributed import Processes
-from tmkd.errors import REMEDY, TmkdError, TrainingDiverged
+from tmkd.errors import TmkdError
 from tmkd.losses.combine import Term
 from tmkd.models.classifier import PairClassifier
 from tmkd.models.positions import positions_of
@@ -24,7 +24,7 @@ from tmkd.training.learner import Learner
 from tmkd.training.peers import PeerLearner, PeerPairs
 from tmkd.training.runtime import Runtime
 from tmkd.training.tracking import NoteMlflowRun
-from tmkd.training.trainer import DistillationTrainer, all_finite
+from tmkd.training.trainer import DistillationTrainer
 
 
 def fit(model: PairClassifier, pairs: PairDataset, terms: Sequence[Term], **how: Any) -> dict[str, Any]:
@@ -153,11 +153,7 @@ def train(
             progress.close()
             for name in ("forward", "_original_forward"):  # accelerate's, which refer to the learner: it would stay
                 learner.__dict__.pop(name, None)
-    # the last step's loss was computed before it, and on a GPU the loss is not looked at in each
-    if not all_finite(learner):
-        raise TrainingDiverged(
-            f"{what}: the weights are no longer finite after {trainer.state.global_step} steps; {REMEDY}."
-        )
+    trainer.check_weights()  # the last step's loss was computed before it
     loss = loss_of_epochs(trainer.state.log_history)
     facts: dict[str, Any] = {"steps": trainer.state.global_step, "cost": cost, "loss": loss}
     if processes:

@@ -23,12 +23,6 @@ from tmkd.training.peers import PeerLearner
 CHECK_EVERY = 20  # steps between looks at the loss on a GPU, where each look waits for the device
 
 
-def all_finite(model: nn.Module) -> bool:
-    """Say whether all weights are numbers, of a divided model those that this process holds."""
-    held = (weight.to_local() if hasattr(weight, "to_local") else weight for weight in model.parameters())
-    return all(bool(weight.isfinite().all()) for weight in held)
-
-
 class DistillationTrainer(Trainer):
     """Trainer of a Learner over a PairDataset, or of a PeerLearner over PeerPairs.
 
@@ -100,11 +94,19 @@ class DistillationTrainer(Trainer):
         return metrics
 
     def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
-        # On a GPU the loss is not looked at in each step; whoever went on from such weights would never leave them.
-        finite = all_finite(self.learner)
-        if not (finite if self.processes is None else all(self.processes.gather(finite))):
-            raise TrainingDiverged(f"The weights are no longer finite after {self.state.global_step} steps; {REMEDY}.")
+        self.check_weights()  # whoever went on from such weights would never leave them
         super()._save_checkpoint(*args, **kwargs)
+
+    def check_weights(self) -> None:
+        """Raise TrainingDiverged where a weight is no number: on a GPU the loss is not looked at in each step."""
+        # of a divided model each process sees those that it holds
+        held = (weight.to_local() if hasattr(weight, "to_local") else weight for weight in self.learner.parameters())
+        finite = all(bool(weight.isfinite().all()) for weight in held)
+        if not (finite if self.processes is None else all(self.processes.gather(finite))):
+            steps = self.state.global_step
+            raise TrainingDiverged(
+                f"{self.args.run_name}: the weights are no longer finite after {steps} steps; {REMEDY}."
+            )
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         if self.processes is None and self.group_size is None:
