@@ -84,13 +84,13 @@ def letting_go(*held: Dataset | np.ndarray | None, at_random: bool = False) -> I
         _advise(ranges, mmap.MADV_RANDOM)
     ended = threading.Event()
 
-    def watch() -> None:
-        least = _let_go(ranges)
+    def watch(least: int) -> None:
         while not ended.wait(EVERY):
             now = _resident()
             least = min(least, now if now < least + ENOUGH else _let_go(ranges))
 
-    watching = threading.Thread(target=watch, name="letting go of mapped files", daemon=True)
+    # measured before the block begins: what it reads meanwhile would count as what cannot be let go
+    watching = threading.Thread(target=watch, args=(_let_go(ranges),), name="letting go of mapped files", daemon=True)
     watching.start()
     try:
         yield
