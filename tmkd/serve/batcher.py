@@ -48,13 +48,14 @@ class Batcher:
         self._requests: deque[Request] = deque()
         self._there = threading.Condition()
         self._closed = False
-        self._first, self.warm = first, Future[None]()
+        self._first, self.warm, self._works = first, Future[None](), True
         self._thread = threading.Thread(target=self._work, name="batches", daemon=True)
         self._thread.start()
 
     @property
-    def alive(self) -> bool:
-        return self._thread.is_alive()
+    def works(self) -> bool:
+        """Whether pairs can still be computed: after a fatal error of a GPU none can, until the process starts anew."""
+        return self._works and self._thread.is_alive()
 
     def put(self, pairs: Sequence[Pair]) -> Future[np.ndarray]:
         """Queue pairs; return what will be ``[pairs, classes]``."""
@@ -108,10 +109,24 @@ class Batcher:
             try:
                 self._finish(own, self._compute([request.pairs[at] for _, at in own]))
             except Exception as error:
+                self._try_first()  # before the client has its answer, so that /health knows what it knows
                 if request.found.set_running_or_notify_cancel():
                     request.found.set_exception(error)
 
+    def _try_first(self) -> None:
+        """Is it the request that cannot be computed, or anything at all?"""
+        try:
+            for pairs in self._first[:1]:
+                self._compute(pairs)
+        except Exception:
+            if self._works:
+                log.error("The pair that was scored at the start cannot be scored any more: start the server again.")
+            self._works = False
+        else:
+            self._works = True
+
     def _finish(self, chosen: Chosen, probabilities: np.ndarray) -> None:
+        self._works = True
         for (request, at), row in zip(chosen, probabilities, strict=True):
             request.probabilities[at] = row
             request.left -= 1

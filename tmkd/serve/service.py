@@ -77,7 +77,7 @@ class Service:
 
     @property
     def healthy(self) -> bool:
-        return self._batcher.alive
+        return self._batcher.works
 
     async def score(
         self, questions: list[str], passages: list[str], truncate: bool = True, passage_tokens: int | None = None

@@ -105,6 +105,24 @@ def test_request_that_fails_fails_alone_and_says_nothing_of_the_inside(
     assert "/secret/folder" in caplog.text  # for whoever runs the server
 
 
+def test_server_whose_device_has_failed_for_good_says_that_it_is_unhealthy_until_it_scores_again(
+    reranker: Reranker, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(pairs: list[Pair]) -> np.ndarray:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    with serving(reranker) as server:
+        body = {"query": "q", "texts": ["amber"]}
+        server.service._batcher._compute = fail
+        assert server.post("/rerank", body).status_code == 424
+        answer = server.client.get("/health")
+        assert (answer.status_code, answer.json()["error_type"]) == (503, "unhealthy")
+        assert "start the server again" in caplog.text
+        server.service._batcher._compute = server.gate
+        assert server.post("/rerank", body).status_code == 200
+        assert server.client.get("/health").status_code == 200
+
+
 def test_alone_at_the_server_a_request_waits_for_no_other(served: Served) -> None:
     before = served.metric("tmkd_batch_pairs_count")
     served.post("/rerank", {"query": "q", "texts": ["amber"]})
