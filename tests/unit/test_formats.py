@@ -89,6 +89,11 @@ def test_qrels_and_triples_of_msmarco_are_told_apart(tmp_path):
 
 SENTENCES = {
     "triplets": [{"anchor": "q", "positive": "a", "negative_1": "b", "negative_2": "c", "label": [0.5, 2.0]}],
+    "margin": [
+        {"anchor": "q", "positive": "a", "negative": "b", "label": 3.5},
+        {"anchor": "q", "positive": "a", "negative": "c", "label": "-2"},
+    ],
+    "labels of three texts": [{"query": "q", "one": "b", "two": "a", "three": "c", "labels": [0, 1, 0]}],
     "lists": [{"query": "q", "docs": ["a", "b", "c"], "labels": [1, 0, 0]}],
     "pairs": [{"x": "q", "y": "a", "label": 1}, {"x": "q", "y": "b", "label": 0.0}, {"x": "q", "y": "c", "label": 0}],
 }
@@ -184,6 +189,9 @@ BAD = [
     ("trec", "1000 Q0 d0 1 0.5 tag\n", "no label; the format trec has it in the last of 4 fields (qrels)"),
     ("msmarco", "1000\td0\n", "line 1: expected 4 fields as in qrels"),
     ("sentence_transformers", '{"a": "q", "b": "p", "label": 0.73}', "0.73, which is no class; call the column"),
+    ("sentence_transformers", '{"a": "q", "b": "p", "label": 0, "c": "web"}', "'label' is 0, but with 3 texts it must"),
+    ("sentence_transformers", '{"a": "q", "b": "p", "c": "n", "d": "m", "score": 4}', "with 4 texts it must be a list"),
+    ("sentence_transformers", '{"a": "q", "b": "p", "label": "1e400"}', "1e400, which is no class; call the column"),
     ("sentence_transformers", '{"a": "q", "label": 1}', "expected a column of questions and one of passages"),
 ]  # fmt: skip
 

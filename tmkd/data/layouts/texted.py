@@ -57,11 +57,13 @@ def _sentence_transformers(record: Record, texts: Texts, graded: bool = False) -
     question, (first, *others) = text(record, columns[0]), columns[1:]
     label, score = (next((field for field in names if field in record), "") for names in (CLASSES, SCORES))
     label, of_label = (label or score, _as_it_is) if graded else (label, _class)
-    if others:  # one right passage and its wrong ones; the label is a margin, or a list with a score for each
-        scores = _of_each(record, score or label, len(columns) - 1)
+    if others:  # one right passage and its wrong ones
+        found = {field: _of_each(record, field, len(columns) - 1, graded) for field in (score, label) if field}
+        each = next((values for values in found.values() if values), None)
+        marked = not graded and not found.get(score) and each is not None and all(value in (0, 1) for value in each)
         for at, column in enumerate(columns[1:]):
-            own = scores[at] if graded and scores else at == 0
-            yield pair(question, column, record[column], label=own, score=scores and scores[at])
+            own = each[at] if graded and each else bool(each[at]) if each and marked else at == 0
+            yield pair(question, column, record[column], label=own, score=each[at] if each and not marked else None)
     elif _list(record, first):  # a list of passages, and of labels
         passages = listed(record, first) or []
         labels = listed(record, label, len(passages), first) or [None] * len(passages)
@@ -83,12 +85,27 @@ def _list(record: Record, column: str) -> bool:
     return isinstance(value, list)
 
 
-def _of_each(record: Record, field: str, count: int) -> list[Any] | None:
-    """Return a score for each passage, or None: a margin says how far apart two are, not how high either is."""
+def _of_each(record: Record, field: str, passages: int, graded: bool) -> list[Any] | None:
+    """Return a label or a score for each passage; None where there are none.
+
+    So it is for margins, too: they say how far wrong passages are from the right one, not how high any is.
+
+    Raises:
+        BadRow: something else, as where columns that are no passages were taken for wrong ones.
+    """
     value = record.get(field)
-    whole = isinstance(value, list) or (isinstance(value, str) and value.startswith("["))
-    scores = listed(record, field) if whole else None
-    return scores if scores and len(scores) == count else None
+    value = as_list(value) if isinstance(value, str) else value
+    if value is None or value in ("", []):
+        return None
+    if isinstance(value, list) and len(value) == passages:
+        return value
+    margins = value if isinstance(value, list) else [value]
+    a_label = margins is not value and as_text(value) in ("0", "1", "True", "False")
+    numbers = all(is_number(as_text(each) or "") for each in margins)
+    if len(margins) == passages - 1 and numbers and not a_label and not graded:
+        return None
+    told = f"field '{field}' is {shown(value)}, but with {passages + 1} texts it must be a list with an entry for each"
+    raise BadRow(NO_FIELD, f"{told} of the {passages} passages; take out the columns that are no passages")
 
 
 def _class(field: str, value: Any) -> Any:
@@ -98,7 +115,7 @@ def _class(field: str, value: Any) -> Any:
     found = as_text(value)
     if found is None or not is_number(found) or found.lstrip("+-").isdigit():
         return value
-    if float(found) == int(float(found)):
+    if float(found).is_integer():
         return int(float(found))
     raise BadRow(NO_FIELD, f"field '{field}' is {found}, which is no class; call the column 'score'")
 
