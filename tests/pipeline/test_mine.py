@@ -134,6 +134,19 @@ def test_mined_files_are_a_task(home: Path) -> None:
     assert len(again.task.rows("test").read(again.context)) == 6
 
 
+def test_labels_that_the_settings_turn_round_are_not_turned_twice(home: Path) -> None:
+    for split in ("train", "validation", "test"):  # 0 means right, as in some tasks of GLUE
+        rows = read(home / f"{split}.jsonl")
+        write(home / f"{split}.jsonl", [{**row, "label": int(row["label"] == "wrong")} for row in rows])
+    turned = ("data.classes=['0','1']", "data.labels={0: '1', 1: '0'}")
+    folder = mine.run(composed(home, *turned))
+    files = [f"data.{split}={folder / split}.jsonl" for split in ("train", "validation", "test")]
+    again = Experiment(composed(home, *turned, *files))
+    rows = again.task.rows("train").read(again.context)
+    assert len(mined(folder)) and sum(rows["label"]) == 3
+    assert {row["passage"] for row in rows if row["label"]} == {right for right, _ in TRAIN.values()}
+
+
 def test_columns_have_the_names_that_the_settings_read(home: Path) -> None:
     for split in ("train", "validation", "test"):
         named: Rows = [

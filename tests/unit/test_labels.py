@@ -50,6 +50,12 @@ def test_exact_name_goes_before_other_spellings_and_names_of_one_value_are_told_
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("names", [{}, {"yes": "right", "no": "wrong"}, {"right": "wrong", "wrong": "right"}])
+def test_label_that_is_written_is_read_as_the_same_class(names):
+    labels = Labels("label", ["wrong", "right"], names)
+    assert [labels.index(labels.written(label)) for label in (0, 1)] == [0, 1]
+
+
 @pytest.mark.parametrize("value", [0, "1", 1.0])
 def test_no_label_is_an_index_once_there_is_a_map(value):
     with pytest.raises(BadRow, match=r"'label' must be one of \['yes', 'no', 'wrong', 'right'\] but is"):

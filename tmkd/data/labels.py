@@ -95,6 +95,11 @@ class Labels:
         own = self._own.find(value)
         return self._known.find(value) if own is None else self._meant[own]
 
+    def written(self, label: int) -> str:
+        """Return a label that is read as this class: its name, unless the source's names give that to another class."""
+        names = (self.classes[label], *self._labels)
+        return next((name for name in names if self.index(name) == label), names[0])
+
     def read(self, value: Any) -> int:
         """Return the class that a label means, or raise BadRow."""
         return self.index(value)

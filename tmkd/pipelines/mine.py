@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tmkd.choices import CLASSES
 from tmkd.config import Config
+from tmkd.data.labels import Labels
 from tmkd.errors import ConfigError, DataError
 from tmkd.experiment.check import check_roster
 from tmkd.experiment.experiment import Experiment
@@ -57,12 +58,14 @@ def run(config: Config) -> Path:
     scores = [_scores(experiment, teacher, rows) for rows in (task.rows("train"), found.rows())]
     own = labelled(task, train)
     mined = judge(config.mine, own, scores[0], candidates, scores[1])
+    labels = Labels(config.data.label, config.data.classes, config.data.labels)
+    names = [labels.written(label) for label in range(len(config.data.classes))]
     if context.is_main_process:
         with writing_to(folder, "paths.reports"):
-            write_rows(folder / "train.jsonl", _training_rows(config, train, scores[0], mined), "train")
+            write_rows(folder / "train.jsonl", _training_rows(config, names, train, scores[0], mined), "train")
             for split in ("validation", "test"):
                 rows = task.rows(split).read(context)
-                write_rows(folder / f"{split}.jsonl", (_named(config, row) for row in rows_of(rows)), split)
+                write_rows(folder / f"{split}.jsonl", (_named(config, names, row) for row in rows_of(rows)), split)
         _tell(config, teacher, mined, folder)
     return folder
 
@@ -116,26 +119,28 @@ def _scores(experiment: Experiment, teacher: Classifier, rows: Rows) -> np.ndarr
 
 
 def _training_rows(
-    config: Config, train: Dataset, known: np.ndarray, mined: Mapping[str, Negatives]
+    config: Config, names: Sequence[str], train: Dataset, known: np.ndarray, mined: Mapping[str, Negatives]
 ) -> Iterator[dict[str, Any]]:
     """Yield the training pairs in their order; after the last pair of a question its negatives, hardest first."""
     last = {question: at for at, question in enumerate(train["question"])}
     for at, row in enumerate(rows_of(train)):
-        yield _named(config, row) | _rounded(float(known[at]))
+        yield _named(config, names, row) | _rounded(float(known[at]))
         if at == last[row["question"]] and row["question"] in mined:
             for negative in mined[row["question"]].kept:
-                named = _named(config, {**row, **negative, "label": 0})  # further columns are those of its question
+                named = _named(
+                    config, names, {**row, **negative, "label": 0}
+                )  # further columns are those of its question
                 yield named | _rounded(negative[SCORE]) | {RANK: negative[RANK]}
 
 
-def _named(config: Config, row: Mapping[str, Any]) -> dict[str, Any]:
+def _named(config: Config, names: Sequence[str], row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a labelled pair under the columns that the settings name, so that they read it again as it is."""
     data = config.data
     return {
         data.question_id: row["question_id"],
         data.question: row["question"],
         data.passage: row["passage"],
-        data.label: data.classes[row["label"]],
+        data.label: names[row["label"]],
         **{name: row[name] for name in data.extra_columns},
     }
 
@@ -166,6 +171,6 @@ def _tell(config: Config, teacher: Classifier, mined: Mapping[str, Negatives], f
             "take a better teacher (mine.teacher), or raise mine.below"
         )
     log.info(
-        "mine    to train on it: data=files data.train=%s data.validation=%s data.test=%s",
+        "mine    to train on it: data=files data.format=pairs data.train=%s data.validation=%s data.test=%s",
         *(folder / f"{split}.jsonl" for split in ("train", "validation", "test")),
     )
