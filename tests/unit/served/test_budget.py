@@ -16,7 +16,7 @@ from tests.unit.served.server import expected, pairs_of, status
 from tmkd.errors import BudgetSpent, ModelError, TmkdError
 from tmkd.teachers.served import Served
 from tmkd.teachers.served.answers import Answers
-from tmkd.teachers.served.price import Price
+from tmkd.teachers.served.price import Price, Tariff
 
 ROOT = Path(__file__).parents[3]
 ASK = """
@@ -111,6 +111,20 @@ def test_refused_requests_cost_no_money_and_lost_ones_do(server, tmp_path):
     with pytest.raises(ModelError, match=r"nothing came within 0\.2 s"):
         ask(Served(server.url, "tei", price_per_request=1.0, timeout=0.2, retries=1), pairs_of(2, 1), tmp_path)
     assert kept(tmp_path)[1] == (5, 3.0)
+
+
+@pytest.mark.parametrize("code", [400, 401, 402, 404])
+def test_wrong_key_or_field_costs_no_money(code, server, tmp_path):
+    server.always = status(code)
+    for _ in range(3):
+        with pytest.raises(ModelError, match=f"status {code}"):
+            ask(Served(server.url, "tei", price_per_request=1.0, budget_money=2.0), pairs_of(1, 1), tmp_path)
+    assert kept(tmp_path)[1] == (3, 0.0)
+
+
+@pytest.mark.parametrize("tokens", [float("nan"), float("inf"), -5000, "many", None])
+def test_tokens_that_are_no_number_leave_the_estimate(tokens):
+    assert Tariff(None, 1.0).charged({"usage": {"total_tokens": tokens}}, 2000) == 2.0
 
 
 def test_price_is_known_before_anything_is_sent(server, tmp_path):

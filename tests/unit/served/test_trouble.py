@@ -26,6 +26,11 @@ STRANGE = {
     "another API": ({"results": []}, "expected a list of results"),
     "HTML": ("<html><body>Welcome\nto the proxy</body></html>", "expected JSON, got <html><body>Welcome to the proxy"),
     "nothing": ("", "expected JSON"),
+    "hundreds of digits": (
+        f'[{{"index": 0, "score": 1{"0" * 400}}}, {{"index": 1, "score": 1}}]',
+        "'score' of index 0",
+    ),
+    "lists in lists": ("[" * 100_000, "expected JSON"),
 }
 
 
@@ -103,6 +108,20 @@ def test_strange_answer_is_no_score(what, server, tmp_path):
     np.testing.assert_allclose(ask(Served(server.url, "tei"), rows, tmp_path), expected(rows), rtol=1e-5)
 
 
+def test_strange_answer_after_a_busy_server_is_tried_again_too(server, tmp_path):
+    server.trouble, rows = [status(429), status(503), status(429), status(200, '[{"index": 0, "sco')], pairs_of(1, 2)
+    np.testing.assert_allclose(ask(Served(server.url, "tei"), rows, tmp_path), expected(rows), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "answer", [{"choices": ["yes"]}, {"choices": [{"message": {"content": "yes"}, "logprobs": [1]}]}]
+)
+def test_chat_of_another_shape_is_one_sentence(answer, server, tmp_path):
+    server.always = status(200, answer)
+    with pytest.raises(ModelError, match=r"expected a chat completion|gives no log-probabilities"):
+        ask(Served(server.url, "openai", "chat"), pairs_of(1, 1), tmp_path)
+
+
 @pytest.mark.parametrize("answer", ["no JSON", '{"points": 3}', '{"score": "3"}', '{"score": 101}', "{score: 3}", None])
 def test_chat_without_a_score_is_no_score(answer, server, tmp_path):
     server.always = status(200, {"choices": [{"message": {"content": answer}}]})
@@ -138,8 +157,23 @@ def test_pair_that_is_too_long_has_no_score_and_its_neighbours_have(code, server
 @pytest.mark.parametrize("questions", [2, 30])
 def test_server_that_refuses_every_pair_ends_the_run(questions, server, tmp_path):
     server.always, rows = status(422, "no such field"), pairs_of(questions, 1)
-    with pytest.raises(ModelError, match=r"every pair is refused, the first with status 422 \(no such field\)"):
+    with pytest.raises(ModelError, match=r"every pair is refused, one with status 422 \(no such field\)"):
         ask(Served(server.url, "tei", concurrency=1), rows, tmp_path)
     assert len(server.requests) == min(questions, 5)
     server.always = None
     np.testing.assert_allclose(ask(Served(server.url, "tei"), rows, tmp_path), expected(rows), rtol=1e-5)
+
+
+def test_server_that_has_come_to_refuse_every_pair_ends_the_run_and_no_pair_counts_as_too_long(server, tmp_path):
+    rows = pairs_of(12, 1)
+    server.always = lambda handler, body: len(server.scored) > 3 and status(422, "no such field")(handler, body)
+    with pytest.raises(ModelError, match=r"5 pairs in a row are refused, one with status 422 \(no such field\)"):
+        ask(Served(server.url, "tei", concurrency=1), rows, tmp_path)
+    server.always = None
+    np.testing.assert_allclose(ask(Served(server.url, "tei"), rows, tmp_path), expected(rows), rtol=1e-5)
+
+
+def test_many_texts_in_a_row_that_are_too_long_end_no_run(server, tmp_path):
+    rows = pairs_of(12, 1)
+    server.always = lambda handler, body: len(server.scored) > 3 and status(413)(handler, body)
+    assert np.isnan(ask(Served(server.url, "tei", concurrency=1), rows, tmp_path)).sum() == 8

@@ -32,9 +32,13 @@ class Api(Protocol):
 
 def number(value: Any, what: str) -> float:
     """Return a finite number (StrangeAnswer): JSON has texts, null and booleans, and Python reads NaN in it."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    try:
+        found = math.nan if isinstance(value, bool) or not isinstance(value, int | float) else float(value)
+    except OverflowError:  # hundreds of digits
+        found = math.nan
+    if not math.isfinite(found):
         raise StrangeAnswer(f"expected a number as {what}, got {shown(value)}")
-    return float(value)
+    return found
 
 
 def shown(value: Any) -> str:

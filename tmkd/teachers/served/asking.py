@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
 log = logging.getLogger(__name__)
-REFUSALS = 5  # of single texts, before any was answered: by then it is not their length
+REFUSALS = 5  # of single texts in a row, before any was answered or without a word of length: that is not the reason
 
 
 @dataclass
@@ -55,7 +55,9 @@ class Asker:
     prompt_tokens: float = 0.0
     outputs: int = 2
     _refused: dict[str, str] = field(default_factory=dict)  # ids, and why; kept once anything else was answered
+    _why: str = ""  # the first of them
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _in_a_row: int = 0  # refused by themselves since the last answer
     _answered: bool = False
 
     def __call__(self, rows: Dataset, bar: tqdm) -> np.ndarray:
@@ -77,7 +79,8 @@ class Asker:
         scores = np.array([known[pair] for pair in ids], dtype=np.float64)
         refused = int(np.isnan(scores).sum())
         if refused:
-            log.warning("%s: %d of %d pairs have no score: refused as too long.", self.what, refused, len(ids))
+            why = f" (the first with {self._why})" if self._why else ""
+            log.warning("%s: %d of %d pairs have no score: refused as too long%s.", self.what, refused, len(ids), why)
         return margin_logits(to_margins(scores, self.scale, self.what), self.outputs)
 
     def _ask(self, requests: Sequence[Request], times: Counter[str], bar: tqdm) -> None:
@@ -94,7 +97,7 @@ class Asker:
                 pool.shutdown(cancel_futures=True)
                 raise
         if self._refused and not self._answered:
-            raise self._all_refused()
+            raise self._all_refused(self._why)
 
     def _score_or_halt(self, request: Request) -> None:
         """Score; where that fails for good, requests that wait give up, and those that were sent end and are kept."""
@@ -108,7 +111,7 @@ class Asker:
         """Ask until each pair of the request has an answer in the database, or is refused by itself."""
         try:
             self.endpoint.insist(lambda: self._attempt(request))
-            self._answered = True
+            self._answered, self._in_a_row = True, 0
         except TooLong as error:
             if len(request.ids) > 1:  # one long text, or too many of them: halves find out in the fewest requests
                 for half in request.halves():
@@ -116,8 +119,9 @@ class Asker:
                 return
             with self._lock:
                 self._refused[request.ids[0]] = str(error)
-            if len(self._refused) >= REFUSALS and not self._answered:
-                raise self._all_refused() from None
+                self._why, self._in_a_row = self._why or str(error), self._in_a_row + 1
+                if self._in_a_row >= REFUSALS and not (self._answered and error.said):
+                    raise self._all_refused(str(error)) from None
 
     def _attempt(self, request: Request) -> None:
         self.endpoint.wait_for_turn()
@@ -126,8 +130,8 @@ class Asker:
         self.answers.spend(estimate, self.budget)
         try:
             answer = self.endpoint.post(self.api.body(request.question, request.passages))
-        except (Again, TooLong) as error:
-            if not error.charged:
+        except (Again, TooLong, ModelError) as error:  # the last: a status that says that no request will go well
+            if isinstance(error, ModelError) or not error.charged:
                 self.answers.keep({}, -estimate)
             raise
         scores = self.api.scores(answer, len(request.ids))
@@ -156,9 +160,10 @@ class Asker:
             self.answers.keep(dict.fromkeys(self._refused, float("nan")))
             self._refused.clear()
 
-    def _all_refused(self) -> ModelError:
-        why = next(iter(self._refused.values()))
-        return ModelError(f"{self.what}: every pair is refused, the first with {why}; look at url, api and name.")
+    def _all_refused(self, why: str) -> ModelError:
+        self._refused.clear()  # nothing is wrong with these pairs: they are asked for again
+        which = f"{REFUSALS} pairs in a row are" if self._answered else "every pair is"
+        return ModelError(f"{self.what}: {which} refused, one with {why}; look at url, api and name.")
 
     def _budget_spent(self, rows: Dataset) -> BudgetSpent:
         known = self.answers.found(list(rows["id"]))

@@ -63,22 +63,24 @@ class Chat:
         try:
             choice = answer["choices"][0]
             content = choice["message"]["content"]
-        except (TypeError, KeyError, IndexError):
+            choice.keys()  # of what is no mapping there are none
+        except (TypeError, KeyError, IndexError, AttributeError):
             raise StrangeAnswer(f"expected a chat completion, got {shown(answer)}") from None
         return [self._log_odds(choice) if self.words else _score(content)]
 
     def _log_odds(self, choice: Any) -> float:
         """Return log p(yes) - log p(no) of the first token."""
-        if not (choice.get("logprobs") or {}).get("content"):
+        logprobs = choice.get("logprobs")
+        if not (isinstance(logprobs, dict) and logprobs.get("content")):
             raise ModelError(
                 f"{self.model}: the server gives no log-probabilities, so there are no odds of "
                 f"'{self.words[0]}' and '{self.words[1]}'; set answers: [] to ask for a score in JSON instead."
             )
         try:
-            top = [(each["token"], each["logprob"]) for each in choice["logprobs"]["content"][0]["top_logprobs"]]
+            top = [(each["token"], each["logprob"]) for each in logprobs["content"][0]["top_logprobs"]]
             found = [(str(token).strip(" \n\t▁Ġ").casefold(), number(value, "a logprob")) for token, value in top]
-        except (TypeError, KeyError):
-            raise StrangeAnswer(f"expected top_logprobs, got {shown(choice['logprobs'])}") from None
+        except (TypeError, KeyError, IndexError):
+            raise StrangeAnswer(f"expected top_logprobs, got {shown(logprobs)}") from None
         odds = [[value for token, value in found if token == word.casefold()] for word in self.words]
         if not any(odds):
             raise StrangeAnswer(
@@ -95,7 +97,7 @@ def _score(content: Any) -> float:
     found = re.search(r"\{.*\}", content, re.DOTALL) if isinstance(content, str) else None
     try:
         answer = json.loads(found[0]) if found else None
-    except ValueError:
+    except (ValueError, RecursionError):
         answer = None
     if not isinstance(answer, dict) or "score" not in answer:
         raise StrangeAnswer(f'expected JSON as {{"score": 0..100}}, got {shown(content)}')

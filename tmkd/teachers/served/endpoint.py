@@ -21,8 +21,10 @@ from tmkd.teachers.served.api import shown
 from tmkd.teachers.served.failures import Again, Halted, StrangeAnswer, TooLong
 
 TRANSIENT = {408, 429, 500, 502, 503, 504}
-TOO_LONG = {413, 422}
-TOO_LONG_WORDS = re.compile(r"context.length|too long|too many tokens|maximum.{0,40}tokens", re.IGNORECASE)  # with 400
+TOO_LONG, NOT_PROCESSED = 413, 422  # the second is also what servers say of a body that they do not understand
+TOO_LONG_WORDS = re.compile(
+    r"context.length|too long|too many tokens|maximum.{0,40}tokens", re.IGNORECASE
+)  # with 400, 422
 STRANGE_RETRIES = 2  # an answer that makes no sense is paid for, and seldom makes more sense later
 BACK_OFF = 1.0  # seconds before the first retry; doubled each time
 LONGEST_BACK_OFF = 60.0
@@ -70,10 +72,12 @@ class Endpoint:
     def insist(self, ask: Callable[[], Answer]) -> Answer:
         """Return what ``ask`` returns, calling it again where it raises Again; ModelError when that is of no use."""
 
+        strange = 0
+
         def enough(state: RetryCallState) -> bool:
-            strange = isinstance(_failure(state), StrangeAnswer)
-            most = min(self._retries, STRANGE_RETRIES) if strange else self._retries
-            return self.halted.is_set() or state.attempt_number > most
+            nonlocal strange
+            strange += isinstance(_failure(state), StrangeAnswer)
+            return self.halted.is_set() or state.attempt_number > self._retries or strange > STRANGE_RETRIES
 
         retrying = Retrying(
             retry=retry_if_exception_type(Again),
@@ -108,7 +112,7 @@ class Endpoint:
         if response.is_success:
             try:
                 return response.json()
-            except ValueError:
+            except (ValueError, RecursionError):
                 raise StrangeAnswer(self._without_key(f"expected JSON, got {shown(response.text)}")) from None
         return self._refused(response)
 
@@ -117,8 +121,9 @@ class Endpoint:
         words = self._without_key(shown(_message(response)))
         if status in TRANSIENT:
             raise Again(f"status {status} ({words})", charged=False, wait=self._asked_to_wait(response))
-        if status in TOO_LONG or (status == 400 and TOO_LONG_WORDS.search(words)):
-            raise TooLong(f"status {status} ({words})", charged=False)
+        said = status == TOO_LONG or bool(TOO_LONG_WORDS.search(words))
+        if status in (TOO_LONG, NOT_PROCESSED) or (status == 400 and said):
+            raise TooLong(f"status {status} ({words})", charged=False, said=said)
         remedy = {
             401: "; look at the key in the environment variable that api_key names",
             403: "; look at the key in the environment variable that api_key names",
@@ -171,7 +176,7 @@ def _message(response: httpx2.Response) -> str:
     """Return the words of an error: TEI's ``error``, OpenAI's ``error.message``, ``detail`` or ``message``."""
     try:
         answer = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return response.text
     for name in ("error", "detail", "message"):
         found = answer.get(name) if isinstance(answer, dict) else None

@@ -32,7 +32,15 @@ class StrangeAnswer(Again):
 
 
 class TooLong(Failure):
-    """The server refuses what it was sent: the texts of the request, or one of them, are too long."""
+    """The server refuses what it was sent: the texts of the request, or one of them, are too long.
+
+    Args:
+        said: whether the server says so; else it may have other reasons.
+    """
+
+    def __init__(self, sentence: str, charged: bool = True, said: bool = True) -> None:
+        super().__init__(sentence, charged)
+        self.said = said
 
 
 class Spent(Exception):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+LIMIT = 1e12  # tokens or units of one answer
 BYTES_A_TOKEN = 4  # of UTF-8: about right for English, more than enough for scripts of three bytes a letter
 
 
@@ -64,4 +65,5 @@ def tokens_of(*texts: str) -> float:
 def _number(answer: Any, *path: str) -> float | None:
     for name in path:
         answer = answer.get(name) if isinstance(answer, dict) else None
-    return float(answer) if isinstance(answer, int | float) else None
+    # NaN or what is below 0 is no number of tokens, and would let a budget grow
+    return float(answer) if isinstance(answer, int | float) and 0 <= answer < LIMIT else None
