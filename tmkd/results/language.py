@@ -203,19 +203,21 @@ def _train(
 ) -> dict[str, Any]:
     from tmkd.data.masking import MaskedCollator
     from tmkd.models.positions import positions_of
+    from tmkd.store.memmap import letting_go
     from tmkd.training.fit import train
     from tmkd.training.language import LanguageLearner, Remask
 
-    return train(
-        LanguageLearner(model, terms, teacher),
-        pairs,
-        MaskedCollator(model.tokenizer.pad_token_id, positions_of(model.encoder)),
-        scratch=work / SCRATCH,
-        runtime=context.runtime,
-        what=what,
-        callbacks=[Remask(pairs)],
-        **how,
-    )
+    with letting_go(pairs.tokens, at_random=True):
+        return train(
+            LanguageLearner(model, terms, teacher),
+            pairs,
+            MaskedCollator(model.tokenizer.pad_token_id, positions_of(model.encoder)),
+            scratch=work / SCRATCH,
+            runtime=context.runtime,
+            what=what,
+            callbacks=[Remask(pairs)],
+            **how,
+        )
 
 
 def _judged(context: RunContext, model: LanguageModel, pairs: MaskedPairs | None, who: str) -> dict[str, Any] | None:
