@@ -6,7 +6,9 @@ from collections.abc import Callable, Hashable
 import numpy as np
 import pytest
 
+from tmkd.choices import CLASSES, FLOAT
 from tmkd.errors import DataError
+from tmkd.evaluation.ensemble import average_probabilities
 from tmkd.evaluation.metrics import evaluate, per_question
 from tmkd.measures import main_metric
 
@@ -57,6 +59,15 @@ def test_scores_that_differ_only_beyond_float32_are_not_tied() -> None:
     assert evaluate(scores, np.array([1, 0]), ["q", "q"], ranking=True)["map"] == 1.0
 
 
+@pytest.mark.parametrize("classes", [2, 3])
+def test_passages_that_a_teacher_is_sure_of_are_not_tied(classes: int) -> None:
+    margins = np.array([700.0, 52.1, 47.3, 44.0])  # marks out of 100, or BM25's: of the last three 1 - p is 0
+    answers = average_probabilities([np.stack([*[-margins / 2] * (classes - 1), margins / 2], axis=1)])
+    labels = np.array([0, 1, 0, 0]) * (classes - 1)
+    assert evaluate(answers, labels, [0] * 4, ranking=True)["mrr"] == 1 / 2
+    assert evaluate(answers, labels, [0] * 4, ranking=True).get("auc", 2 / 3) == pytest.approx(2 / 3)
+
+
 def test_three_classes_have_accuracy_alone() -> None:
     probabilities = np.array([[0.6, 0.3, 0.1], [0.2, 0.3, 0.5], [0.1, 0.8, 0.1]])
     assert evaluate(probabilities, np.array([0, 2, 0]), ["q"] * 3, ranking=False) == {"accuracy": pytest.approx(2 / 3)}
@@ -85,7 +96,7 @@ def test_pairs_of_one_premise_are_drawn_together_and_weigh_by_their_number() -> 
     right = binary([0.9, 0.9, 0.2, 0.7])
     questions, values = per_question(right, np.array([1, 1, 1, 1]), ["x", "x", "x", "y"], ranking=False)
     assert questions == ["x", "y"]
-    assert values.tolist() == [1.0, 0.5]  # two and one of four pairs are right: the mean is 3/4
+    assert values.tolist() == [0.625, 0.875]  # 3/4 are right; of x 1/4 of a pair fewer than that, by two a question
 
 
 def test_each_pair_is_a_question_where_no_two_share_theirs() -> None:
@@ -95,6 +106,26 @@ def test_each_pair_is_a_question_where_no_two_share_theirs() -> None:
 
 def test_auc_of_one_class_is_undefined_rather_than_an_exception() -> None:
     assert math.isnan(evaluate(binary([0.1, 0.9]), np.array([1, 1]), [1, 2], ranking=False)["auc"])
+
+
+@pytest.mark.parametrize("parts", [None, ["one"] * 3 + ["two"] * 7])
+@pytest.mark.parametrize("metric", ["accuracy", "spearman", "map"])
+def test_questions_and_parts_of_many_sizes_do_not_make_a_perfect_model_unsure(metric: str, parts: list[str]) -> None:
+    labels = np.array([1, 0, 0, 1, 0, 0, 0, 1, 0, 0])
+    kind, answers = (FLOAT, labels[:, None] * 1.0) if metric == "spearman" else (CLASSES, binary(labels * 0.8 + 0.1))
+    questions = ["a", "a", "a", "b", "b", "b", "b", "c", "c", "d"]
+    _, values = per_question(answers, labels, questions, metric == "map", parts, metric, kind)
+    assert values.tolist() == pytest.approx([1.0] * len(values))
+
+
+def test_spread_of_accuracy_is_that_of_a_bootstrap_of_whole_questions() -> None:
+    rng = np.random.default_rng(0)
+    sizes = rng.integers(1, 12, 240)
+    question, right = np.repeat(np.arange(240), sizes), rng.random(sizes.sum()) < 0.9
+    _, values = per_question(binary(right * 0.8 + 0.1), np.ones(len(right), int), question, ranking=False)
+    sums = np.bincount(question, weights=right)
+    drawn = rng.integers(240, size=(2000, 240))
+    assert values.std() / 240**0.5 == pytest.approx((sums[drawn].sum(1) / sizes[drawn].sum(1)).std(), rel=0.05)
 
 
 @pytest.mark.parametrize("ranking", [True, False])

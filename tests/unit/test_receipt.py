@@ -168,7 +168,7 @@ def test_figures_of_the_card_are_those_of_predictions_and_comparison(store: Stor
 
 
 def test_cutoffs_of_the_card_keep_what_it_says(store: Store, card: str) -> None:
-    scores = log_odds(store.probabilities("good 1")[:, 1])
+    scores = log_odds(store.probabilities("good 1"))[:, 1]
     row = cells(card, "95 %")
     kept = scores >= float(row[1])
     assert row[3].startswith(f"{100 * kept[LABELS == 1].mean():.1f} % (")
@@ -351,7 +351,7 @@ def test_student_whose_interval_holds_chance_is_not_shown_to_be_better(low: floa
 
 def test_cutoffs_of_an_export_are_of_the_scores_that_it_gives() -> None:
     logits = np.array([[[0.0, 1.0], [0.0, 6.0]], [[2.0, 0.0], [0.0, 1.0]]])  # two heads, margins 1, 6 and −2, 1
-    assert log_odds(mean_logits(logits)[:, 1]) == pytest.approx([-0.5, 3.5])
+    assert log_odds(mean_logits(logits))[:, 1] == pytest.approx([-0.5, 3.5])
 
 
 def test_map_and_cutoffs_that_do_not_hold_on_the_test_split_are_said_not_to(store: Store) -> None:

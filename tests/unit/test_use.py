@@ -335,7 +335,7 @@ def test_calibrated_probabilities_are_those_of_the_map_and_scores_stay(with_map,
     path, out = write_lines(tmp_path / "pairs.jsonl", rows), tmp_path / "out.jsonl"
     assert tmkd("score", export, path, "--into", out, "--calibrated").exit_code == 0
     assert [row["probability"] for row in read(out)] == pytest.approx(expected, abs=1e-6)
-    assert [row["score"] for row in read(out)] == pytest.approx(log_odds(plain[:, 1]), abs=1e-5)
+    assert [row["score"] for row in read(out)] == pytest.approx(log_odds(plain)[:, 1], abs=1e-5)
     ranked = json.loads(tmkd("rank", export, QUESTION, *texts, "--calibrated", "--output", "json").stdout)
     assert {row["corpus_id"]: row["probability"] for row in ranked} == pytest.approx(dict(enumerate(expected)))
     assert [row["score"] for row in ranked] == sorted((row["score"] for row in ranked), reverse=True)

@@ -15,6 +15,7 @@ from tmkd.choices import CLASSES, GRADED
 from tmkd.errors import DataError
 from tmkd.evaluation.auc import auc, auc_by_question
 from tmkd.evaluation.correlation import spearman, standard_ranks
+from tmkd.evaluation.ensemble import log_odds
 from tmkd.evaluation.retrieval import rankable, retrieval
 from tmkd.measures import main_metric, of_ranking, recorded
 
@@ -66,7 +67,7 @@ def evaluate(
         metrics["mse"] = float(np.mean((answers[:, 0] - labels) ** 2))
         metrics["spearman"] = spearman(answers[:, 0], labels)
     if classes == 2:
-        metrics["auc"] = auc(answers[:, 1], labels == 1, needed=metric == "auc")
+        metrics["auc"] = auc(log_odds(answers)[:, 1], labels == 1, needed=metric == "auc")
     if ranking:
         names = recorded(metric)
         _, values = _retrieval(answers, labels, question_ids, names, kind)
@@ -90,12 +91,14 @@ def per_question(
     Returns:
         The ids of the questions, and one value each [questions] (sorted by id if ids can be compared, else in the order
         in which they come). Of a metric of rankings it is the question's own, and only questions that can be ranked
-        have one. Of accuracy it is how many of the question's pairs are classified rightly, divided by the pairs of a
-        mean question: the pairs of one premise are not independent, so that a test must draw them together. Of auc it
-        is that of ``auc_by_question``. Of spearman it is what the question's pairs add to it, the sum of the products
-        of their standardised ranks, divided likewise (a test that draws questions takes the ranks as given). With
-        ``parts`` they come part by part, and the values of a small part weigh more: times all questions, by the number
-        of parts, by the part's questions.
+        have one. Of accuracy it is the accuracy, and by how much more of the question's pairs are classified rightly
+        than that share of them, divided by the pairs of a mean question: the pairs of one premise are not independent,
+        so that a test must draw them together, and that some have more pairs than others says nothing of how sure the
+        mean is (the linear form of a ratio's variance: Cochran 1977, section 6.4). Of spearman it is
+        likewise, with what a pair adds to the correlation of the standardised ranks, its influence (Devlin et al. 1975;
+        the ranks are taken as given). Of auc it is that of ``auc_by_question``. With ``parts`` they come
+        part by part: what they differ from their part's mean weighs more in a small part, times all questions, by the
+        number of parts, by the part's questions.
     """
     answers, labels, question_ids = _checked(answers, labels, question_ids, parts, kind)
     if parts is not None:
@@ -104,7 +107,8 @@ def per_question(
             for at in _members(parts)
         ]
         total = sum(len(values) for _, values in each)
-        weighted = [values * total / (len(each) * len(values)) for _, values in each]
+        whole = np.mean([values.mean() for _, values in each])
+        weighted = [whole + (values - values.mean()) * total / (len(each) * len(values)) for _, values in each]
         return [question for questions, _ in each for question in questions], np.concatenate(weighted)
     name = main_metric(ranking, metric, kind)
     if of_ranking(name):
@@ -112,19 +116,22 @@ def per_question(
         return questions, values[:, 0]
     asked, question = grouped(question_ids)
     if name == "auc":
-        return asked, auc_by_question(answers[:, 1], labels == 1, question)
+        return asked, auc_by_question(log_odds(answers)[:, 1], labels == 1, question)
     if name == "spearman":
-        each_pair = standard_ranks(answers[:, 0]) * standard_ranks(labels)
+        x, y = standard_ranks(answers[:, 0]), standard_ranks(labels)
+        each_pair = x * y + np.mean(x * y) * (1 - (x**2 + y**2) / 2)
     else:
         each_pair = answers.argmax(axis=1) == labels
-    return asked, np.bincount(question, weights=each_pair) * len(asked) / len(labels)
+    sums, pairs, whole = np.bincount(question, weights=each_pair), np.bincount(question), np.mean(each_pair)
+    return asked, whole + (sums - whole * pairs) * len(asked) / len(labels)
 
 
 def scores_and_gains(answers: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return what passages are ordered by, and how relevant they are, [pairs] each; arguments as for ``evaluate``."""
     classes = answers.shape[1]
-    gains = labels if classes == 1 else labels == classes - 1
-    return answers[:, -1], np.asarray(gains, dtype=np.float64)
+    if classes == 1:
+        return answers[:, 0], np.asarray(labels, dtype=np.float64)
+    return log_odds(answers)[:, -1], np.asarray(labels == classes - 1, dtype=np.float64)
 
 
 def _members(parts: Sequence[str] | np.ndarray) -> list[np.ndarray]:

@@ -101,7 +101,7 @@ def calibrate_scores(validation: Split, test: Split, what: str = "this student")
     judged = _judgement(test, _applied(fitted, test.probabilities))
     if classes != 2:
         return ScoreCalibration(fitted, held_out, judged)
-    scores, test_scores = log_odds(validation.probabilities[:, -1]), log_odds(test.probabilities[:, -1])
+    scores, test_scores = (log_odds(each.probabilities)[:, -1] for each in (validation, test))
     found = cutoffs((scores, validation.labels == 1), (test_scores, test.labels == 1, test.question_ids))
     margins = np.array([each.score for each in found])
     probabilities = softmax(fitted.apply(np.stack([-margins / 2, margins / 2], axis=1)).astype(np.float64), axis=1)
@@ -133,7 +133,7 @@ def _logits(probabilities: np.ndarray) -> np.ndarray:
     """Return logits [pairs, classes] whose softmax the probabilities are; of two classes those of ``log_odds``."""
     p = np.asarray(probabilities, dtype=np.float64)
     if p.shape[1] == 2:
-        margin = log_odds(p[:, 1])
+        margin = log_odds(p)[:, 1]
         return np.stack([-margin / 2, margin / 2], axis=1)
     logits: np.ndarray = np.log(np.maximum(p, np.finfo(float).tiny))
     return logits

@@ -12,8 +12,8 @@ from tmkd.evaluation.ensemble import log_odds
 
 def scores_of(probabilities: np.ndarray) -> np.ndarray:
     """Return the scores ``[pairs]``, float64, of ``[pairs, classes]``: log-odds of the last class, or the only one."""
-    last: np.ndarray = probabilities[:, -1]
-    return last if probabilities.shape[1] == 1 else log_odds(last)
+    scores: np.ndarray = (probabilities if probabilities.shape[1] == 1 else log_odds(probabilities))[:, -1]
+    return scores
 
 
 def ranked(

@@ -34,8 +34,8 @@ class Scored:
 
     def last(self, raw: bool = False) -> np.ndarray:
         """Return ``[pairs]`` of the last class, which means "right": the probability, or raw, the log-odds."""
-        right: np.ndarray = self.probabilities[:, -1]
-        return log_odds(right) if raw else right
+        right: np.ndarray = (log_odds(self.probabilities) if raw else self.probabilities)[:, -1]
+        return right
 
 
 class Service:

@@ -31,7 +31,7 @@ VERSIONS = {
     "speed": 2,
     "latency": 1,
     "answers": 1,
-    "comparison": 7,
+    "comparison": 8,
 }
 # What else goes into a stage without its key standing in the stage's own spec.
 MADE_WITH = {

@@ -146,5 +146,5 @@ def _judge(reranker: Reranker, rows: LabelledRows, kind: str, left_out: int, wit
     if not with_cutoffs:
         return judged
     reliable = reliability(answers, labels)
-    found_cutoffs = own_cutoffs(log_odds(answers[:, -1]), gains, questions)
+    found_cutoffs = own_cutoffs(log_odds(answers)[:, -1], gains, questions)
     return replace(judged, ece=reliable.ece, brier=reliable.brier, cutoffs=found_cutoffs)

@@ -112,7 +112,7 @@ def write_scores(reranker: Reranker, file: PairFile, rows: Chunk, to: IO[bytes],
     if len(reranker.classes) == 1:
         file.write(rows, _short(right), None, to)
     else:
-        file.write(rows, _short(log_odds(found[:, -1])), _short(right), to)
+        file.write(rows, _short(log_odds(found)[:, -1]), _short(right), to)
 
 
 def _short(values: np.ndarray) -> list[float]:
