@@ -6,6 +6,7 @@ import json
 import logging
 import shlex
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +102,31 @@ def test_question_whose_best_passages_are_level_is_left_out(scored: Path, caplog
     written = [json.loads(line) for split in SPLITS[:3] for line in (folder / f"{split}.jsonl").open()]
     assert level not in {row["question_id"] for row in written} and written
     assert any("left out: their best passages have one score" in each.getMessage() for each in caplog.records)
+
+
+def corpus_with_ids(home: Path, name: Callable[[int, dict[str, object]], str]) -> tuple[str, ...]:
+    """The settings that read the corpus with other ids."""
+    (home / "named").mkdir()
+    rows = rows_of(home, "corpus")
+    questions = {each: at for at, each in enumerate(dict.fromkeys(row["question"] for row in rows))}
+    named = [row | {"question_id": name(at, row | {"at": questions[row["question"]]})} for at, row in enumerate(rows)]
+    write_lines(home / "named" / "corpus.jsonl", named)
+    return "data=unlabelled", "corpus=files", f"corpus.path={home}/named/corpus.jsonl"
+
+
+def test_ids_that_count_within_each_file_make_no_two_questions_one(scored: Path) -> None:
+    settings = corpus_with_ids(scored, lambda _, row: str(int(str(row["at"])) // 2))
+    with pytest.raises(DataError, match=r"expected ids that each stand for one question, but 0 stands for '"):
+        label.run(composed(scored, *settings, "label.right=top", roster=by_scores(scored)))
+
+
+def test_question_whose_pairs_have_an_id_each_is_in_one_split_and_has_one_best_passage(scored: Path) -> None:
+    settings = corpus_with_ids(scored, lambda at, _: f"row-{at}")
+    folder = label.run(composed(scored, *settings, "label.right=top", "label.test=0.3", roster=by_scores(scored)))
+    rows = [[json.loads(line) for line in (folder / f"{split}.jsonl").open()] for split in SPLITS[:3]]
+    asked = [{row["question"] for row in each} for each in rows]
+    assert all(asked) and sum(map(len, asked)) == len(set.union(*asked))
+    assert sum(row["label"] == "right" for each in rows for row in each) == len(set.union(*asked))
 
 
 def test_labels_of_one_class_are_refused(scored: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from datasets import Dataset
@@ -26,18 +26,31 @@ def draw_validation(rows: Dataset, share: float, seed: int) -> tuple[Dataset, Da
     Args:
         share: of the questions, that validate; a draw with a smaller share is part of one with a larger.
     """
+    question, names = _named(rows["question"], rows["question_id"])  # a question's smallest text names it
+    drawn = np.array([_fraction(f"{seed}\x1f{name}") < share for name in names])
+    chosen = drawn[question]
+    return rows.select(np.flatnonzero(~chosen)), rows.select(np.flatnonzero(chosen))
+
+
+def whole_questions(question_ids: Sequence[str], questions: Sequence[str]) -> list[str]:
+    """Return the question of each row ``[rows]``, by its smallest id: what shares an id or a text is one question."""
+    question, names = _named(question_ids, questions)
+    found: list[str] = names[question].tolist()
+    return found
+
+
+def _named(first: Sequence[str], second: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the group of each row ``[rows]``, what shares one of two texts, and each group's smallest first text."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    texts, text = np.unique(np.asarray(rows["question"], dtype=object), return_inverse=True)
-    ids, named = np.unique(np.asarray(rows["question_id"], dtype=object), return_inverse=True)
-    size = len(texts) + len(ids)
-    links = coo_array((np.ones(len(text)), (text, len(texts) + named)), shape=(size, size))
+    names, place = np.unique(np.asarray(first, dtype=object), return_inverse=True)
+    others, beside = np.unique(np.asarray(second, dtype=object), return_inverse=True)
+    size = len(names) + len(others)
+    links = coo_array((np.ones(len(place)), (place, len(names) + beside)), shape=(size, size))
     _, group = connected_components(links, directed=False)
-    _, first = np.unique(group[: len(texts)], return_index=True)  # a question's smallest text names it
-    drawn = np.array([_fraction(f"{seed}\x1f{texts[at]}") < share for at in first])
-    chosen = drawn[group[text]]
-    return rows.select(np.flatnonzero(~chosen)), rows.select(np.flatnonzero(chosen))
+    _, smallest = np.unique(group[: len(names)], return_index=True)
+    return group[place], names[smallest]
 
 
 def rankable(rows: Dataset, what: str) -> Dataset:

@@ -16,7 +16,7 @@ from typing import Any
 from tmkd.config import Config, LabelConfig
 from tmkd.data.schema import SPLITS
 from tmkd.experiment.experiment import Experiment
-from tmkd.pipelines.labelling import check_counts, labelled, next_command, untrained_teachers
+from tmkd.pipelines.labelling import check_counts, check_ids, labelled, next_command, untrained_teachers
 from tmkd.pipelines.tables import report_folder
 from tmkd.results.soft_targets import soft_targets
 from tmkd.store.disk import check_writable, writing_to, written_whole
@@ -34,6 +34,8 @@ def run(config: Config) -> Path:
         ConfigError: a teacher that is fine-tuned, which takes labels.
         DataError: all labels of a split are alike.
     """
+    from tmkd.data.splits import whole_questions
+
     experiment = Experiment(config)
     teachers = untrained_teachers(experiment, "label")
     for teacher in teachers:
@@ -42,9 +44,11 @@ def run(config: Config) -> Path:
     check_writable(folder, "paths.reports")
     rows = experiment.corpus.rows()
     read = rows.read(experiment.context)
+    if config.label.right == "top":
+        check_ids(read)
     found = soft_targets(experiment.context, teachers, rows, False, read, None, config.teachers.on_missing)
     pairs, scored = labelled(config.label, config.data.classes, found.tokens, found.logits)
-    splits = _splits(config.label, pairs["question_id"])
+    splits = _splits(config.label, whole_questions(pairs["question_id"][:], pairs["question"][:]))
     with writing_to(folder, "paths.reports"):
         folder.mkdir(parents=True, exist_ok=True)
         counts = _write(folder, scored, splits)
@@ -54,12 +58,12 @@ def run(config: Config) -> Path:
     return folder
 
 
-def _splits(label: LabelConfig, question_ids: list[str]) -> list[str]:
+def _splits(label: LabelConfig, questions: list[str]) -> list[str]:
     """Return the split of each pair; all pairs of a question are in one."""
     from tmkd.results.teacher import fold_of
 
-    count = len(set(question_ids))
-    shares = (fold_of(question_ids, count) + 0.5) / count  # a fold a question: where it stands among all
+    count = len(set(questions))
+    shares = (fold_of(questions, count) + 0.5) / count  # a fold a question: where it stands among all
     first, second = label.validation, label.validation + label.test
     return ["validation" if share < first else "test" if share < second else "train" for share in shares]
 

@@ -63,19 +63,21 @@ def labelled(
     Args:
         logits: ``[pairs, teachers, classes]``.
     """
+    from tmkd.data.splits import whole_questions
     from tmkd.evaluation.ensemble import teaching_logits
 
     mean = teaching_logits(logits)
     if len(classes) > 2:
         return pairs, _rows(pairs, [classes[place] for place in mean.argmax(axis=1)], mean.tolist())
     margins = mean[:, 1] - mean[:, 0]
-    if label.right == "top" and (tied := _tied(pairs["question_id"], margins)):
-        kept = [place for place, name in enumerate(pairs["question_id"]) if name not in tied]
-        pairs, margins = pairs.select(kept), margins[kept]
+    questions = whole_questions(pairs["question_id"][:], pairs["question"][:])
+    if label.right == "top" and (tied := _tied(questions, margins)):
+        kept = [place for place, name in enumerate(questions) if name not in tied]
+        pairs, margins, questions = pairs.select(kept), margins[kept], [questions[place] for place in kept]
         log.warning(
             "%d questions are left out: their best passages have one score, so that none is the best", len(tied)
         )
-    right = _right(label, pairs["question_id"], margins)
+    right = _right(label, questions, margins)
     return pairs, _rows(pairs, [classes[int(each)] for each in right], margins.tolist())
 
 
@@ -83,6 +85,18 @@ def _rows(pairs: Dataset, labels: Sequence[str], scores: Sequence[Any]) -> Itera
     further = [name for name in pairs.column_names if name not in PAIR_COLUMNS]
     rows = rows_of(pairs.select_columns([*COLUMNS, *further]))
     return (row | {"label": label, "score": score} for row, label, score in zip(rows, labels, scores, strict=True))
+
+
+def check_ids(pairs: Dataset) -> None:
+    """Raise DataError where an id stands for several questions: the best passage of each would be the best of all."""
+    texts: dict[str, str] = {}
+    for name, question in zip(pairs["question_id"], pairs["question"]):
+        if texts.setdefault(name, question) != question:
+            raise DataError(
+                f"corpus: expected ids that each stand for one question, but {name} stands for {texts[name]!r} and for "
+                f"{question!r}, as where every file counts from 1; make them differ, or take the column out: questions "
+                "then go by their texts."
+            )
 
 
 def check_counts(classes: Sequence[str], counts: Mapping[str, int], folder: Path, split: str) -> None:
@@ -110,15 +124,15 @@ def next_command(folder: Path, data: DataConfig) -> str:
     return f"tmkd stage3 data=files{classes}{ranking} {splits} {corpus} {teacher}"
 
 
-def _tied(question_ids: list[str], margins: np.ndarray) -> set[str]:
+def _tied(questions: list[str], margins: np.ndarray) -> set[str]:
     """Return the questions of which several passages have the highest score."""
     each: dict[str, list[float]] = {}
-    for name, margin in zip(question_ids, margins.tolist()):
+    for name, margin in zip(questions, margins.tolist()):
         each.setdefault(name, []).append(margin)
     return {name for name, found in each.items() if found.count(max(found)) > 1}
 
 
-def _right(label: LabelConfig, question_ids: list[str], margins: np.ndarray) -> np.ndarray:
+def _right(label: LabelConfig, questions: list[str], margins: np.ndarray) -> np.ndarray:
     """Return which pairs are right ``[pairs]``."""
     import numpy as np
 
@@ -126,7 +140,7 @@ def _right(label: LabelConfig, question_ids: list[str], margins: np.ndarray) -> 
         positive: np.ndarray = margins > 0
         return positive
     best: dict[str, int] = {}
-    for place, name in enumerate(question_ids):
+    for place, name in enumerate(questions):
         if name not in best or margins[place] > margins[best[name]]:
             best[name] = place
     right = np.zeros(len(margins), dtype=bool)

@@ -19,7 +19,7 @@ from tmkd.errors import BudgetSpent, ConfigError, DataError
 from tmkd.evaluation.selection import SELECT, divide, enough
 from tmkd.experiment.experiment import Experiment
 from tmkd.experiment.trial import try_encoders
-from tmkd.pipelines.labelling import next_command, untrained_teachers
+from tmkd.pipelines.labelling import check_ids, next_command, untrained_teachers
 from tmkd.pipelines.pairs import write_rows
 from tmkd.pipelines.spend_round import ARM, Asked, ask, judge, student_config, write_held_out
 from tmkd.pipelines.tables import report_folder
@@ -105,13 +105,17 @@ def _parts(experiment: Experiment, others: list[UntrainedTeacher]) -> list[Datas
     """Return the pairs to ask for: those that are held out, then those of each round; questions are whole."""
     import numpy as np
 
+    from tmkd.data.splits import whole_questions
+
     context, spend, rows = experiment.context, experiment.config.spend, experiment.corpus.rows()
     pairs = rows.read(context)
+    check_ids(pairs)
     margins = np.zeros((len(pairs), 0), dtype=np.float32)
     if spend.by != "random":
         found = soft_targets(context, others, rows, False, pairs, None, experiment.config.teachers.on_missing)
         pairs, margins = found.tokens, found.logits[:, :, 1] - found.logits[:, :, 0]
-    _, question, sizes = np.unique(np.asarray(pairs["question_id"]), return_inverse=True, return_counts=True)
+    names = np.asarray(whole_questions(pairs["question_id"][:], pairs["question"][:]), dtype=object)
+    _, question, sizes = np.unique(names, return_inverse=True, return_counts=True)
     worth = SELECT[spend.by](margins, question)
     parts = divide(worth, sizes, spend.held_out, spend.pairs, spend.rounds, spend.seed)
     if len(parts) < 2 or len(parts[0]) < 2:

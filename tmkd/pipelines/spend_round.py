@@ -62,9 +62,12 @@ def ask(experiment: Experiment, dear: UntrainedTeacher, pairs: Dataset, path: Pa
 
 def write_held_out(config: Config, folder: Path, asked: Asked) -> None:
     """Divide what is held out by question: one half chooses epochs, the other one judges."""
-    questions = list(dict.fromkeys(row["question_id"] for row in asked.rows))
+    from tmkd.data.splits import whole_questions
+
+    each = whole_questions(*([row[name] for row in asked.rows] for name in ("question_id", "question")))
+    questions = list(dict.fromkeys(each))
     for split, half in (("validation", set(questions[0::2])), ("test", set(questions[1::2]))):
-        rows = [row for row in asked.rows if row["question_id"] in half]
+        rows = [row for row, question in zip(asked.rows, each, strict=True) if question in half]
         write_rows(folder / f"{split}.jsonl", rows, split)
         counts = {name: sum(row["label"] == name for row in rows) for name in config.data.classes}
         check_counts(config.data.classes, counts, folder, split)
@@ -104,7 +107,7 @@ def judge(config: Config, margins: Mapping[str, float]) -> tuple[list[float], li
     """
     import numpy as np
 
-    from tmkd.evaluation.ensemble import average_probabilities
+    from tmkd.evaluation.ensemble import average_probabilities, log_odds
     from tmkd.evaluation.metrics import evaluate
     from tmkd.evaluation.selection import agreement
 
@@ -117,7 +120,7 @@ def judge(config: Config, margins: Mapping[str, float]) -> tuple[list[float], li
     for seed in config.student.seeds:
         heads = [predictions(each.build(context), "test") for each in students(arm, seed)]
         predicted = average_probabilities(np.concatenate(heads))
-        agreements.append(agreement(predicted[:, -1], dear))
-        found = evaluate(predicted, test["label"], test["question_id"], config.data.ranking)
+        agreements.append(agreement(log_odds(predicted)[:, -1], dear))
+        found = evaluate(predicted, test["label"], test["question_id"], config.data.ranking, metric=experiment.metric)
         metrics.append(found[experiment.metric])
     return agreements, metrics

@@ -70,6 +70,7 @@ class CrossFittedTeacher(Classifier):
     def label(self, context: RunContext, rows: Rows, work: Path) -> dict[str, Any]:
         import numpy as np
 
+        from tmkd.data.splits import whole_questions
         from tmkd.evaluation.ensemble import teaching_logits
         from tmkd.store.soft_labels import join_soft_labels
 
@@ -77,7 +78,8 @@ class CrossFittedTeacher(Classifier):
         folds = None
         if rows == self.own_task.rows("train"):
             read = rows.read(context)
-            folds = dict(zip(read["id"], fold_of(read["question_id"], len(self.copies))))
+            questions = whole_questions(read["question_id"], read["question"])
+            folds = dict(zip(read["id"], fold_of(questions, len(self.copies))))
 
         def join(ids: Sequence[str], logits: np.ndarray) -> np.ndarray:
             """Return ``[pairs, classes]`` of the copies' logits ``[pairs, copies, classes]``."""

@@ -173,8 +173,11 @@ class Teacher(TrainedClassifier):
         tokens = self.learnt.read_by(context, model)
         if self.left_out is None:
             return tokens
-        known = self.task.rows("train").read(context)["question_id"]
-        left = {name for name, fold in zip(known, fold_of(known, self.left_out.folds)) if fold == self.left_out.fold}
+        from tmkd.data.splits import whole_questions
+
+        task = self.task.rows("train").read(context)
+        folds = fold_of(whole_questions(task["question_id"], task["question"]), self.left_out.folds)
+        left = {name for name, fold in zip(task["question_id"], folds) if fold == self.left_out.fold}
         asked = self.learnt.read(context)["question_id"]
         return tokens.select([at for at, name in enumerate(asked) if name not in left])
 
@@ -210,17 +213,17 @@ def recipe(teacher: TeacherConfig, encoder: Encoder) -> dict[str, Any]:
     return {name: value for name, value in own.items() if name not in apart and (name, value) != ("long", CUT)}
 
 
-def fold_of(question_ids: Sequence[str], folds: int) -> np.ndarray:
+def fold_of(questions: Sequence[str], folds: int) -> np.ndarray:
     """Return the fold ``[pairs]``, from 0, of each pair; all pairs of a question are in one.
 
-    Questions are dealt out in the order of their ids' hashes, so that folds differ by one question at most, and the
+    Questions are dealt out in the order of their names' hashes, so that folds differ by one question at most, and the
     order of the rows decides nothing.
     """
     import numpy as np
 
-    known = sorted(set(question_ids), key=lambda name: hashlib.sha256(name.encode()).digest())
+    known = sorted(set(questions), key=lambda name: hashlib.sha256(name.encode()).digest())
     places = {name: place % folds for place, name in enumerate(known)}
-    return np.array([places[name] for name in question_ids])
+    return np.array([places[name] for name in questions])
 
 
 def best_teacher(context: RunContext, task: Task, trained: Sequence[Artifact], metric: str) -> int:
