@@ -244,6 +244,27 @@ def test_weights_that_are_no_numbers_are_in_no_checkpoint(tokens, runtime, tmp_p
     assert callbacks.last_whole_checkpoint(tmp_path) is None
 
 
+@pytest.mark.parametrize("patience", [0, 2])
+def test_epochs_of_one_step_leave_checkpoints_and_a_kill_changes_nothing(
+    tokens, runtime, killed_at, tmp_path, patience
+):
+    wanted = iter([0.5, 0.6, 0.4, 0.3, 0.7, 0.8] * 2)
+
+    def learn(folder, runtime, values):
+        model = new_model(dropout=0.1)
+        how = {"batch_size": 48, "epochs": 6, "patience": patience, "metric": "map"}
+        facts = train(model, tokens, folder, runtime, validate=lambda _: {"map": next(values)}, **how)
+        return facts["best_epoch"], facts["validation"], model.state_dict()
+
+    alone = learn(tmp_path / "alone", runtime, iter([0.5, 0.6, 0.4, 0.3, 0.7, 0.8]))
+    with killed_at(4) as often:
+        learn(tmp_path / "killed", often, wanted)
+    assert callbacks.last_whole_checkpoint(tmp_path / "killed").endswith("checkpoint-3")
+    again = learn(tmp_path / "killed", runtime, iter([0.3, 0.7, 0.8]))
+    assert again[:2] == alone[:2]
+    assert all(torch.equal(again[2][name], value) for name, value in alone[2].items())
+
+
 def test_learner_goes_with_its_training(tokens, runtime, tmp_path, monkeypatch):
     # in bf16 accelerate makes it refer to itself: on a GPU its weights would stay beside the next model's
     made = []

@@ -34,15 +34,19 @@ class CheckpointByTheClock(TrainerCallback):
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         per_epoch = max(1, state.max_steps // int(args.num_train_epochs))
-        # Never at an epoch's last step: its validation comes after, and a run resumed from there would skip it.
-        if state.global_step % per_epoch and self._due(state.global_step):
+        # Not at an epoch's last step: its validation comes after, and a run resumed from there would skip it.
+        look = self.processes is None or state.global_step % LOOK_EVERY == 0
+        if state.global_step % per_epoch and look and self._due():
             control.should_save = True
 
-    def _due(self, step: int) -> bool:
+    def on_epoch_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        # The validation comes first. Without this, epochs of one step would never leave a checkpoint.
+        if state.global_step < state.max_steps and self._due():
+            control.should_save = True
+
+    def _due(self) -> bool:
         due = time.monotonic() - self.saved >= self.seconds
-        if self.processes is None:
-            return due
-        return step % LOOK_EVERY == 0 and self.processes.broadcast_object(due)
+        return due if self.processes is None else self.processes.broadcast_object(due)
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         if self.processes is not None:
@@ -96,6 +100,7 @@ class KeepBest(TrainerCallback):
                 save_model(self.model, str(path))
         if self.patience and len(values) - 1 - best >= self.patience:
             control.should_training_stop = True
+            control.should_save = False  # whoever went on from there would learn an epoch more
 
     def values(self, state: TrainerState) -> list[float]:
         """Return the metric after each epoch so far."""

@@ -62,6 +62,14 @@ class Meet(TrainerCallback):
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         per_epoch = max(1, state.max_steps // int(args.num_train_epochs))
-        if self.due and state.global_step % per_epoch:  # as CheckpointByTheClock: never before a validation
+        if state.global_step % per_epoch:  # as CheckpointByTheClock: never before a validation
+            self._save_if_due(control)
+
+    def on_epoch_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        if state.global_step < state.max_steps:
+            self._save_if_due(control)
+
+    def _save_if_due(self, control: TrainerControl) -> None:
+        if self.due:
             control.should_save = True
             self.due, self.saved = False, time.monotonic()
