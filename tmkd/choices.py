@@ -60,7 +60,8 @@ APIS = ("tei", "jina", "cohere", "openai")
 # Losses on logits, and what changes while a model trains
 POINTWISE = "pointwise"
 BCE = "bce"  # for labels that are shares, numbers from 0 to 1
-GOLD_RANKING_LOSSES = ("listwise", "listwise_each", "ranknet", "lambda")  # gold losses over a question's passages
+LAMBDA = "lambda"
+GOLD_RANKING_LOSSES = ("listwise", "listwise_each", "ranknet", LAMBDA)  # gold losses over a question's passages
 GOLD_LOSSES = (POINTWISE, BCE, *GOLD_RANKING_LOSSES)  # all gold losses
 RANKING_LOSSES = ("margin_mse", "listwise_kl", "ranknet", "adr_mse")  # soft losses over a question's passages
 PAIRWISE = ("margin_mse", "ranknet")  # of these, those that compare two passages with each other

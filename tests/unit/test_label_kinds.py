@@ -148,6 +148,10 @@ def test_teachers_learn_probabilities_from_numbers_alone(overrides, said):
             ["method=kd", "method.mix=blend", *BCE[::2], BCE[3]],
             "method.mix: expected heads where method.gold_loss is bce",
         ),
+        (
+            ["method=gold", BCE[0], "method.gold_loss=lambda", "stage2.group_size=0", BCE[3]],
+            "method.gold_loss: expected another loss, such as ranknet, where data.label_kind is float",
+        ),
     ],
 )
 def test_students_learn_probabilities_from_numbers_with_a_head_apart(overrides, said, tmp_path):

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from tmkd.choices import BCE, FLOAT
+from tmkd.choices import BCE, FLOAT, LAMBDA
 from tmkd.errors import ConfigError
 
 LONGEST = 240  # bytes: file systems take 255, and what is under way has a few more in its name
@@ -90,9 +90,11 @@ def ranked(name: str, loss: str, ranking: bool) -> None:
     that(ranking, "data.ranking", f"true, since {name}={loss} compares the passages of a question", ranking)
 
 
-def shares(name: str, loss: str | None, kind: str) -> None:
-    """Binary cross-entropy has labels that may be numbers from 0 to 1."""
+def gold_loss(name: str, loss: str | None, kind: str) -> None:
+    """Binary cross-entropy has labels that may be numbers from 0 to 1; lambda has gains 2^grade − 1, of grades."""
     that(loss != BCE or kind == FLOAT, name, f"another loss where data.label_kind is {kind}, not {FLOAT}", loss)
+    expected = f"another loss, such as ranknet, where data.label_kind is {kind}, since a number is its own gain in nDCG"
+    that(loss != LAMBDA or kind != FLOAT, name, expected, loss)
 
 
 def names(where: str, value: Any) -> None:

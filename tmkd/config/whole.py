@@ -161,7 +161,7 @@ def _ranks(config: Config) -> None:
         sizes[where] = teacher.group_size
         own = config.teachers.settled(teacher).gold_loss
         name = f"{where}.gold_loss" if teacher.gold_loss else "teachers.gold_loss"
-        validators.shares(name, own, config.data.label_kind)
+        validators.gold_loss(name, own, config.data.label_kind)
         if own in GOLD_RANKING_LOSSES:
             losses[name] = own
     for where, size in sizes.items():

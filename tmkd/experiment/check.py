@@ -53,7 +53,7 @@ def _check(experiment: Experiment, name: str, arm: ArmConfig, assistant: Experim
             f"got {experiment.config.stage2.epochs}."
         )
     _check_ranking(experiment, name, arm)
-    _check_shares(experiment, name, arm)
+    _check_gold_loss(experiment, name, arm)
     if not arm.fine_tune:
         _check_stage1_alone(experiment, name)
     settled = settle(arm, method)
@@ -139,12 +139,12 @@ def _check_ranking(experiment: Experiment, name: str, arm: ArmConfig) -> None:
             validators.that(value == usual, setting, expected, value)
 
 
-def _check_shares(experiment: Experiment, name: str, arm: ArmConfig) -> None:
-    """Raise ConfigError where an arm's gold loss takes labels for probabilities, and its labels or head cannot be."""
+def _check_gold_loss(experiment: Experiment, name: str, arm: ArmConfig) -> None:
+    """Raise ConfigError where an arm's gold loss is not for such labels, or takes its head's scores for log-odds."""
     config, settled = experiment.config, settle(arm, experiment.config.method)
+    where = f"method.{'gold_loss' if arm.gold_loss is None else f'arms.{name}.gold_loss'}"
+    validators.gold_loss(where, settled.gold_loss, config.data.label_kind)
     if settled.gold_loss == BCE:
-        where = f"method.{'gold_loss' if arm.gold_loss is None else f'arms.{name}.gold_loss'}"
-        validators.shares(where, BCE, config.data.label_kind)
         apart = not settled.soft or config.method.mix == "heads"
         expected = f"heads where {where} is {BCE}, since soft labels are scores and its head learns log-odds"
         validators.that(apart, "method.mix", expected, config.method.mix)
