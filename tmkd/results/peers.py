@@ -234,7 +234,10 @@ def _judge(
     context: RunContext, specs: Sequence[Student], ready: Sequence[PreparedStudent], ranks: Processes | None
 ) -> Callable[[Any], dict[str, float]]:
     """Return what gives the mean of all students' validation metrics, the same in every process."""
-    each = [validator(context, made_of.task, one.model, made_of.metric) for made_of, one in zip(specs, ready)]
+    each = [
+        validator(context, made_of.task, one.model, made_of.metric, relative=made_of.objective.relative)
+        for made_of, one in zip(specs, ready)
+    ]
 
     def validate(_: Any) -> dict[str, float]:
         found = [judge(None) for judge in each]

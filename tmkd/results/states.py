@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
     from tmkd.losses.transfer import Shape
+    from tmkd.models.classifier import PairClassifier
     from tmkd.states import PairStates, State
 
 log = logging.getLogger(__name__)
@@ -50,7 +51,7 @@ class TeacherStates(Result):
         from tmkd.training.teacher_states import read_states
 
         note_machines(work / SCRATCH, [context.machine()])  # shards outlive a kill
-        model = load_classifier(self.teacher.build(context), context)
+        model = _loaded(self.teacher.build(context), context)
         tokens = self.rows.read_by(context, model)
         shape, states = shape_of(model.encoder.config), sorted(self.states)
         size = bytes_needed(np.asarray(tokens["length"]), states, shape.width, shape.heads)
@@ -103,6 +104,14 @@ def trained_shape(teacher: Artifact) -> Shape:
     return shape_of(encoder_config(teacher.folder(MODEL)))
 
 
+def _loaded(teacher: Artifact, context: RunContext) -> PairClassifier:
+    """Return a teacher. It is drawn at random before its weights are read, which the training's draws must not feel."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        return load_classifier(teacher, context)
+
+
 def _reader(
     context: RunContext, teacher: Artifact, states: set[State], rows: Rows, pairs: int
 ) -> Callable[[np.ndarray], list[PairStates]]:
@@ -113,7 +122,7 @@ def _reader(
     tokens: list[Dataset] = []  # found, and their files checked, in the first window alone
 
     def read(indices: np.ndarray) -> list[PairStates]:
-        model = load_classifier(teacher, context)
+        model = _loaded(teacher, context)
         if not tokens:
             tokens.append(draw_pairs(rows.read_by(context, model), pairs))
         found = read_states(model, tokens[0].select(indices), sorted(states), context.runtime)
