@@ -7,6 +7,7 @@ import shlex
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -273,6 +274,17 @@ def test_nothing_is_written_over(tmp_path):
 def test_what_cannot_be_converted_is_refused(source, target, name, more, told, tmp_path):
     with pytest.raises(ConfigError, match=told):
         convert(source, target, everything(tmp_path), tmp_path / name, **more)
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv"])
+def test_text_with_an_old_line_end_is_one_text_of_a_table(ending, tmp_path):
+    rows = [{"question": "q", "passage": p, "label": label} for p, label in (("one\rtwo", "right"), ("p", "wrong"))]
+    convert("pairs", "pairs", own(tmp_path, rows), tmp_path / f"out.{ending}")
+    read = pd.read_csv(tmp_path / f"out.{ending}", sep=None, engine="python")
+    assert list(read["passage"]) == ["one\rtwo", "p"]
+    assert (tmp_path / f"out.{ending}").read_bytes().count(b"\r") == 1, "lines end in \\n alone"
+    convert("pairs", "pairs", tmp_path / f"out.{ending}", tmp_path / "back.jsonl")
+    assert read_own(tmp_path / "back.jsonl") == rows
 
 
 def test_rows_that_no_table_holds_are_refused(tmp_path):

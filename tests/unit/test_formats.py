@@ -215,6 +215,7 @@ def test_bad_passages_are_skipped_one_by_one_and_counted(tmp_path):
         ("1000\ttext\n1000\tother\n", "line 2: the id 1000 came before with another text"),
         ("1000\ttext\twith a tab\n", "line 1: expected 2 fields"),
         ("\ttext\n", "line 1: field 'query_id' must be an id but is ''"),
+        ('1000\t"Aaron (""Ahärôn"")"\n', "line 1: expected texts as they are, but found a field in double quotes"),
     ],
 )
 def test_broken_file_of_queries_is_named(content, told, tmp_path):

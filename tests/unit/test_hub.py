@@ -350,6 +350,21 @@ def test_line_that_cannot_be_read_is_named_with_its_file(own_cache, tmp_path):
         read_task(data, corpus)
 
 
+@pytest.mark.parametrize(
+    ("train", "ending", "said"),
+    [
+        ([("q1", "p", "0", ""), ("q2", "p", "1", "")], "csv", r"line 2: expected 3 fields .* but found 4"),
+        ([("q1", "p", "0"), ("q2", "p")], "csv", r"line 3: expected 3 fields .* but found 2"),
+        ([("q1", '"p', "0"), ("q2", "p", "1"), ("q3", 'end"', "1")], "tsv", r"train\.tsv, line 4 .*quot"),
+    ],
+)
+def test_row_that_pandas_would_read_as_another_is_named(own_cache, tmp_path, train, ending, said):
+    # it takes a first column too many for an index, a field too few for empty, and lines within quotes for a text
+    data, corpus = tables(tmp_path / "set", train, separator="," if ending == "csv" else "\t", ending=ending)
+    with pytest.raises(DataError, match=said):
+        read_task(data, corpus)
+
+
 def test_quotes_of_tables_can_be_part_of_the_texts(own_cache, tmp_path):
     data, corpus = tables(tmp_path / "set", [("q1", '"p', "0"), ("q2", 'p"', "1")], separator="\t", ending="tsv")
     assert read_task(data | {"quoting": "none"}, corpus).splits["train"]["passage"][:] == ['"p', 'p"']

@@ -70,9 +70,10 @@ def test_rank_is_the_order_of_the_library(student, small_store, odds):
     assert [each["score"] for each in ranked] == pytest.approx(sorted(odds, reverse=True), abs=1e-5)
 
 
-@pytest.mark.parametrize("name", ["lines.txt", "lines.jsonl", "none"])
+@pytest.mark.parametrize("name", ["lines.txt", "lines.jsonl", "none", "marked.txt"])
 def test_rank_reads_passages_of_a_file(student, tmp_path, name):
     said = "amber\nbirch\n" if name == "lines.txt" else '{"passage": "amber"}\n{"passage": "birch"}\n'
+    said = f"\ufeff\n{said}" if name == "marked.txt" else said  # UTF-8's mark, and an empty line
     (tmp_path / name).write_text(said)
     found = tmkd("rank", student, QUESTION, "--passages", tmp_path / name, "--top-k", 1, "--output", "json")
     assert found.exit_code == 0, found.output
@@ -240,6 +241,16 @@ def test_bad_rows_are_left_out_and_counted_where_that_is_asked_for(student, tmp_
     found = tmkd("score", student, file, "--into", tmp_path / "out.jsonl", "--skip-bad-rows")
     assert found.exit_code == 0 and "6 pairs; 1 bad rows were left out" in found.stderr
     assert [row["score"] for row in read(tmp_path / "out.jsonl")] == pytest.approx(odds, abs=1e-5)
+
+
+def test_parquet_with_bytes_that_are_no_text_is_named_and_loses_that_row_alone(student, tmp_path):
+    texts = pa.StringArray.from_buffers(2, pa.py_buffer(b"\0\0\0\0\1\0\0\0\2\0\0\0"), pa.py_buffer(b"p\xe9"))
+    pq.write_table(pa.table({"question": ["q", "q"], "passage": texts}), tmp_path / "in.parquet")
+    found = tmkd("score", student, tmp_path / "in.parquet", "--into", tmp_path / "out.parquet")
+    assert found.exit_code == 2 and "in.parquet, row 2: expected UTF-8 but found the byte 0xe9" in found.stderr
+    found = tmkd("score", student, tmp_path / "in.parquet", "--into", tmp_path / "out.parquet", "--skip-bad-rows")
+    assert found.exit_code == 0, found.output
+    assert [row["passage"] for row in read(tmp_path / "out.parquet")] == ["p"]
 
 
 def test_half_a_character_beside_the_texts_is_kept(student, tmp_path):

@@ -179,7 +179,7 @@ def _parquet(stream: Stream, path: Path, need: Sequence[str], maybe: Sequence[st
         names = _label_names(file.schema_arrow)
         wanted = header if maybe == EVERY_COLUMN else [name for name in header if name in (*need, *maybe)]
         for batch in file.iter_batches(POLL, columns=wanted):
-            for record in _unpacked(batch):
+            for record in unpacked(batch):
                 number += 1
                 yield number, record if isinstance(record, BadRow) else _with_names(record, names)
     except pa.ArrowException as error:
@@ -205,7 +205,8 @@ def _with_names(record: Record, names: dict[str, list[str]]) -> Record:
     return {**record, **named} if named else record
 
 
-def _unpacked(batch: Any) -> Iterable[Record | BadRow]:
+def unpacked(batch: Any) -> Iterable[Record | BadRow]:
+    """Return the rows of a batch of a Parquet file; BadRow for one whose text is not UTF-8."""
     try:
         return batch.to_pylist()
     except UnicodeDecodeError:

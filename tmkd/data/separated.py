@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TextIO
 
 from tmkd.choices import SEPARATORS
 from tmkd.data.bad_rows import FIELD_COUNT, QUOTING, BadRow
@@ -84,6 +84,21 @@ def separated(ending: str, dialect: Dialect) -> Format:
                 yield where, dict(zip(header, fields, strict=True))
 
     return read
+
+
+def table_writer(file: TextIO, separator: str) -> Any:
+    """Return a writer of ``csv`` that ends lines with \\n and quotes texts with \\r, too: readers end a line there."""
+    return csv.writer(_Unix(file), delimiter=separator, lineterminator="\r\n")
+
+
+class _Unix:
+    """What a writer of ``csv`` writes rows to: it quotes what its own line end has in it, which is then made \\n."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, row: str) -> int:
+        return self._file.write(row.removesuffix("\r\n") + "\n")
 
 
 def _separate(header: list[str], separator: str, path: Path, need: Sequence[str]) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ from tmkd.data.layouts.layout import open_pairs
 from tmkd.data.layouts.registry import LAYOUTS
 from tmkd.data.layouts.texts import Texts
 from tmkd.data.records import EVERY_COLUMN, Record, Source
-from tmkd.data.separated import ENDINGS, Dialect, separated
+from tmkd.data.separated import ENDINGS, Dialect, separated, table_writer
 from tmkd.errors import ConfigError, DataError
 from tmkd.use.pair_files import Advance, Fields, PairFile, Probabilities, Row, RowFile
 from tmkd.use.parquet_file import ParquetFile
@@ -127,7 +126,7 @@ def _json(row: Record) -> str:
 
 def _table(rows: Sequence[Record], separator: str, header: bool) -> str:
     file = io.StringIO()
-    writer = csv.writer(file, delimiter=separator, lineterminator="\n")
+    writer = table_writer(file, separator)
     if header:
         writer.writerow(rows[0])
     writer.writerows(row.values() for row in rows)

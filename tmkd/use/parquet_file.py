@@ -10,7 +10,8 @@ from typing import IO, Any
 
 from tmkd.data.bad_rows import BadRow, BadRows
 from tmkd.data.fields import text
-from tmkd.data.records import Source, checked_header
+from tmkd.data.formats import unpacked
+from tmkd.data.records import Record, Source, checked_header
 from tmkd.errors import DataError
 from tmkd.store.disk import reading_from
 from tmkd.use.pair_files import Advance, Chunk, Fields, Probabilities
@@ -34,7 +35,7 @@ class ParquetFile:
     def count(self, advance: Advance = lambda _: None) -> tuple[int, int]:
         bad, source, rows = BadRows(self.skip, "--skip-bad-rows"), Source(str(self.path), "row", ()), 0
         for batch in self._batches(ROWS, (self.fields.question, self.fields.passage)):
-            for number, record in enumerate(batch.to_pylist(), start=rows + 1):
+            for number, record in enumerate(unpacked(batch), start=rows + 1):
                 try:
                     self._texts(record)
                 except BadRow as found:
@@ -49,7 +50,7 @@ class ParquetFile:
             rows = batch.slice(max(0, start - end)) if end < start else batch
             end += batch.num_rows
             kept, pairs = [], []
-            for record in rows.select([self.fields.question, self.fields.passage]).to_pylist():
+            for record in unpacked(rows.select([self.fields.question, self.fields.passage])):
                 try:
                     pairs.append(self._texts(record))
                     kept.append(True)
@@ -80,7 +81,9 @@ class ParquetFile:
                 for batch in Reader(part).iter_batches():
                     writer.write_batch(batch)
 
-    def _texts(self, record: dict[str, Any]) -> tuple[str, str]:
+    def _texts(self, record: Record | BadRow) -> tuple[str, str]:
+        if isinstance(record, BadRow):
+            raise record
         return text(record, self.fields.question), text(record, self.fields.passage)
 
     def _batches(self, size: int, columns: Sequence[str] | None = None) -> Iterator[Any]:
@@ -100,7 +103,7 @@ class ParquetFile:
                                 f"{self.path}: there is a column '{name}' already; name the new one by {option}."
                             )
                     yield from file.iter_batches(size, columns=columns)
-            except (pa.ArrowException, UnicodeDecodeError) as error:
+            except pa.ArrowException as error:
                 why = str(error).splitlines()[0]
                 raise DataError(
                     f"{self.path}: expected a Parquet file but it is broken ({why}); write it again."

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tmkd.data.bad_rows import BadRow
 from tmkd.data.fields import shown, text, visible
 from tmkd.data.formats import FORMATS, ending_of, open_file, plain_lines
+from tmkd.data.mistaken import LENGTH
 from tmkd.data.records import Located, Stream
 from tmkd.errors import ConfigError, DataError
 from tmkd.use.formats import STDIN
@@ -51,6 +53,6 @@ def _read(file: Path, field: str) -> list[str]:
 
 
 def _lines_or_json(stream: Stream, path: Path, need: Sequence[str], maybe: Sequence[str]) -> Iterator[Located]:
-    """Read a line a passage, or JSON lines where the file begins with an object."""
-    read = FORMATS[".jsonl"] if stream.peek(1)[:1] == b"{" else plain_lines
+    """Read a line a passage, or JSON lines where the file begins with an object, after empty lines and UTF-8's mark."""
+    read = FORMATS[".jsonl"] if stream.peek(LENGTH).lstrip(BOM_UTF8 + b" \t\r\n")[:1] == b"{" else plain_lines
     return read(stream, path, need, maybe)

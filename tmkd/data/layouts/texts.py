@@ -129,6 +129,11 @@ def _items(kind: str, path: Path, advance: Callable[[int], Any]) -> Iterator[tup
                     f"{where}: expected {len(expected)} fields ({', '.join(expected)}) with tabs between them but "
                     f"found {len(fields)}; take tabs out of the texts, or save the {kind} as JSON lines."
                 )
+            if any(each[:1] == each[-1:] == '"' and '""' in each[1:-1] for each in fields):
+                raise DataError(
+                    f"{where}: expected texts as they are, but found a field in double quotes with others inside; "
+                    f"save the {kind} as JSON lines, or as CSV in a file whose name ends in .csv."
+                )
             record = dict(zip(expected, fields))
         yield (*_item(kind, record, source, where), where)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
 import json
 from collections.abc import Callable, Iterable, Iterator
@@ -14,7 +13,7 @@ from typing import IO, Any, cast
 from tmkd.choices import PAIRS
 from tmkd.data.formats import ending_of
 from tmkd.data.layouts.pairs import Losses, Pair, by_question, labelled, one_score
-from tmkd.data.separated import ENDINGS
+from tmkd.data.separated import ENDINGS, table_writer
 from tmkd.errors import ConfigError, DataError
 
 Row = dict[str, Any]
@@ -138,11 +137,11 @@ def write_rows(rows: Iterable[Row], path: Path, name: Path) -> None:
 
 
 def _table(rows: Iterable[Row], file: TextIOWrapper, separator: str, name: Path) -> None:
-    writer = csv.writer(file, delimiter=separator, lineterminator="\n")
+    writer = table_writer(file, separator)
     for number, row in enumerate(_alike(rows, name), start=1):
         if number == 1:
             writer.writerow(row)
-        if separator == "\t" and any("\t" in str(each) and "\n" in str(each) for each in row.values()):
+        if separator == "\t" and any("\t" in str(each) and set("\r\n") & set(str(each)) for each in row.values()):
             raise DataError(f"{name}, row {number}: a text has both tabs and line ends; {SAVE_AS}.")
         writer.writerow(json.dumps(each) if isinstance(each, list) else each for each in row.values())
 
