@@ -326,6 +326,11 @@ def printed(rows, **more):
     return out.getvalue()
 
 
+def test_names_with_brackets_are_shown_as_they_are():
+    text = printed([PlanRow("teacher [a/b]", 1, 2, 0, 100, 1200.0, 3e6)], title="Plan of [x] [/y]", notes=["see [z]"])
+    assert all(each in text for each in ("teacher [a/b]", "Plan of [x] [/y]", "see [z]"))
+
+
 def test_totals_are_sums_with_the_time_of_the_end():
     rows = [PlanRow("teacher", 1, 2, 0, 100, 1200.0, 3e6), PlanRow("stage2", 0, 1, 0, 50, 180.0, 1e6)]
     said = printed(rows)

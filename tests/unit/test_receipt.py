@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import json
 from dataclasses import dataclass
@@ -223,6 +224,15 @@ def test_rows_of_several_students_or_of_an_exit_are_not_the_students_own(store: 
     assert "not known whether it is better" in standing_text(None)
 
 
+def test_export_that_reads_other_texts_than_its_student_has_no_figures(student: Student, tmp_path: Path) -> None:
+    model = copy.copy(student.model)
+    model.long = "best_chunk"
+    known = receipt(Student(student.artifact, model, student.ranking), None, None)
+    assert known.calibration == known.quality and known.standing is None
+    write_card(student, CROSS_ENCODER, tmp_path, None, known)
+    assert "an export reads their beginnings" in (tmp_path / "README.md").read_text()
+
+
 def test_student_away_from_its_store_has_no_figures(student: Student, tmp_path: Path) -> None:
     artifact = Artifact(tmp_path / student.artifact.name, student.artifact.manifest)
     (tmp_path / artifact.name).mkdir()
@@ -248,6 +258,11 @@ def test_reranker_of_a_student_gives_calibrated_scores_where_they_are_asked_for(
     assert [each.target for each in reranker.cutoffs] == [0.99, 0.95, 0.9, 0.8]
     with pytest.raises(ModelError, match="Expected a reranker that from_pretrained made"):
         _ = Reranker(reranker.model, reranker.runtime).cutoffs
+    shorter = Reranker.from_pretrained(store.made["good 1"].path, device="cpu", precision="fp32", max_length=16)
+    with pytest.raises(
+        ModelError, match="max_length: expected the 24 tokens that the calibration and the cut-offs are of"
+    ):
+        shorter.score(*texts, calibrated=True)
 
 
 def test_citation_is_that_of_the_project() -> None:

@@ -229,6 +229,13 @@ def test_chosen_metric_leads_and_is_what_is_tested(metric: str) -> None:
     assert "…" not in out.getvalue() and shown in out.getvalue()
 
 
+def test_names_with_brackets_are_shown_as_they_are(with_chance: list[Row]) -> None:
+    out = io.StringIO()
+    named = [replace(row, arm=f"[red]{row.arm}[/b]") for row in with_chance]
+    print_table(named, "map", "my data [v2] [/b]", baseline=None, console=Console(file=out, width=200))
+    assert "my data [v2] [/b]" in out.getvalue() and f"[red]{with_chance[0].arm}[/b]" in out.getvalue()
+
+
 @pytest.mark.parametrize(("width", "terminal"), [(128, True), (80, True), (40, False)])
 def test_terminal_table_is_never_cut(with_chance: list[Row], width: int, terminal: bool) -> None:
     out = io.StringIO()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from tmkd.choices import CUT
 from tmkd.errors import DataError, ModelError
 from tmkd.evaluation.score_calibration import ScoreCalibration
 from tmkd.export.calibrated import GRADES, calibration_of
@@ -15,6 +16,7 @@ from tmkd.export.quality import Quality, quality
 from tmkd.export.standing import Standing, standing
 from tmkd.export.student import Student
 
+LOST = "What that costs stands under “What was lost”."
 Fact = TypeVar("Fact")
 
 
@@ -39,7 +41,10 @@ class Receipt:
 
 def receipt(student: Student, latency: Latency | None, license: str | None) -> Receipt:
     """Read the store, where the student lies in one; what is not there is not known."""
-    artifact, ranking, kind = student.artifact, student.ranking, student.label_kind
+    artifact, ranking, kind, long = student.artifact, student.ranking, student.label_kind, student.model.long
+    if long != CUT:  # its stored scores are of other texts than those that the export reads
+        apart = f"the student reads long passages by long={long}, and an export reads their beginnings. {LOST}"
+        return Receipt(apart, None, apart, origin(artifact), latency, license)
     return Receipt(
         _known(lambda: quality(artifact, ranking, kind)),
         _known(lambda: standing(artifact, ranking, kind)),

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
+from rich.text import Text
 
 from tmkd.report.tables import MISSING
 
@@ -74,19 +75,19 @@ def print_plan(
         now: the time that the end is counted from; None: by the clock.
     """
     console = console or Console()
-    table = Table(title=title, box=None, pad_edge=False, title_justify="left")
+    table = Table(title=Text(title), box=None, pad_edge=False, title_justify="left")
     for name in ("what", "cached", "missing", "pairs", "time", "disk"):
         table.add_column(name, justify="left" if name == "what" else "right")
     for row in rows:
         estimate = [f"{row.pairs:,.0f}", duration(row.seconds), _bytes(row.size)]
         if row.unknown:  # of all of them, or of some: then it is more than that
             estimate = [MISSING] * 3 if row.unknown == row.missing else [f"> {cell}" for cell in estimate]
-        table.add_row(row.title, str(row.cached), str(row.missing), *estimate)
+        table.add_row(Text(row.title), str(row.cached), str(row.missing), *estimate)
     console.print(table)
     todo = any(row.missing for row in rows)
     lines = _totals(rows, scratch, free, peak, now or datetime.now()) if todo else ["Everything is there: 0 s."]
     for line in [*lines, *notes, *([LEFT_OUT] if todo else [])]:
-        console.print(line, highlight=False)
+        console.print(line, markup=False, highlight=False)
 
 
 def _totals(rows: Sequence[PlanRow], scratch: float, free: float, peak: float, now: datetime) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from tmkd.measures import SHOWN, recorded, title
 from tmkd.report.notes import chance_note, resampling_note, vectors_note
@@ -133,12 +134,12 @@ def print_table(
         console = Console(file=console.file, width=needed)
     metrics = _there(rows, _order(metric)) if console.width >= needed else [metric]
     header, *body = _cells(rows, metrics, baseline)
-    table = Table(title=caption or None, box=None, pad_edge=False, collapse_padding=True)
+    table = Table(title=Text(caption) if caption else None, box=None, pad_edge=False, collapse_padding=True)
     # A number must never be cut; a header, or the name of an arm, may take two lines instead.
     for index, name in enumerate(header):
         table.add_column(name.replace(" ", "\n"), justify="right" if index else "left", max_width=None if index else 16)
     for cells in body:
-        table.add_row(*(cell.replace(" ± ", "±") for cell in cells))
+        table.add_row(*(Text(cell.replace(" ± ", "±")) for cell in cells))  # names may have brackets
     console.print(table)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tmkd.errors import ModelError
 from tmkd.evaluation.score_calibration import ScoreCalibration
 from tmkd.export.calibrated import calibration_of, read_calibration
-from tmkd.export.exported import AUTO, ExportedModel
+from tmkd.export.exported import AUTO, ExportedModel, own_length
 from tmkd.models.classifier import PairClassifier
 from tmkd.reranker.scorer import ClassifierScorer, check_exit
 from tmkd.store.artifacts import MODEL, open_artifact
@@ -44,13 +45,25 @@ def load_model(
     if not (folder / MODEL).is_dir():
         runtime = resolve_runtime(device="cpu", precision="fp32", threads=threads)
         exported = ExportedModel.read(folder, backend, max_length, precision)
-        return Loaded(exported, runtime, lambda: read_calibration(folder))
+        whole = own_length(folder)
+        return Loaded(exported, runtime, lambda: _of_length(max_length, whole, partial(read_calibration, folder)))
     if backend not in (AUTO, "torch"):
         raise ModelError(f"{folder}: expected an export where backend={backend}; run tmkd export --to {backend}.")
     runtime = resolve_runtime(device=device, precision=precision, threads=threads)
     artifact = open_artifact(folder)
     student = PairClassifier.load(artifact.folder(MODEL), attention=runtime.attention)
-    return Loaded(student, runtime, lambda: calibration_of(artifact, exit=exit_at))
+    find = partial(calibration_of, artifact, exit=exit_at)
+    return Loaded(student, runtime, lambda: _of_length(max_length, student.max_length, find))
+
+
+def _of_length(asked: int | None, whole: int, find: Callable[[], ScoreCalibration]) -> ScoreCalibration:
+    """Return a calibration (ModelError: it is not of scores of as many tokens as are read)."""
+    if asked not in (None, whole):
+        raise ModelError(
+            f"max_length: expected the {whole} tokens that the calibration and the cut-offs are of, got {asked}; leave "
+            "max_length away, or find cut-offs of your own with `tmkd evaluate --cutoffs`."
+        )
+    return find()
 
 
 def scorer_of(model: Model, runtime: Runtime, exit_at: int | None, max_length: int | None) -> Scorer:

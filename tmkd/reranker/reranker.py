@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tmkd.data.given import check_pairs, check_query, check_texts
-from tmkd.errors import ModelError
+from tmkd.errors import DataError, ModelError
 from tmkd.evaluation.cutoffs import Cutoff
 from tmkd.evaluation.score_calibration import ScoreCalibration
 from tmkd.export.exported import AUTO
@@ -128,12 +128,14 @@ class Reranker:
             calibrated: map them so that of the pairs with 0.8, about 80 % are right; see ``calibration``.
 
         Raises:
-            DataError: not as many questions as passages, or something that is no text.
+            DataError: not as many questions as passages, something that is no text, or a batch size below 1.
             ModelError: as ``calibration``.
         """
         if calibrated:
             return self.calibration.apply(self.score(questions, passages, batch_size))
         check_texts(questions, passages)
+        if batch_size is not None and batch_size < 1:
+            raise DataError(f"batch_size: expected 1 or more, or None for what suits the device, got {batch_size}.")
         if not len(questions):
             return np.empty((0, len(self.classes)))
         with self._turn:

@@ -54,8 +54,9 @@ def scoring_routes(service: Service) -> APIRouter:
                 raise Refusal(VALIDATION, "inputs: expected [question, passage], or a list of such pairs.", 422)
         questions, passages = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
         scored = await service.score(questions, passages, body.truncate is not False)
-        found = log_odds(scored.probabilities) if body.raw_scores else scored.probabilities
         names = service.engine.classes
+        raw = body.raw_scores and len(names) > 1
+        found = log_odds(scored.probabilities) if raw else scored.probabilities
         rows = [[{"label": names[at], "score": float(row[at])} for at in np.argsort(-row)] for row in found]
         return answer(rows[0] if single else rows, scored)
 
@@ -82,7 +83,7 @@ async def tei(service: Service, body: TeiRerank) -> JSONResponse:
     scored = await service.score([body.query] * len(body.texts), body.texts, body.truncate is not False)
     scores = scored.last(bool(body.raw_scores))
     text = (lambda at: {"text": body.texts[at]}) if body.return_text else (lambda _: {})
-    return answer([{"index": at, "score": float(scores[at]), **text(at)} for at in best_first(scores)], scored)
+    return answer([{"index": at, "score": float(scores[at]), **text(at)} for at in scored.order()], scored)
 
 
 async def jina(service: Service, body: JinaRerank) -> JSONResponse:
@@ -97,14 +98,8 @@ def relevance(scored: Scored, texts: list[str], top_n: int | None, shown: bool) 
     """Return results as Jina and Cohere have them, the best first; all of them for a ``top_n`` of 0 or None."""
     scores = scored.last()
     text = (lambda at: {"document": {"text": texts[at]}}) if shown else (lambda _: {})
-    order = best_first(scores)[: top_n or None]
+    order = scored.order()[: top_n or None]
     return [{"index": at, "relevance_score": float(scores[at]), **text(at)} for at in order]
-
-
-def best_first(scores: np.ndarray) -> list[int]:
-    """Return the places in order; of equals, the one that came first."""
-    order: list[int] = np.argsort(-scores, kind="stable").tolist()
-    return order
 
 
 def usage(scored: Scored) -> dict[str, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -62,18 +62,32 @@ def listen(app: ASGIApp, listener: socket.socket, seconds: float, ready: Callabl
         app, log_level="warning", access_log=False, server_header=False, backlog=BACKLOG,
         timeout_graceful_shutdown=grace, lifespan="on",
     )  # fmt: skip
-    # uvicorn raises the signal again at its end: a server that was asked to stop has done well
-    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    # uvicorn raises the signal again at its end: a server that was asked to stop has done well; and it may be asked to
+    # before uvicorn listens to signals
+    asked: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: asked.append(number))
     host, port = listener.getsockname()[:2]
     try:
         listener.listen(BACKLOG)  # or who reads that the server is ready might connect before uvicorn listens
         ready()
-        uvicorn.Server(config).run(sockets=[listener])
+        _Server(config, asked).run(sockets=[listener])
     except OSError as error:
         raise _cannot_listen(host, port, error) from None
     finally:
         signal.signal(signal.SIGTERM, before)
         listener.close()
+
+
+class _Server(uvicorn.Server):
+    """A server that stops as soon as it has started where it was ``asked`` to before."""
+
+    def __init__(self, config: uvicorn.Config, asked: Sequence[int]) -> None:
+        super().__init__(config)
+        self._asked = asked
+
+    async def main_loop(self) -> None:
+        self.should_exit = self.should_exit or bool(self._asked)
+        await super().main_loop()
 
 
 def _cannot_listen(host: str, port: int, error: OSError) -> ConfigError:

@@ -6,14 +6,14 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tmkd.errors import ModelError, TmkdError
-from tmkd.evaluation.ensemble import log_odds
 from tmkd.models.hub import first_sentence
 from tmkd.reranker import Reranker
+from tmkd.reranker.ranking import scores_of
 from tmkd.serve.batcher import Batcher
 from tmkd.serve.engine import Pair, engine_of
 from tmkd.serve.limits import Limits
@@ -33,9 +33,16 @@ class Scored:
     cut: int
 
     def last(self, raw: bool = False) -> np.ndarray:
-        """Return ``[pairs]`` of the last class, which means "right": the probability, or raw, the log-odds."""
-        right: np.ndarray = (log_odds(self.probabilities) if raw else self.probabilities)[:, -1]
+        """Return ``[pairs]`` of the last class, which means "right": the probability, or raw, the log-odds. Of a model
+        that learnt grades or numbers it is the score in both cases."""
+        right: np.ndarray = scores_of(self.probabilities) if raw else self.probabilities[:, -1]
         return right
+
+    def order(self) -> list[int]:
+        """Return the places in order, the best first; of equals, the one that came first. It is the library's order:
+        probabilities near 1 are equal where log-odds are not."""
+        order: list[int] = np.argsort(-scores_of(self.probabilities), kind="stable").tolist()
+        return order
 
 
 class Service:
@@ -138,7 +145,9 @@ class Service:
     async def _encode(self, questions: list[str], passages: list[str], most: int | None) -> list[Pair]:
         def encode(part: slice) -> list[Pair]:
             shown = passages[part] if most is None else self.engine.beginnings(passages[part], most)
-            return self.engine.encode(questions[part], shown)
+            pairs = self.engine.encode(questions[part], shown)
+            lost = [text != whole for text, whole in zip(shown, passages[part], strict=True)]
+            return [replace(pair, cut=pair.cut or less) for pair, less in zip(pairs, lost, strict=True)]
 
         pairs: list[Pair] = []
         for start in range(0, len(questions), CHUNK):

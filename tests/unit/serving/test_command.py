@@ -12,9 +12,11 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from starlette.applications import Starlette
 from typer.testing import CliRunner
 
 from tmkd.cli import app
+from tmkd.serve.run import bind, listen
 
 ROOT = Path(__file__).parents[3]
 BODY = {"query": "what is amber", "texts": ["amber " * (1 + at % 20) for at in range(200)]}
@@ -65,6 +67,14 @@ def test_stopped_server_answers_what_it_has_accepted_and_takes_no_more(
     assert answers == [200] * 20
     with pytest.raises(httpx2.ConnectError):
         httpx2.get(f"{url}/health")
+
+
+def test_server_that_is_asked_to_stop_as_soon_as_it_is_ready_stops() -> None:
+    late = threading.Timer(60, os.kill, (os.getpid(), signal.SIGTERM))  # or this test would never end
+    late.start()
+    listen(Starlette(), bind("127.0.0.1", 0), 1, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    assert late.is_alive()
+    late.cancel()
 
 
 def test_what_cannot_be_served_is_one_sentence(folder: Path) -> None:

@@ -2,11 +2,19 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from tests.unit.serving.server import NAME, Served, serving
+from tmkd.evaluation.ensemble import average_probabilities
 from tmkd.export.run import export_model
+from tmkd.models.classifier import PairClassifier
+from tmkd.models.encoder import Encoder
 from tmkd.reranker import Reranker
+from tmkd.serve.routes import relevance
+from tmkd.serve.service import Scored
+from tmkd.training.runtime import Runtime
 
 QUESTION = "what is amber"
 TEXTS = ["birch", "amber is a resin", "", "😀 fjord", "a\x00b", "grove " * 40]
@@ -76,9 +84,39 @@ def test_max_tokens_per_doc_reads_the_beginning_of_each_document(served: Served,
     tokenizer = reranker.model.tokenizer
     cut = [tokenizer.decode(tokenizer(text, add_special_tokens=False)["input_ids"][:2]) for text in documents]
     assert cut[0] != documents[0]
-    found = served.post("/v2/rerank", body).json()["results"]
+    answer = served.post("/v2/rerank", body)
+    assert answer.headers["x-cut-pairs"] == str(sum(text != whole for text, whole in zip(cut, documents, strict=True)))
+    found = answer.json()["results"]
     by_index = [score for _, score in sorted((each["index"], each["relevance_score"]) for each in found)]
     assert by_index == pytest.approx(reranker.score([QUESTION] * 2, cut)[:, 1], abs=CLOSE)
+
+
+def test_passages_that_the_model_is_sure_of_come_in_its_order() -> None:
+    margins = np.array([38.0, 60.0, 45.0])  # of all of them p is 1
+    sure = Scored(average_probabilities([np.stack([0 * margins, margins], axis=1)]), tokens=0, cut=0)
+    assert sure.last().tolist() == [1.0] * 3
+    assert sure.order() == [1, 2, 0]
+    found = relevance(sure, ["a", "b", "c"], 2, shown=True)
+    assert [each["document"]["text"] for each in found] == ["b", "c"]
+
+
+def test_grades_are_answered_as_the_library_gives_them(encoder: Encoder, runtime: Runtime) -> None:
+    grader = Reranker(PairClassifier(encoder, ["gold"], ["score"], max_length=48), runtime)
+    with torch.no_grad():
+        grader.model.heads.linear.bias.fill_(2.4)
+    expected = grader.predict([(QUESTION, text) for text in TEXTS]).tolist()
+    assert min(expected) > 1
+    with serving(grader) as server:
+        for raw in (False, True):
+            found = server.post("/rerank", {"query": QUESTION, "texts": TEXTS, "raw_scores": raw}).json()
+            assert [each["index"] for each in found] == order(expected)
+            scores = [each["score"] for each in sorted(found, key=lambda each: each["index"])]
+            body = {"inputs": [[QUESTION, text] for text in TEXTS], "raw_scores": raw}
+            predicted = [row[0]["score"] for row in server.post("/predict", body).json()]
+            body = {"text_1": QUESTION, "text_2": TEXTS, "use_activation": not raw}
+            scored = [each["score"] for each in server.post("/v1/score", body).json()["data"]]
+            for answer in (scores, predicted, scored):
+                assert answer == pytest.approx(expected, abs=CLOSE)
 
 
 def test_predict_has_every_class_the_likeliest_first(served: Served, right: list[float], odds: list[float]) -> None:
