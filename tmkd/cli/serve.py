@@ -88,7 +88,8 @@ def serve(
 
     served = service(model, exit_at, max_length, backend)
     second = None if beside is None else service(beside, None, None, "auto")
-    where = f"http://{host}:{listener.getsockname()[1]}"
+    at = f"[{host}]" if ":" in host else host
+    where = f"http://{at}:{listener.getsockname()[1]}"
 
     def ready() -> None:
         print(f"tmkd: {served.name} answers at {where}; Ctrl-C stops it.", file=sys.stderr, flush=True)

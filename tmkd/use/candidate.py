@@ -86,7 +86,7 @@ class Candidate:
             own += ["--exit-at", str(self.exit_at)]
         if self.precision is not None:
             return [*own, "--precision", self.precision, "--device", device]
-        return own if self.backend == TORCH else [*own, "--backend", self.backend]
+        return [*own, "--backend", self.backend]  # of torch, too: a folder may hold several exports
 
 
 def candidates_of(
