@@ -17,10 +17,13 @@ from tests.unit.served.server import serving
 from tests.unit.test_ready import bert, qwen3
 from tmkd.data.schema import pair_id
 from tmkd.errors import ConfigError, TmkdError
+from tmkd.evaluation.calibration import Calibration
+from tmkd.evaluation.ensemble import teaching_logits
 from tmkd.experiment.arms import resolve_arms
 from tmkd.experiment.check import check_arms
 from tmkd.experiment.experiment import Experiment
 from tmkd.pipelines import plan, stage2, stage3
+from tmkd.results.calibrated import MAP, MAP_OF_ONE, CalibratedTeacher
 from tmkd.results.soft_labels import SoftLabels
 from tmkd.results.teacher import fold_of
 from tmkd.store.predictions import predictions
@@ -95,10 +98,42 @@ def test_each_copy_labels_the_training_pairs_that_it_has_not_seen(scored: Path) 
     found = read_soft_labels(labels.folder(), rows["id"])
     for fold, copy in enumerate(teacher.copies):  # type: ignore[attr-defined]
         own = read_soft_labels(SoftLabels.of(copy, train).build(experiment.context).folder(), rows["id"])
+        own = teaching_logits(own[:, None], normalised=True)
         assert (found[folds == fold] == own[folds == fold]).all()
         assert not (found[folds != fold] == own[folds != fold]).all(), "or it would label what it has learnt"
         assert copy.build(experiment.context).details["training"]["steps"] < 4
+    corpus = experiment.corpus.rows()
+    everywhere = SoftLabels.of(teacher, corpus).build(experiment.context)
+    for logits in (found, read_soft_labels(everywhere.folder(), corpus.read(experiment.context)["id"])):
+        assert np.exp(logits).sum(axis=1) == pytest.approx(1, abs=1e-5), "one form, whatever was labelled"
     stage2.run(config)
+
+
+@pytest.mark.thorough
+def test_single_copies_and_their_mean_each_have_a_map_of_their_own(scored: Path) -> None:
+    better = "{learning_rate: 3e-3, batch_size: 8, epochs: 5}"  # than chance, or there is no map
+    experiment = Experiment(
+        composed(scored, "method=kd", "teachers.cross_fit=2", "teachers.calibration=rank", roster=better)
+    )
+    [teacher] = experiment.roster
+    assert isinstance(teacher, CalibratedTeacher)
+    context, validation = experiment.context, experiment.task.rows("validation").read(experiment.context)
+    labels, copies = np.asarray(validation["label"]), predictions(teacher.teacher.build(context), "validation")
+    known = {
+        MAP: (teaching_logits(copies.transpose(1, 0, 2)), labels),
+        MAP_OF_ONE: (
+            np.concatenate([teaching_logits(each[:, None], normalised=True) for each in copies]),
+            [*labels] * 2,
+        ),
+    }
+    for rows, name in ((experiment.task.rows("train"), MAP_OF_ONE), (experiment.corpus.rows(), MAP)):
+        ids = rows.read(context)["id"]
+        found, before = (
+            read_soft_labels(SoftLabels.of(each, rows).build(context).folder(), ids)
+            for each in (teacher, teacher.teacher)
+        )
+        fitted = Calibration.fit("rank", known[name][0], np.asarray(known[name][1]))
+        assert found == pytest.approx(fitted.apply(before), abs=1e-5)
 
 
 @pytest.mark.thorough

@@ -57,7 +57,7 @@ def log_odds(probabilities: np.ndarray) -> np.ndarray:
     return odds
 
 
-def teaching_logits(logits: np.ndarray) -> np.ndarray:
+def teaching_logits(logits: np.ndarray, normalised: bool = False) -> np.ndarray:
     """Return what a classifier teaches, as logits: of one head its own; of several the log of their mean probability,
     or their mean score where each has one logit.
 
@@ -66,11 +66,12 @@ def teaching_logits(logits: np.ndarray) -> np.ndarray:
 
     Args:
         logits: of the predicting heads, ``[pairs, heads, classes]``.
+        normalised: bring those of one head to the form of several, the logs of probabilities.
 
     Returns:
         ``[pairs, classes]``, float32.
     """
-    if logits.shape[1] == 1:
+    if logits.shape[1] == 1 and not normalised:
         return logits[:, 0]
     if logits.shape[-1] == 1:
         score: np.ndarray = logits.astype(np.float64).mean(axis=1).astype(np.float32)

@@ -12,6 +12,7 @@ from tmkd.choices import CLASSES
 from tmkd.errors import DataError
 from tmkd.results.classifier import Classifier, validation_metrics
 from tmkd.results.context import RunContext
+from tmkd.results.cross_fitted import CrossFittedTeacher
 from tmkd.results.rows import Rows
 from tmkd.results.soft_labels import SoftLabels
 from tmkd.results.task import Task
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from tmkd.evaluation.calibration import Calibration
 
-MAP = "calibration.json"
+MAP, MAP_OF_ONE = "calibration.json", "calibration_of_one.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +34,8 @@ class CalibratedTeacher(Classifier):
     """A teacher on a common scale.
 
     Attributes:
-        teacher: whose scores these are.
+        teacher: whose scores these are. One that is cross-fitted has a second map, of single copies' scores, which are
+            surer than their mean.
         calibration: how the map is fitted: temperature, platt, isotonic, rank or linear.
     """
 
@@ -60,6 +62,8 @@ class CalibratedTeacher(Classifier):
         return self.teacher.timed_as
 
     def make(self, context: RunContext, work: Path) -> dict[str, Any]:
+        import numpy as np
+
         from tmkd.evaluation.calibration import Calibration
         from tmkd.evaluation.ensemble import average_probabilities, teaching_logits
         from tmkd.evaluation.reliability import reliability
@@ -76,6 +80,11 @@ class CalibratedTeacher(Classifier):
             )
         fitted = Calibration.fit(self.calibration, known, _labels(rows), self.teacher.what)
         (work / MAP).write_text(json.dumps(fitted.to_json()), encoding="utf-8")
+        if isinstance(self.teacher, CrossFittedTeacher):
+            copies = predictions(teacher, "validation")
+            each = teaching_logits(copies.reshape(-1, 1, copies.shape[-1]), normalised=True)
+            one = Calibration.fit(self.calibration, each, np.tile(_labels(rows), len(copies)), self.teacher.what)
+            (work / MAP_OF_ONE).write_text(json.dumps(one.to_json()), encoding="utf-8")
         after = {split: fitted.apply(logits) for split, logits in before.items()}
         write_predictions(work, {split: logits[None] for split, logits in after.items()})
         details = {name: teacher.details[name] for name in KEPT if name in teacher.details}
@@ -105,7 +114,8 @@ class CalibratedTeacher(Classifier):
     def label(self, context: RunContext, rows: Rows, work: Path) -> dict[str, Any]:
         from tmkd.store.soft_labels import join_soft_labels
 
-        fitted = self.fitted(context)
+        alone = isinstance(self.teacher, CrossFittedTeacher) and self.teacher.labelled_by_one(rows)
+        fitted = self.fitted(context, MAP_OF_ONE if alone else MAP)
         made = SoftLabels.of(self.teacher, rows).build(context)
         join_soft_labels([made.folder()], work, lambda _, logits: fitted.apply(logits[:, 0]))
         return {name: made.details[name] for name in LABELLED if name in made.details}
@@ -119,11 +129,11 @@ class CalibratedTeacher(Classifier):
     def cost(self, context: RunContext) -> list[Work]:
         return []
 
-    def fitted(self, context: RunContext) -> Calibration:
-        """Return the map, as it was fitted."""
+    def fitted(self, context: RunContext, name: str = MAP) -> Calibration:
+        """Return a map, as it was fitted."""
         from tmkd.evaluation.calibration import Calibration
 
-        return Calibration.from_json(json.loads(self.build(context).file(MAP).read_text(encoding="utf-8")))
+        return Calibration.from_json(json.loads(self.build(context).file(name).read_text(encoding="utf-8")))
 
 
 KEPT = ("training", "parameters", "pairs_per_second")  # what its teacher's manifest says, and holds for it too

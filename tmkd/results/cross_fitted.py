@@ -32,12 +32,17 @@ class CrossFittedTeacher(Classifier):
 
     Each labels the training pairs that it has not seen; of all else (validation, test, the corpus) they answer
     together, by the mean of their probabilities.
+
+    Attributes:
+        form: of the labels, everywhere the same: a squared error of logits sees the constant that a softmax does not,
+            and heads that learnt the corpus would have other targets on the training pairs.
     """
 
     kind: ClassVar[str] = "teacher"
     alone: ClassVar[bool] = True
 
     copies: tuple[Teacher, ...]
+    form: str = "log-probabilities"
 
     @property
     def what(self) -> str:
@@ -64,6 +69,10 @@ class CrossFittedTeacher(Classifier):
             "training": {"cost": training_cost(made)},
         }
 
+    def labelled_by_one(self, rows: Rows) -> bool:
+        """Whether one copy labels each of these pairs, not all together."""
+        return rows == self.own_task.rows("train")
+
     def label_reads(self, rows: Rows) -> list[SoftLabels]:
         return [SoftLabels.of(copy, rows) for copy in self.copies]
 
@@ -76,7 +85,7 @@ class CrossFittedTeacher(Classifier):
 
         made = [labels.build(context) for labels in self.label_reads(rows)]
         folds = None
-        if rows == self.own_task.rows("train"):
+        if self.labelled_by_one(rows):
             read = rows.read(context)
             questions = whole_questions(read["question_id"], read["question"])
             folds = dict(zip(read["id"], fold_of(questions, len(self.copies))))
@@ -85,7 +94,7 @@ class CrossFittedTeacher(Classifier):
             """Return ``[pairs, classes]`` of the copies' logits ``[pairs, copies, classes]``."""
             if folds is None:
                 return teaching_logits(logits)
-            return logits[np.arange(len(ids)), [folds[name] for name in ids]]
+            return teaching_logits(logits[np.arange(len(ids)), [folds[name] for name in ids], None], normalised=True)
 
         join_soft_labels([each.folder() for each in made], work, join)
         return {"pairs": made[0].details["pairs"]}
