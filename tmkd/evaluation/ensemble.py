@@ -41,8 +41,8 @@ def average_probabilities(logits: Sequence[np.ndarray] | np.ndarray) -> np.ndarr
 def log_odds(probabilities: np.ndarray) -> np.ndarray:
     """Return the log-odds of each class against all others, finite for 0 and 1 too.
 
-    The others' probabilities are added up, as 1 − p is 0 from log-odds of 37 on, which would make equals of passages
-    that a teacher tells apart. So they are told apart up to log-odds of 708.
+    The others' probabilities are added up, since 1 − p is 0 from log-odds of 37 on: passages of which a teacher is sure
+    would be equal. This way their order is kept up to log-odds of 708.
 
     Args:
         probabilities: ``[pairs, classes]``, two classes or more.

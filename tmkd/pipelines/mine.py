@@ -127,9 +127,8 @@ def _training_rows(
         yield _named(config, names, row) | _rounded(float(known[at]))
         if at == last[row["question"]] and row["question"] in mined:
             for negative in mined[row["question"]].kept:
-                named = _named(
-                    config, names, {**row, **negative, "label": 0}
-                )  # further columns are those of its question
+                # further columns are those of its question
+                named = _named(config, names, {**row, **negative, "label": 0})
                 yield named | _rounded(negative[SCORE]) | {RANK: negative[RANK]}
 
 

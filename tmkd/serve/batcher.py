@@ -54,7 +54,7 @@ class Batcher:
 
     @property
     def works(self) -> bool:
-        """Whether pairs can still be computed: after a fatal error of a GPU none can, until the process starts anew."""
+        """Whether pairs can still be computed: after a fatal error of a GPU none can, until the server is restarted."""
         return self._works and self._thread.is_alive()
 
     def put(self, pairs: Sequence[Pair]) -> Future[np.ndarray]:

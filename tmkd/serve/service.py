@@ -144,7 +144,9 @@ class Service:
 
     async def _encode(self, questions: list[str], passages: list[str], most: int | None) -> list[Pair]:
         def encode(part: slice) -> list[Pair]:
-            shown = passages[part] if most is None else self.engine.beginnings(passages[part], most)
+            if most is None:
+                return self.engine.encode(questions[part], passages[part])
+            shown = self.engine.beginnings(passages[part], most)
             pairs = self.engine.encode(questions[part], shown)
             lost = [text != whole for text, whole in zip(shown, passages[part], strict=True)]
             return [replace(pair, cut=pair.cut or less) for pair, less in zip(pairs, lost, strict=True)]

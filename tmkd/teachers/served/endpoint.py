@@ -22,9 +22,8 @@ from tmkd.teachers.served.failures import Again, Halted, StrangeAnswer, TooLong
 
 TRANSIENT = {408, 429, 500, 502, 503, 504}
 TOO_LONG, NOT_PROCESSED = 413, 422  # the second is also what servers say of a body that they do not understand
-TOO_LONG_WORDS = re.compile(
-    r"context.length|too long|too many tokens|maximum.{0,40}tokens", re.IGNORECASE
-)  # with 400, 422
+# with 400 and 422
+TOO_LONG_WORDS = re.compile(r"context.length|too long|too many tokens|maximum.{0,40}tokens", re.IGNORECASE)
 STRANGE_RETRIES = 2  # an answer that makes no sense is paid for, and seldom makes more sense later
 BACK_OFF = 1.0  # seconds before the first retry; doubled each time
 LONGEST_BACK_OFF = 60.0
