@@ -20,7 +20,7 @@ from tmkd.data.labels import Meaning, meaning_of
 from tmkd.data.records import Record, Source
 from tmkd.data.rows import Columns, good, in_batches, pair, to_arrow
 from tmkd.data.schema import SPLITS, Task
-from tmkd.data.splits import draw_validation, id_numbers
+from tmkd.data.splits import draw_validation, id_numbers, shared_ids
 from tmkd.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -106,17 +106,12 @@ def make_task(
 
 def _tell_shared_ids(rows: LabelledRows) -> None:
     """Warn of ids that several questions have: maybe they count within files that were joined."""
-    texts: dict[str, str] = {}
-    shared: dict[str, str] = {}
-    for own, question in zip(rows.data["question_id"], rows.data["question"]):
-        if texts.setdefault(own, question) != question:
-            shared.setdefault(own, question)
-    if shared:
+    if shared := shared_ids(rows.data):
         first = next(iter(shared))
         log.warning(
             "%s: %d question ids stand for questions with different texts, whose passages are ranked together; the "
             "first is %s: %r and %r",
-            rows.source.name, len(shared), first, texts[first], shared[first],
+            rows.source.name, len(shared), first, *shared[first],
         )  # fmt: skip
 
 

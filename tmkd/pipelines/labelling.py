@@ -70,15 +70,16 @@ def labelled(
     if len(classes) > 2:
         return pairs, _rows(pairs, [classes[place] for place in mean.argmax(axis=1)], mean.tolist())
     margins = mean[:, 1] - mean[:, 0]
+    if label.right == "positive":
+        return pairs, _rows(pairs, [classes[int(each)] for each in margins > 0], margins.tolist())
     questions = whole_questions(pairs["question_id"][:], pairs["question"][:])
-    if label.right == "top" and (tied := _tied(questions, margins)):
+    if tied := _tied(questions, margins):
         kept = [place for place, name in enumerate(questions) if name not in tied]
         pairs, margins, questions = pairs.select(kept), margins[kept], [questions[place] for place in kept]
         log.warning(
             "%d questions are left out: their best passages have one score, so that none is the best", len(tied)
         )
-    right = _right(label, questions, margins)
-    return pairs, _rows(pairs, [classes[int(each)] for each in right], margins.tolist())
+    return pairs, _rows(pairs, [classes[int(each)] for each in _best(questions, margins)], margins.tolist())
 
 
 def _rows(pairs: Dataset, labels: Sequence[str], scores: Sequence[Any]) -> Iterator[dict[str, Any]]:
@@ -89,14 +90,15 @@ def _rows(pairs: Dataset, labels: Sequence[str], scores: Sequence[Any]) -> Itera
 
 def check_ids(pairs: Dataset) -> None:
     """Raise DataError where an id stands for several questions: the best passage of each would be the best of all."""
-    texts: dict[str, str] = {}
-    for name, question in zip(pairs["question_id"], pairs["question"]):
-        if texts.setdefault(name, question) != question:
-            raise DataError(
-                f"corpus: expected ids that each stand for one question, but {name} stands for {texts[name]!r} and for "
-                f"{question!r}, as where every file counts from 1; make them differ, or take the column out: questions "
-                "then go by their texts."
-            )
+    from tmkd.data.splits import shared_ids
+
+    if shared := shared_ids(pairs):
+        name, (first, other) = next(iter(shared.items()))
+        raise DataError(
+            f"corpus: expected ids that each stand for one question, but {name} stands for {first!r} and for "
+            f"{other!r}, as where every file counts from 1; make them differ, or take the column out: questions then "
+            "go by their texts."
+        )
 
 
 def check_counts(classes: Sequence[str], counts: Mapping[str, int], folder: Path, split: str) -> None:
@@ -132,13 +134,10 @@ def _tied(questions: list[str], margins: np.ndarray) -> set[str]:
     return {name for name, found in each.items() if found.count(max(found)) > 1}
 
 
-def _right(label: LabelConfig, questions: list[str], margins: np.ndarray) -> np.ndarray:
-    """Return which pairs are right ``[pairs]``."""
+def _best(questions: list[str], margins: np.ndarray) -> np.ndarray:
+    """Return which pairs are the best of their question ``[pairs]``."""
     import numpy as np
 
-    if label.right == "positive":
-        positive: np.ndarray = margins > 0
-        return positive
     best: dict[str, int] = {}
     for place, name in enumerate(questions):
         if name not in best or margins[place] > margins[best[name]]:

@@ -63,8 +63,7 @@ class Chat:
         try:
             choice = answer["choices"][0]
             content = choice["message"]["content"]
-            choice.keys()  # of what is no mapping there are none
-        except (TypeError, KeyError, IndexError, AttributeError):
+        except (TypeError, KeyError, IndexError):
             raise StrangeAnswer(f"expected a chat completion, got {shown(answer)}") from None
         return [self._log_odds(choice) if self.words else _score(content)]
 
