@@ -1,4 +1,4 @@
-"""Runs whose results have known keys: between them, every kind of result and every way to make one."""
+"""Runs whose results have known keys: between them, every kind that is trained, and every way to train one."""
 
 from __future__ import annotations
 
