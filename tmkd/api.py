@@ -30,11 +30,12 @@ def run(stage: str, config: Config) -> Any:
     """Run a stage, and those before it whose results are missing.
 
     Args:
-        stage: plan, teachers, stage1, stage2, stage3, pairs, label, spend, mine or verify.
+        stage: plan, teachers, stage1, stage2, stage3, pairs, label, spend, mine, tune or verify.
         config: of ``compose``.
 
     Returns:
-        The artifacts that it made or found; of stage3 the folder of the comparison.
+        Of teachers, stage1, stage2 and verify the artifacts that it made or found; of plan a summary in a few words; of
+        the others the folder that they wrote: stage3's has the comparison.
 
     Raises:
         TmkdError: whatever the command would end with, as one sentence.

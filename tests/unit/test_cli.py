@@ -123,6 +123,11 @@ def test_unknown_stage_is_named():
         tmkd.run("stage4", tmkd.compose())
 
 
+def test_every_stage_is_named_where_python_runs_them():
+    listed = tmkd.run.__doc__.partition("stage: ")[2].partition(".")[0]
+    assert listed.replace(" or ", ", ").split(", ") == [*STAGES]
+
+
 def test_what_is_not_there_is_no_lazy_name():
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = tmkd.nothing
