@@ -7,6 +7,7 @@ import pytest
 
 from tmkd import config
 from tmkd.cli.settings import comments, page
+from tmkd.config.stages import SCHEDULES
 
 PAGE = Path(__file__).parents[2] / "docs/settings.md"
 SECTIONS = [
@@ -35,6 +36,12 @@ def test_every_row_of_the_page_says_what_the_setting_means():
 def test_comment_beside_a_field_and_those_before_it_are_read():
     assert comments(config.StudentConfig)["layers"].startswith("number of layers")
     assert comments(config.EncoderConfig)["source"].startswith("embedded")
+
+
+def test_meaning_of_the_schedule_names_those_that_are_taken():
+    """It said "any scheduler of transformers", most of which are refused."""
+    meaning = comments(config.TrainerConfig)["schedule"]
+    assert meaning.rpartition(": ")[2].split(" | ") == list(SCHEDULES)
 
 
 def test_value_that_a_file_chooses_stands_beside_the_default_of_the_class():

@@ -57,7 +57,7 @@ class TrainerConfig:
     warmup: float = 0.1  # share of the steps over which the learning rate rises
     weight_decay: float = 0.01  # of AdamW
     max_grad_norm: float = 1.0  # gradients with a larger norm are scaled down to it
-    schedule: str = "linear"  # of the learning rate: any scheduler of transformers
+    schedule: str = "linear"  # of the learning rate: linear | cosine | constant | constant_with_warmup
 
 
 def check_stage1(stage1: Stage1Config) -> None:
