@@ -130,6 +130,7 @@ def _measure(asked: argparse.Namespace, forms: Sequence[str], command: Sequence[
             for each in made
         ],
         "seconds": {name: [each.seconds for each in of] for name, of in runs.items()},
+        "one_pair_ms": {name: [each.answer["single"] for each in of] for name, of in runs.items()},
         "judged": judged,
     }
     (asked.into / "headline.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")

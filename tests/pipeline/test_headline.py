@@ -30,3 +30,4 @@ def test_each_student_stands_in_each_form_and_an_unknown_row_is_answered(tmp_pat
     facts = json.loads((into / "headline.json").read_text())
     assert [each["name"] for each in facts["models"]] == [f"{row}, {form}" for row, form, *_ in lines[1:]]
     assert all(each["bytes"] > 0 and each["parameters"] > 0 for each in facts["models"])
+    assert [f"{facts['one_pair_ms'][name][0]:.1f}" for name in facts["seconds"]] == [line[6] for line in lines[1:]]
