@@ -114,7 +114,7 @@ def test_table_of_another_project_is_recognised(form, content, told, tmp_path):
         ("1 Q0 d1 1 0.5 bm25\n", "bm25.trec", "a TREC run; set data.format=trec .* format: trec; .* --from trec"),
         ("1 0 d1 1\n", "test.qrels", "qrels of TREC or MS MARCO; set data.format=trec"),
         ("some text\n", "notes.doc", "convert or rename the file"),
-        ("question;passage\n", "t.csv", "data.separator=semicolon .*, or write the table with commas"),
+        ("question;passage\n", "t.csv", "separated by a semicolon; write the table with commas"),
     ],
 )
 def test_file_is_recognised_by_its_first_line_and_the_sentence_says_where_its_format_is_set(

@@ -9,6 +9,7 @@ from tests.unit.reading_files import CLASSES, HEADER, read_pairs, rejects
 from tmkd.data.formats import open_file
 from tmkd.data.schema import pair_id
 from tmkd.data.separated import Dialect
+from tmkd.errors import DataError
 
 
 def test_quoted_fields_may_hold_tabs_and_line_ends(tsv):
@@ -78,6 +79,23 @@ def test_other_separator_is_named_and_can_be_set(tsv, separator, name):
     rejects(path, f"separated by a {name}; set data.separator={name}")
     source = open_file(path, ("question", "passage", "label"), dialect=Dialect(separator=name))
     assert [dict(record) for _, record in source.records] == [{"question": "q", "passage": "a, b", "label": "right"}]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("a.csv", "question;passage\nq;p\n", "separated by a semicolon; write the table with commas"),
+        ("a.csv", "sep=;\nquestion;passage\nq;p\n", "Excel's note on the separator"),
+        ("a.tsv", 'question\tpassage\nq\t"p\n', "broken quoting"),
+        ("a.tsv", 'question\tpassage\nq\t"p\nq\tp"\n', "swallowed"),
+    ],
+)
+def test_settings_of_the_task_are_not_named_where_they_are_not_read(tsv, name, content, told):
+    # tmkd score, evaluate and convert, files of scores, of queries and of documents: set there, they changed nothing.
+    source = open_file(tsv(content, name), ("question", "passage"))
+    with pytest.raises(DataError, match=told) as caught:
+        list(source.records)
+    assert "data." not in str(caught.value)
 
 
 @pytest.mark.parametrize("skip", [False, True])

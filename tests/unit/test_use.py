@@ -217,6 +217,7 @@ def test_file_that_changed_between_two_runs_is_refused(student, tmp_path, monkey
         ("a.jsonl", '{"question": "q", "passage": "p", "score": 1}\n', "a field 'score' already; name the new one"),
         ("a.jsonl", "", "expected at least one pair but found none"),
         ("a.csv", "question,text\nq,p\n", "there is no column 'passage' but only ['question', 'text']"),
+        ("a.csv", "question,passage,,\nq,p,a,b\n", "has 2 columns without a name, which cannot be told apart; name"),
         ("a.parquet", "no parquet", "expected a Parquet file but it is broken"),
         ("a.docx", "", "expected a name that ends in .jsonl, .csv, .tsv or .parquet"),
     ],

@@ -40,7 +40,7 @@ def open_file(
     Args:
         need: columns that a header must name.
         maybe: columns that it may name, or ``EVERY_COLUMN``; a format need not read any other.
-        dialect: of tables that are text; None: the usual one.
+        dialect: of tables that are text; None: the usual one, and no setting gives another.
         plain: a ``.txt`` is fine too: each line is a record with the first column of ``need``.
         fixed: the format, whatever the name ends in; None: as it ends.
         advance: called with the bytes read since its last call.
@@ -50,7 +50,7 @@ def open_file(
     ending, packed = ending_of(path)
     if fixed:
         return Source(str(path), "line", _records(path, packed, fixed, (need, maybe), advance))
-    tables = {name: separated(name, dialect or Dialect()) for name in ENDINGS}
+    tables = {name: separated(name, dialect) for name in ENDINGS}
     formats = tables | FORMATS | ({".txt": plain_lines} if plain else {})
     if ending not in formats or (packed and ending == ".parquet"):
         raise DataError(

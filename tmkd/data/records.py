@@ -71,7 +71,7 @@ class Lines:
 
 RENAME = (
     "rename the column, or set its name: data.question, data.passage or data.label (of a corpus, corpus.question or "
-    "corpus.passage)"
+    "corpus.passage; of tmkd score and evaluate, --question, --passage or --label)"
 )
 HEADER = "a table's first line names its columns: add it if it is missing"
 

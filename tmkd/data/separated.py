@@ -17,6 +17,7 @@ TAB = "\t"
 ENDINGS = {".tsv": TAB, ".csv": ","}
 QUOTE = "put text that holds separators, quotes or line ends in double quotes and double the quotes inside"
 UNQUOTED = "where quotes are part of the texts, set data.quoting=none (of a corpus, corpus.quoting)"
+AS_JSON = "where quotes are part of the texts, write JSON lines, in which they are"  # where no setting is read
 csv.field_size_limit(2**24)  # characters; Python's own 131,072 are fewer than some texts have
 
 
@@ -33,10 +34,17 @@ class Dialect:
     quoted: bool = True
 
 
-def separated(ending: str, dialect: Dialect) -> Format:
-    """Return the format of the files with an ending of ``ENDINGS``."""
+def separated(ending: str, dialect: Dialect | None, rewritten: bool = False) -> Format:
+    """Return the format of the files with an ending of ``ENDINGS``.
+
+    Args:
+        dialect: None: the usual one, where no setting gives another, so that no message names one.
+        rewritten: all columns are written again, so that two without a name, of which a record has one, are refused.
+    """
+    settings, dialect = dialect is not None, dialect or Dialect()
     separator = SEPARATORS[dialect.separator] if dialect.separator else ENDINGS[ending]
-    advice = f"{QUOTE}; {UNQUOTED}" if dialect.quoted else "take the separators and line ends out of the texts"
+    unquoted = UNQUOTED if settings else AS_JSON
+    advice = f"{QUOTE}; {unquoted}" if dialect.quoted else "take the separators and line ends out of the texts"
 
     def read(stream: Stream, path: Path, need: Sequence[str], maybe: Sequence[str]) -> Iterator[Located]:
         lines = Lines(stream, newline="")
@@ -60,12 +68,17 @@ def separated(ending: str, dialect: Dialect) -> Format:
                 raise DataError(
                     f"{path}, line {rows.line_num} (of a row that begins in line {before + 1}): a field in double "
                     "quotes holds a tab and a line end, and may be rows that a quote has swallowed; double the quotes "
-                    f"inside texts and put those texts in quotes, or save the rows as CSV or JSON lines; {UNQUOTED}."
+                    f"inside texts and put those texts in quotes, or save the rows as CSV or JSON lines; {unquoted}."
                 )
             if header is None and not (fields or bad or broken):  # empty lines above the header
                 continue
             if header is None and not (bad or broken):
-                header = checked_header(_separate(fields, separator, path, need), path, need)
+                header = checked_header(_separate(fields, separator, path, need, settings), path, need)
+                if rewritten and header.count("") > 1:
+                    raise DataError(
+                        f"{path}, line {rows.line_num}: the header {header} has {header.count('')} columns without a "
+                        "name, which cannot be told apart; name them, or take them out."
+                    )
                 continue
             if fields == header:  # of the next of several files that were joined
                 continue
@@ -101,19 +114,20 @@ class _Unix:
         return self._file.write(row.removesuffix("\r\n") + "\n")
 
 
-def _separate(header: list[str], separator: str, path: Path, need: Sequence[str]) -> list[str]:
+def _separate(header: list[str], separator: str, path: Path, need: Sequence[str], settings: bool) -> list[str]:
     """Return the header, or raise DataError where it is none, or one field because the separator is another."""
+    table = f"write the table with {'tabs' if separator == TAB else 'commas'}"
     if header[0].startswith("sep=") and not "".join(header[1:]) and len(header[0]) <= 5:
+        more = "set data.separator (of a corpus, corpus.separator)" if settings else table
         raise DataError(
             f"{path}, line 1: expected the names of columns but found Excel's note on the separator; remove that line, "
-            "and set data.separator (of a corpus, corpus.separator) if it is not the usual one."
+            f"and {more} if it is not the usual one."
         )
     if len(header) == 1 and header[0] not in need:
         for name, other in SEPARATORS.items():
             if other != separator and other in header[0]:
+                more = f"set data.separator={name} (of a corpus, corpus.separator={name}), or " if settings else ""
                 raise DataError(
-                    f"{path}: the columns {header[0].split(other)} are separated by a {name}; set "
-                    f"data.separator={name} (of a corpus, corpus.separator={name}), or write the table with "
-                    f"{'tabs' if separator == TAB else 'commas'}."
+                    f"{path}: the columns {header[0].split(other)} are separated by a {name}; {more}{table}."
                 )
     return header

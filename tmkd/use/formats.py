@@ -16,7 +16,7 @@ from tmkd.data.layouts.layout import open_pairs
 from tmkd.data.layouts.registry import LAYOUTS
 from tmkd.data.layouts.texts import Texts
 from tmkd.data.records import EVERY_COLUMN, Record, Source
-from tmkd.data.separated import ENDINGS, Dialect, separated, table_writer
+from tmkd.data.separated import ENDINGS, separated, table_writer
 from tmkd.errors import ConfigError, DataError
 from tmkd.use.pair_files import Advance, Fields, PairFile, Probabilities, Row, RowFile
 from tmkd.use.parquet_file import ParquetFile
@@ -69,7 +69,7 @@ def pair_file(
             _question_of,
         )
     ending = f".{form}"
-    fixed = separated(ending, Dialect()) if ending in ENDINGS else FORMATS[ending]
+    fixed = separated(ending, None, rewritten=True) if ending in ENDINGS else FORMATS[ending]
     need = (fields.question, fields.passage)
 
     def opened(advance: Advance) -> Source:
