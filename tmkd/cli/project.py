@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from pathlib import Path
 
@@ -35,7 +36,7 @@ plan teachers stage1 stage2 stage3 verify:
 NEXT = """\
 {folder} holds data/, conf/experiment/mine.yaml and a Makefile. Next:
 
-  cd {folder}
+  cd {quoted}
   make stage1 stage2 stage3
 
 It runs on a few made-up pairs and random encoders, in about a minute. Then put your files into data/ and choose
@@ -58,4 +59,4 @@ def write_project(folder: Path) -> str:
         (folder / "Makefile").write_text(MAKEFILE, encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{folder}: the project cannot be written ({error.strerror}); name another folder.") from None
-    return NEXT.format(folder=folder)
+    return NEXT.format(folder=folder, quoted=shlex.quote(str(folder)))

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tmkd.choices import CLASSES
 from tmkd.config import DataConfig, LabelConfig
-from tmkd.data.schema import PAIR_COLUMNS, SPLITS
+from tmkd.data.schema import PAIR_COLUMNS
 from tmkd.errors import ConfigError, DataError
 from tmkd.experiment.experiment import Experiment
 from tmkd.pipelines.pairs import COLUMNS, rows_of
+from tmkd.pipelines.typed import typed, typed_splits
 from tmkd.results.untrained import UntrainedTeacher
 
 if TYPE_CHECKING:
@@ -118,12 +120,12 @@ def check_counts(classes: Sequence[str], counts: Mapping[str, int], folder: Path
 def next_command(folder: Path, data: DataConfig) -> str:
     """Return the command that trains a student on what was written."""
     usual = DataConfig()
-    classes = "" if data.classes == usual.classes else f" 'data.classes={json.dumps(data.classes, ensure_ascii=False)}'"
+    classes = "" if data.classes == usual.classes else f" {typed('data.classes', data.classes)}"
     ranking = "" if data.ranking == usual.ranking else " data.ranking=false"
-    splits = " ".join(f"data.{split}={folder}/{split}.jsonl" for split in SPLITS)
-    corpus = f"corpus=files corpus.path={folder}/train.jsonl"
-    teacher = f"'teachers.roster=[{{kind: scores, path: \"{folder}/*.jsonl\"}}]' teachers.calibration=none"
-    return f"tmkd stage3 data=files{classes}{ranking} {splits} {corpus} {teacher}"
+    corpus = f"corpus=files {typed('corpus.path', f'{folder}/train.jsonl')}"
+    scores = json.dumps(f"{folder}/*.jsonl", ensure_ascii=False)
+    teacher = f"{shlex.quote(f'teachers.roster=[{{kind: scores, path: {scores}}}]')} teachers.calibration=none"
+    return f"tmkd stage3 data=files{classes}{ranking} {typed_splits(folder)} {corpus} {teacher}"
 
 
 def _tied(questions: list[str], margins: np.ndarray) -> set[str]:

@@ -22,6 +22,7 @@ from tmkd.experiment.experiment import Experiment
 from tmkd.pipelines.negatives import SCORE, SHOWN, Negatives, judge
 from tmkd.pipelines.pairs import rows_of, write_pairs, write_rows
 from tmkd.pipelines.tables import report_folder
+from tmkd.pipelines.typed import typed_splits
 from tmkd.results.candidates import RANK, Candidates, labelled
 from tmkd.results.classifier import Classifier
 from tmkd.results.rows import Rows
@@ -169,7 +170,4 @@ def _tell(config: Config, teacher: Classifier, mined: Mapping[str, Negatives], f
             "mine    no negative is left: the teacher gives right and other passages nearly the same probability; "
             "take a better teacher (mine.teacher), or raise mine.below"
         )
-    log.info(
-        "mine    to train on it: data=files data.format=pairs data.train=%s data.validation=%s data.test=%s",
-        *(folder / f"{split}.jsonl" for split in ("train", "validation", "test")),
-    )
+    log.info("mine    to train on it: data=files data.format=pairs %s", typed_splits(folder))
