@@ -234,6 +234,24 @@ def test_run_is_in_the_order_of_its_scores(tmp_path):
     assert not (tmp_path / "out/qrels.txt").exists()
 
 
+@pytest.mark.parametrize("target", ["flag_embedding", "tevatron"])
+def test_truth_values_go_by_the_names_of_the_classes(target, tmp_path):
+    # The column says whether a passage is wrong: true had come out as right, though the last class is false.
+    rows = [{"question": "q", "passage": name, "label": name == "bad"} for name in ("good", "bad")]
+    convert("pairs", target, own(tmp_path, rows), tmp_path / "out.jsonl", classes=("true", "false"))
+    convert(target, "pairs", tmp_path / "out.jsonl", tmp_path / "back.jsonl")
+    assert {row["passage"]: row["label"] for row in read_own(tmp_path / "back.jsonl")} == {
+        "good": "right",
+        "bad": "wrong",
+    }
+
+
+def test_truth_values_stay_names_where_both_formats_have_classes(tmp_path):
+    rows = [{"question": "q", "passage": name, "label": name == "bad"} for name in ("good", "bad")]
+    convert("pairs", "pairs", own(tmp_path, rows), tmp_path / "out.csv", classes=("true", "false"))
+    assert (tmp_path / "out.csv").read_text() == "question,passage,label\nq,good,False\nq,bad,True\n"
+
+
 def test_labels_go_by_the_names_of_the_classes(tmp_path):
     rows = [{"question": "q", "passage": str(at), "label": label} for at, label in enumerate(("no", "yes"))]
     path = own(tmp_path, rows)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tmkd.choices import CLASS_FORMATS, FORMATS, JOINED_FORMATS
+from tmkd.choices import CLASS_FORMATS, FORMATS, JOINED_FORMATS, PAIRS
 from tmkd.data.bad_rows import HARMLESS, BadRows
 from tmkd.data.fields import text
 from tmkd.data.files import files_of, reading
@@ -126,6 +126,8 @@ def _maker(layout: Layout, labels: Labels | None, grades: bool, keep: bool, loss
     """
 
     def label_of(label: Any) -> Any:
+        if isinstance(label, bool) and layout.name == PAIRS and not grades:
+            label = str(label)  # one of the names in ``labels``, whatever right passages are called
         if label is None or isinstance(label, bool):
             return label
         if layout.name in QRELS:
