@@ -76,7 +76,7 @@ def test_index_may_be_spelt_as_a_fraction_and_truth_values_in_order_have_indices
 
 @pytest.mark.parametrize(("value", "shown"), [(True, "True"), ("yes", "yes"), (2, "2"), ("not so", "LABEL")])
 def test_sentence_shows_how_a_label_is_mapped(value, shown):
-    with pytest.raises(BadRow, match=rf"as in 'data.labels={{{shown}: right}}'$"):
+    with pytest.raises(BadRow, match=rf"which class it means: 'data.labels={{{shown}: CLASS}}'$"):
         Labels("label", ["wrong", "right"], {}).index(value)
 
 

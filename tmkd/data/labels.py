@@ -86,8 +86,8 @@ class Labels:
         """Say what to do about a label that means nothing, as it would be written on the command line."""
         name = text if re.fullmatch(r"[\w.+-]+", text, re.ASCII) else "LABEL"
         return (
-            "mend the label, or set data.classes or data.label_kind, or say which class it means, as in "
-            f"'data.labels={{{name}: {self.classes[-1]}}}'"
+            "mend the label, or set data.classes or data.label_kind (for tmkd convert, --classes), or say which class "
+            f"it means: 'data.labels={{{name}: CLASS}}'"
         )
 
     def name(self, value: Any) -> str | None:
