@@ -28,7 +28,7 @@ def run(config: Config) -> Path:
     """Write the corpus, labelled and divided by question, and return its folder.
 
     It has ``train.jsonl``, ``validation.jsonl`` and ``test.jsonl``, with a label, and the teachers' mean as a ``score``
-    (log-odds; of more than two classes a list of log-probabilities).
+    (log-odds; of more than two classes a list of log-probabilities, or of one teacher's logits).
 
     Raises:
         ConfigError: a teacher that is fine-tuned, which takes labels.

@@ -59,8 +59,8 @@ def labelled(
     """Return the pairs that get a label, and their rows: texts, further columns, ``label`` and ``score``.
 
     Of two classes a score is the log-odds of the last one, by the teachers' mean probability. Of more it is a list,
-    their log-probabilities, and the label is the most probable class. Left out are questions whose best passages have
-    one score, where the best of each question is right.
+    their log-probabilities (of one teacher its logits), and the label is the most probable class. Left out are
+    questions whose best passages have one score, where the best of each question is right.
 
     Args:
         logits: ``[pairs, teachers, classes]``.
