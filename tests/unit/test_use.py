@@ -279,6 +279,13 @@ def test_evaluation_has_the_metrics_and_those_of_chance(student, tmp_path, odds)
     assert "MRR" in tmkd("evaluate", student, tmp_path / "in.jsonl").stdout
 
 
+def test_evaluation_warns_of_ids_that_stand_for_several_questions(student, tmp_path, caplog):
+    # Their passages are ranked together: where files that count from 1 were joined, every metric is another.
+    rows = [{"question": q, "question_id": 1, "passage": p, "label": int(p == "a")} for q in "xy" for p in "ab"]
+    found = tmkd("evaluate", student, write_lines(tmp_path / "in.jsonl", rows))
+    assert found.exit_code == 0 and "1 question ids stand for questions with different texts" in caplog.text
+
+
 def test_cutoffs_of_a_file_keep_what_they_say(student, tmp_path):
     rows = [
         {"question": f"q{letter}", "passage": f"{word} {letter}", "label": int(word == "amber")}

@@ -83,7 +83,7 @@ def make_task(
             read[split] = read_labelled(sources[split], columns, meaning=meaning, bad=bad, file=file)
     if ranking:
         for rows in read.values():
-            _tell_shared_ids(rows)
+            tell_shared_ids(rows)
     read = without_leaks(read, ranking, bad)
     skipped = bad.settle()
     for split, rows in read.items():
@@ -104,7 +104,7 @@ def make_task(
     return Task(name, classes, ranking, {split: splits[split] for split in SPLITS}, skipped, kind)
 
 
-def _tell_shared_ids(rows: LabelledRows) -> None:
+def tell_shared_ids(rows: LabelledRows) -> None:
     """Warn of ids that several questions have: maybe they count within files that were joined."""
     if shared := shared_ids(rows.data):
         first = next(iter(shared))

@@ -13,7 +13,7 @@ from tmkd.data.bad_rows import BadRows
 from tmkd.data.files import files_of, reading
 from tmkd.data.files_reader import BEIR, RIGHT_IS_1, layout_of, with_class_names
 from tmkd.data.formats import open_file
-from tmkd.data.labelled import LabelledRows, read_labelled
+from tmkd.data.labelled import LabelledRows, read_labelled, tell_shared_ids
 from tmkd.data.labels import meaning_of
 from tmkd.data.layouts.layout import LABEL, open_pairs
 from tmkd.data.layouts.texts import Texts
@@ -129,6 +129,8 @@ def _judge(reranker: Reranker, rows: LabelledRows, kind: str, left_out: int, wit
         each.setdefault(question, set()).add(gain)
     rankable = sum(len(found) > 1 for found in each.values())
     ranking = rankable > 0 and min(gains) >= 0
+    if ranking:
+        tell_shared_ids(rows)
     found = []
     with tqdm(total=len(labels), desc="score", unit=" pairs", mininterval=1, delay=2) as bar:
         for batch in rows.data.iter(CHUNK):
