@@ -365,6 +365,13 @@ def test_row_that_pandas_would_read_as_another_is_named(own_cache, tmp_path, tra
         read_task(data, corpus)
 
 
+@pytest.mark.parametrize("separator", [None, "semicolon"])
+def test_separator_of_a_table_is_told_without_a_setting_that_is_not_read(own_cache, tmp_path, separator):
+    data, corpus = tables(tmp_path / "set", [("q1", "p", "0"), ("q2", "p", "1")], separator=";")
+    with pytest.raises(DataError, match="are separated by a semicolon; write the table with commas"):
+        read_task(data | {"separator": separator}, corpus)
+
+
 def test_quotes_of_tables_can_be_part_of_the_texts(own_cache, tmp_path):
     data, corpus = tables(tmp_path / "set", [("q1", '"p', "0"), ("q2", 'p"', "1")], separator="\t", ending="tsv")
     assert read_task(data | {"quoting": "none"}, corpus).splits["train"]["passage"][:] == ['"p', 'p"']

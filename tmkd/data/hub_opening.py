@@ -7,6 +7,7 @@ import glob
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +38,11 @@ def splits_of(owner: str, settings: Settings) -> Mapping[str, Dataset]:
         splits = {str(rows.split or "train"): rows} if isinstance(rows, Dataset) else rows
         return {name: split.with_format(None) for name, split in splits.items()}  # it may be saved as tensors
     builder = builder_of(owner, settings)
+    # pandas separates by the file's ending, whatever the setting
+    dialect = replace(dialect_of(settings), separator=None, settings=("quoting",))
     if isinstance(builder.config, CsvConfig):  # pandas takes a field too many for an index, and one too few for empty
-        raise_bad_row(_files(builder), dialect_of(settings))
-    with _reading(owner, settings, lambda: raise_bad_row(_files(builder), dialect_of(settings))):
+        raise_bad_row(_files(builder), dialect)
+    with _reading(owner, settings, lambda: raise_bad_row(_files(builder), dialect)):
         builder.download_and_prepare()
         return builder.as_dataset()
 

@@ -28,22 +28,24 @@ class Dialect:
     Attributes:
         separator: a name in ``SEPARATORS``; None: as the file's name ends.
         quoted: double quotes hold a field together; otherwise they are part of the text.
+        settings: which of the two a setting of data and corpus gives here, so that messages may name it.
     """
 
     separator: str | None = None
     quoted: bool = True
+    settings: tuple[str, ...] = ("separator", "quoting")
 
 
 def separated(ending: str, dialect: Dialect | None, rewritten: bool = False) -> Format:
     """Return the format of the files with an ending of ``ENDINGS``.
 
     Args:
-        dialect: None: the usual one, where no setting gives another, so that no message names one.
+        dialect: None: the usual one, where no setting gives another.
         rewritten: all columns are written again, so that two without a name, of which a record has one, are refused.
     """
-    settings, dialect = dialect is not None, dialect or Dialect()
+    dialect = dialect or Dialect(settings=())
     separator = SEPARATORS[dialect.separator] if dialect.separator else ENDINGS[ending]
-    unquoted = UNQUOTED if settings else AS_JSON
+    unquoted = UNQUOTED if "quoting" in dialect.settings else AS_JSON
     advice = f"{QUOTE}; {unquoted}" if dialect.quoted else "take the separators and line ends out of the texts"
 
     def read(stream: Stream, path: Path, need: Sequence[str], maybe: Sequence[str]) -> Iterator[Located]:
@@ -73,7 +75,8 @@ def separated(ending: str, dialect: Dialect | None, rewritten: bool = False) -> 
             if header is None and not (fields or bad or broken):  # empty lines above the header
                 continue
             if header is None and not (bad or broken):
-                header = checked_header(_separate(fields, separator, path, need, settings), path, need)
+                fields = _separate(fields, separator, path, need, "separator" in dialect.settings)
+                header = checked_header(fields, path, need)
                 if rewritten and header.count("") > 1:
                     raise DataError(
                         f"{path}, line {rows.line_num}: the header {header} has {header.count('')} columns without a "
@@ -114,11 +117,11 @@ class _Unix:
         return self._file.write(row.removesuffix("\r\n") + "\n")
 
 
-def _separate(header: list[str], separator: str, path: Path, need: Sequence[str], settings: bool) -> list[str]:
+def _separate(header: list[str], separator: str, path: Path, need: Sequence[str], setting: bool) -> list[str]:
     """Return the header, or raise DataError where it is none, or one field because the separator is another."""
     table = f"write the table with {'tabs' if separator == TAB else 'commas'}"
     if header[0].startswith("sep=") and not "".join(header[1:]) and len(header[0]) <= 5:
-        more = "set data.separator (of a corpus, corpus.separator)" if settings else table
+        more = "set data.separator (of a corpus, corpus.separator)" if setting else table
         raise DataError(
             f"{path}, line 1: expected the names of columns but found Excel's note on the separator; remove that line, "
             f"and {more} if it is not the usual one."
@@ -126,7 +129,7 @@ def _separate(header: list[str], separator: str, path: Path, need: Sequence[str]
     if len(header) == 1 and header[0] not in need:
         for name, other in SEPARATORS.items():
             if other != separator and other in header[0]:
-                more = f"set data.separator={name} (of a corpus, corpus.separator={name}), or " if settings else ""
+                more = f"set data.separator={name} (of a corpus, corpus.separator={name}), or " if setting else ""
                 raise DataError(
                     f"{path}: the columns {header[0].split(other)} are separated by a {name}; {more}{table}."
                 )
