@@ -34,6 +34,12 @@ def test_among_equal_values_the_wrong_passage_that_leads_by_more_is_worse() -> N
     assert [one.question for one in found] == ["c", "a"]
 
 
+def test_preferred_passage_is_the_first_one_though_probabilities_are_all_1() -> None:
+    scores = np.array([[1e-20, 1], [1e-18, 1], [1e-30, 1]])  # of which the right passage is the second
+    found, _ = wrong_orders([scores], np.array([0, 1, 0]), ["a"] * 3, "map")
+    assert [(one.right, one.preferred) for one in found] == [(1, 2)]
+
+
 def test_question_whose_metric_cannot_be_higher_is_no_mistake() -> None:
     # two right passages lead: recall at rank 1 is a half at best
     found, _ = wrong_orders([both([0.9, 0.8, 0.1])], np.array([1, 1, 0]), ["a"] * 3, "r@1")

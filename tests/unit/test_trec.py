@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tmkd.errors import DataError
+from tmkd.evaluation.ensemble import average_probabilities
 from tmkd.evaluation.metrics import evaluate
 from tmkd.report.trec import GAINS, QRELS, JudgedPairs, falling, write_qrels, write_runs
 
@@ -51,6 +52,21 @@ def test_trec_eval_has_our_numbers_in_spite_of_ties(tmp_path: Path, kind: str) -
     written = GAINS if kind == "graded" else QRELS
     found = evaluate(answers, labels, questions, True, metric="ndcg@3", kind=kind)
     for name, value in judged_by_trec_eval(tmp_path, run, written).items():
+        assert value == pytest.approx(found[name], abs=1e-6), name
+
+
+def test_passages_of_which_a_model_is_surer_than_a_probability_can_say_keep_their_order(tmp_path: Path) -> None:
+    """Their probabilities are all 1: in trec_eval's hands the row would be worse than in the table."""
+    draw = np.random.default_rng(2)
+    margins, labels = draw.normal(60, 10, 600), draw.integers(0, 2, 600)
+    answers = average_probabilities([np.stack([-margins / 2, margins / 2], axis=1)])
+    assert (answers[:, 1] == 1).mean() > 0.9
+    questions, ids = [QUESTIONS[place] for place in draw.integers(0, 60, 600)], [f"{n:x}" for n in range(600)]
+    judged = JudgedPairs.of(labels, 2, questions, ids)
+    write_qrels(tmp_path, judged)
+    (run,) = write_runs(tmp_path, 1, "MKD", [1], [answers], judged)
+    found = evaluate(answers, labels, questions, True, metric="ndcg@3")
+    for name, value in judged_by_trec_eval(tmp_path, run).items():
         assert value == pytest.approx(found[name], abs=1e-6), name
 
 

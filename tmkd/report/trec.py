@@ -111,7 +111,9 @@ def write_runs(
     names = []
     for seed, answer in zip(seeds, answers, strict=True):
         tag = f"{called}-seed-{seed}"
-        made = ranked(answer[pairs.at, -1], pairs.gains, pairs.question)
+        # as they are judged: probabilities from 1 − 10⁻¹⁶ on are all 1
+        score, _ = scores_and_gains(answer[pairs.at], pairs.gains)
+        made = ranked(score, pairs.gains, pairs.question)
         scores = falling(answer[pairs.at, -1][made.order], made.rank == 1)
         shown = zip(made.question.tolist(), made.order.tolist(), made.rank.tolist(), scores.tolist())
         _write(
