@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import Result
 from typer.testing import CliRunner
@@ -41,6 +42,15 @@ def test_orders_are_those_of_bm25_the_student_and_its_teachers(small_store):
     ranked = reranker.rank(QUESTION, passages, return_documents=True)
     assert orders["student: TMKD"]["passages"] == [each["text"] for each in ranked]
     assert json.loads((picked.student / "manifest.json").read_text())["what"] == "TMKD, seed 1"  # the better one
+
+
+def test_passages_of_which_a_model_is_surer_than_a_probability_can_say_keep_their_order() -> None:
+    class Sure:
+        def score(self, questions: list[str], passages: list[str]) -> np.ndarray:
+            return np.array([[1e-20, 1.0], [1e-30, 1.0], [1e-25, 1.0]])
+
+    (found,) = documentation_search.rerank({"student": [Sure(), Sure()]}, "q", ["c", "a", "b"]).values()
+    assert (found.passages, found.scores) == (["a", "b", "c"], [1.0] * 3)
 
 
 def test_second_question_reads_no_documentation(small_store, monkeypatch):

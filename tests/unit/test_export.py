@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -32,13 +33,15 @@ from transformers import (
 )
 from typer.testing import CliRunner
 
+from tmkd.choices import ONNX_INT8
 from tmkd.cli import app
 from tmkd.errors import ConfigError, DataError, ModelError
+from tmkd.export import verification
 from tmkd.export.checkpoint import hold, write_checkpoint
 from tmkd.export.decoder import hold_last
 from tmkd.export.drift import Drift, drift
 from tmkd.export.int8 import NAMES, chosen
-from tmkd.export.pairs import pairs_for
+from tmkd.export.pairs import Pairs, pairs_for
 from tmkd.export.programs import PROGRAMS, Readers, batches
 from tmkd.export.run import export_model
 from tmkd.export.student import Student, probabilities
@@ -357,6 +360,16 @@ def test_drift_of_hand_worked_orders() -> None:
     # a: one of three pairs of passages is turned round, τ = 1/3, ρ = 1 − 6·2/(3·8) = 1/2; b: as before
     assert found == Drift(0.5, pytest.approx((1 / 3 + 1) / 2), pytest.approx(0.75), 2)
     assert drift(before[:1], after[:1], ["a"]) is None
+
+
+def test_order_that_int8_turns_round_is_told_though_probabilities_are_all_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    margins = np.array([[60.0], [50.0], [40.0]])
+    student = SimpleNamespace(ranking=True, label_kind="classes", model=SimpleNamespace(classes=["wrong", "right"]))
+    monkeypatch.setattr(verification, "_student_scores", lambda *_: (probabilities(margins, 2), margins))
+    monkeypatch.setattr(verification, "_scores", lambda *_: margins[::-1])
+    readers = SimpleNamespace(target=ONNX_INT8, missing=[], installed=[SimpleNamespace(name="int8", most=None)])
+    pairs = Pairs("a file", ["q"] * 3, ["a", "b", "c"], ["q"] * 3, np.array([0, 1, 0]))
+    assert verify(student, readers, pairs, SimpleNamespace(), 1.0).order == Drift(1.0, -1.0, pytest.approx(-1.0), 1)
 
 
 @pytest.mark.thorough

@@ -57,6 +57,12 @@ def log_odds(probabilities: np.ndarray) -> np.ndarray:
     return odds
 
 
+def scores_of(probabilities: np.ndarray) -> np.ndarray:
+    """Return the scores ``[pairs]``, float64, of ``[pairs, classes]``: log-odds of the last class, or the only one."""
+    scores: np.ndarray = (probabilities if probabilities.shape[1] == 1 else log_odds(probabilities))[:, -1]
+    return scores
+
+
 def teaching_logits(logits: np.ndarray, normalised: bool = False) -> np.ndarray:
     """Return what a classifier teaches, as logits: of one head its own; of several the log of their mean probability,
     or their mean score where each has one logit.

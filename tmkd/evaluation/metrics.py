@@ -15,7 +15,7 @@ from tmkd.choices import CLASSES, GRADED
 from tmkd.errors import DataError
 from tmkd.evaluation.auc import auc, auc_by_question
 from tmkd.evaluation.correlation import spearman, standard_ranks
-from tmkd.evaluation.ensemble import log_odds
+from tmkd.evaluation.ensemble import log_odds, scores_of
 from tmkd.evaluation.retrieval import rankable, retrieval
 from tmkd.measures import main_metric, of_ranking, recorded
 
@@ -129,9 +129,8 @@ def per_question(
 def scores_and_gains(answers: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return what passages are ordered by, and how relevant they are, [pairs] each; arguments as for ``evaluate``."""
     classes = answers.shape[1]
-    if classes == 1:
-        return answers[:, 0], np.asarray(labels, dtype=np.float64)
-    return log_odds(answers)[:, -1], np.asarray(labels == classes - 1, dtype=np.float64)
+    gains = labels if classes == 1 else labels == classes - 1
+    return scores_of(answers), np.asarray(gains, dtype=np.float64)
 
 
 def _members(parts: Sequence[str] | np.ndarray) -> list[np.ndarray]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tmkd.evaluation.ensemble import log_odds
+from tmkd.evaluation.ensemble import scores_of
 from tmkd.evaluation.metrics import per_question
 
 
@@ -47,7 +47,7 @@ def wrong_orders(
     values = dict(zip(each[0][0], np.mean([found for _, found in each], axis=0)))
     classes = probabilities_by_seed[0].shape[1]
     best_orders = dict(zip(*per_question(np.eye(classes)[labels], labels, question_ids, True, None, metric)))
-    scores = log_odds(np.mean(probabilities_by_seed, axis=0))[:, -1]  # probabilities near 1 would be equal
+    scores = scores_of(np.mean(probabilities_by_seed, axis=0))  # probabilities near 1 would be equal
     relevant = labels == classes - 1
     best: dict[tuple[Hashable, bool], int] = {}
     for place, (question, right) in enumerate(zip(question_ids, relevant)):

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from tmkd.choices import CUT, ONNX_INT8
 from tmkd.data.encoding import encode_pairs
 from tmkd.errors import ModelError
-from tmkd.evaluation.ensemble import average_probabilities
+from tmkd.evaluation.ensemble import average_probabilities, scores_of
 from tmkd.evaluation.metrics import evaluate
 from tmkd.export.drift import Drift, drift
 from tmkd.export.pairs import Pairs
@@ -95,7 +95,7 @@ def verify(student: Student, readers: Readers, pairs: Pairs, runtime: Runtime, m
             last = probabilities(scores, len(student.model.classes))
         rows.append(Heard(program.name, len(part), float(difference.max()), judged.metric(last) if whole else None))
     _check_loss(target, rows, judged.name, most_lost)
-    order = drift(own[:, -1], last[:, -1], pairs.question_ids) if student.ranking else None
+    order = drift(scores_of(own), scores_of(last), pairs.question_ids) if student.ranking else None
     return Proof(pairs.source, judged.name, rows, order, missing)
 
 

@@ -20,6 +20,7 @@ import numpy as np
 
 from tmkd.choices import CLASSES, GRADED
 from tmkd.errors import DataError
+from tmkd.evaluation.ensemble import scores_of
 from tmkd.evaluation.metrics import grouped, scores_and_gains
 from tmkd.evaluation.retrieval import rankable, ranked
 from tmkd.store.disk import written_whole
@@ -112,8 +113,7 @@ def write_runs(
     for seed, answer in zip(seeds, answers, strict=True):
         tag = f"{called}-seed-{seed}"
         # as they are judged: probabilities from 1 − 10⁻¹⁶ on are all 1
-        score, _ = scores_and_gains(answer[pairs.at], pairs.gains)
-        made = ranked(score, pairs.gains, pairs.question)
+        made = ranked(scores_of(answer[pairs.at]), pairs.gains, pairs.question)
         scores = falling(answer[pairs.at, -1][made.order], made.rank == 1)
         shown = zip(made.question.tolist(), made.order.tolist(), made.rank.tolist(), scores.tolist())
         _write(

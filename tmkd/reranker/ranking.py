@@ -8,13 +8,7 @@ from typing import Any
 import numpy as np
 
 from tmkd.errors import DataError
-from tmkd.evaluation.ensemble import log_odds
-
-
-def scores_of(probabilities: np.ndarray) -> np.ndarray:
-    """Return the scores ``[pairs]``, float64, of ``[pairs, classes]``: log-odds of the last class, or the only one."""
-    scores: np.ndarray = (probabilities if probabilities.shape[1] == 1 else log_odds(probabilities))[:, -1]
-    return scores
+from tmkd.evaluation.ensemble import scores_of
 
 
 def ranked(

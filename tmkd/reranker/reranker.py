@@ -13,10 +13,11 @@ import numpy as np
 from tmkd.data.given import check_pairs, check_query, check_texts
 from tmkd.errors import DataError, ModelError
 from tmkd.evaluation.cutoffs import Cutoff
+from tmkd.evaluation.ensemble import scores_of
 from tmkd.evaluation.score_calibration import ScoreCalibration
 from tmkd.export.exported import AUTO
 from tmkd.reranker.loading import Model, load_model, scorer_of
-from tmkd.reranker.ranking import ranked, scores_of
+from tmkd.reranker.ranking import ranked
 from tmkd.reranker.scorer import ClassifierScorer
 from tmkd.training.runtime import Runtime
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tmkd.errors import ModelError, TmkdError
+from tmkd.evaluation.ensemble import scores_of
 from tmkd.models.hub import first_sentence
 from tmkd.reranker import Reranker
-from tmkd.reranker.ranking import scores_of
 from tmkd.serve.batcher import Batcher
 from tmkd.serve.engine import Pair, engine_of
 from tmkd.serve.limits import Limits

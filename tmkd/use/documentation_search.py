@@ -19,6 +19,7 @@ from tmkd.data.candidates import best_of
 from tmkd.data.documentation import DocObject, read_objects, source_versions
 from tmkd.data.words import ENGLISH
 from tmkd.errors import DataError
+from tmkd.evaluation.ensemble import scores_of
 from tmkd.reranker import Reranker
 from tmkd.store.disk import writing_to
 
@@ -87,11 +88,11 @@ def rerank(models: Mapping[str, Sequence[Reranker]], question: str, passages: Se
     orders = {}
     for name, members in models.items():
         started = time.perf_counter()
-        each = [model.score([question] * len(passages), passages)[:, -1] for model in members]
-        scores = np.mean(each, axis=0)
+        each = [model.score([question] * len(passages), passages) for model in members]
+        mean = np.mean(each, axis=0)
         seconds = time.perf_counter() - started
-        order = np.argsort(-scores, kind="stable").tolist()
-        orders[name] = Answers([passages[at] for at in order], scores[order].tolist(), seconds)
+        order = np.argsort(-scores_of(mean), kind="stable").tolist()
+        orders[name] = Answers([passages[at] for at in order], mean[order, -1].tolist(), seconds)
     return orders
 
 
