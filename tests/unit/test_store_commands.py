@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,24 @@ def tmkd(home: Path, name: str, *arguments: str) -> Result:
     folders = [] if name == "report" else ["--artifacts", str(home / "artifacts")]
     folders += [] if name in ("ls", "show") else ["--reports", str(home / "reports")]
     return CliRunner().invoke(app, [name, *arguments, *folders])
+
+
+class _Listed:
+    """What ``os.scandir`` returns, of a folder as it was."""
+
+    def __init__(self, found: list[os.DirEntry]) -> None:
+        self._found = iter(found)
+
+    def __enter__(self) -> "_Listed":
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def __iter__(self) -> Iterator[os.DirEntry]:
+        return self._found
+
+    def __next__(self) -> os.DirEntry:
+        return next(self._found)
 
 
 def names(home: Path) -> dict[str, str]:
@@ -161,3 +180,28 @@ def test_broken_report_is_named(store):
     (store / "reports/default/comparison.json").write_text("{")
     found = tmkd(store, "report")
     assert found.exit_code == 2 and "expected the JSON of a comparison but it is broken" in found.stderr
+
+
+def test_result_that_was_moved_elsewhere_and_linked_loses_its_link_alone(store, tmp_path):
+    folder = store / "artifacts" / names(store)["alone"]
+    moved = folder.rename(tmp_path / folder.name)
+    folder.symlink_to(moved)
+    assert tmkd(store, "gc", "--yes").exit_code == 0
+    assert not folder.is_symlink() and (moved / "manifest.json").exists()
+
+
+def test_what_a_run_deletes_meanwhile_does_not_end_the_list(store, monkeypatch):
+    checkpoint = store / "artifacts" / ".building" / "stage1-0123456789ab" / "scratch" / "checkpoint-1"
+    checkpoint.mkdir(parents=True)
+    (checkpoint / "whole").touch()
+
+    def seen(path: Path | int, real=os.scandir):
+        with real(path) as entries:
+            found = list(entries)
+        if str(path) == str(checkpoint.parent):
+            shutil.rmtree(checkpoint)
+        return _Listed(found)
+
+    monkeypatch.setattr(os, "scandir", seen)
+    found = tmkd(store, "gc", "--dry-run")
+    assert found.exit_code == 0 and "unfinished" in found.stdout

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -115,8 +117,11 @@ def remove(root: Path, found: Collection[Waste]) -> list[Waste]:
 
 
 def _delete(path: Path, by_way_of: Path) -> None:
-    """Delete a file, or a folder that is renamed first: a kill leaves no half of a result under its name."""
-    if path.is_file():
+    """Delete a file, or a folder that is renamed first: a kill leaves no half of a result under its name.
+
+    Of a link the link alone goes: what it leads to may be another store's.
+    """
+    if path.is_symlink() or path.is_file():
         path.unlink()
         return
     if path != by_way_of:
@@ -160,6 +165,10 @@ def _reachable(artifacts: list[Artifact], named: Collection[str]) -> set[str]:
 
 
 def _measure(path: Path) -> tuple[int, float]:
-    """Return the bytes under a path, and when anything there was last written."""
-    files = [file.stat() for file in (path, *path.rglob("*")) if file.exists()]
-    return sum(file.st_size for file in files), max((file.st_mtime for file in files), default=0.0)
+    """Return the bytes under a path, and when anything there was last written; a run may delete some meanwhile."""
+    walked = ((Path(folder), *(Path(folder, name) for name in files)) for folder, _, files in os.walk(path))
+    found = []
+    for each in {path, *chain.from_iterable(walked)}:
+        with suppress(FileNotFoundError):
+            found.append(each.stat())
+    return sum(each.st_size for each in found), max((each.st_mtime for each in found), default=0.0)
