@@ -1,11 +1,12 @@
 """Files that appear whole or not at all, and what is said of one that cannot be read."""
 
 import hashlib
+from threading import Thread
 
 import pytest
 
 from tmkd.errors import ConfigError, DamagedArtifact, DataError
-from tmkd.store.disk import check_writable, reading_from, sha256, written_whole
+from tmkd.store.disk import check_writable, in_turn, reading_from, sha256, written_whole
 
 
 @pytest.mark.parametrize("durable", [False, True])
@@ -64,3 +65,20 @@ def test_folder_that_cannot_be_written_to_is_told_and_one_that_can_is_left_as_it
         there = folder.exists()
         check_writable(folder, "paths.reports")
         assert folder.exists() == there
+
+
+def test_files_that_two_runs_write_under_one_name_are_not_a_mixture(tmp_path):
+    folder, order = tmp_path / "labelled", []
+
+    def second():
+        with in_turn(folder, "paths.reports"):
+            order.append("second")
+
+    with in_turn(folder, "paths.reports"):
+        other = Thread(target=second)
+        other.start()
+        with pytest.raises(ConfigError, match=rf"^{folder}: another run writes here now; wait until"):
+            in_turn(folder, "paths.reports", wait=False).__enter__()
+        order.append("first")
+    other.join()
+    assert order == ["first", "second"]

@@ -19,7 +19,7 @@ from tmkd.experiment.experiment import Experiment
 from tmkd.pipelines.labelling import check_counts, check_ids, labelled, next_command, untrained_teachers
 from tmkd.pipelines.tables import report_folder
 from tmkd.results.soft_targets import soft_targets
-from tmkd.store.disk import check_writable, writing_to, written_whole
+from tmkd.store.disk import check_writable, in_turn, written_whole
 
 log = logging.getLogger(__name__)
 
@@ -49,8 +49,7 @@ def run(config: Config) -> Path:
     found = soft_targets(experiment.context, teachers, rows, False, read, None, config.teachers.on_missing)
     pairs, scored = labelled(config.label, config.data.classes, found.tokens, found.logits)
     splits = _splits(config.label, whole_questions(pairs["question_id"][:], pairs["question"][:]))
-    with writing_to(folder, "paths.reports"):
-        folder.mkdir(parents=True, exist_ok=True)
+    with in_turn(folder, "paths.reports"):
         counts = _write(folder, scored, splits)
     for split in SPLITS:
         check_counts(config.data.classes, {name: counts[split, name] for name in config.data.classes}, folder, split)

@@ -28,7 +28,7 @@ from tmkd.results.classifier import Classifier
 from tmkd.results.rows import Rows
 from tmkd.results.soft_labels import SoftLabels
 from tmkd.results.untrained import UntrainedTeacher
-from tmkd.store.disk import writing_to
+from tmkd.store.disk import in_turn
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,9 +51,8 @@ def run(config: Config) -> Path:
     found = Candidates.of(task, config.mine, config.corpus, config.data.on_bad_row == "skip")
     folder = report_folder(config) / "mined"
     candidates = found.rows().read(context)
-    with writing_to(folder, "paths.reports"):
-        folder.mkdir(parents=True, exist_ok=True)
-        if context.is_main_process:
+    if context.is_main_process:
+        with in_turn(folder, "paths.reports"):
             write_pairs(candidates, folder / "candidates.jsonl", found.rows().split)
     train = task.rows("train").read(context)
     scores = [_scores(experiment, teacher, rows) for rows in (task.rows("train"), found.rows())]
@@ -62,7 +61,7 @@ def run(config: Config) -> Path:
     labels = Labels(config.data.label, config.data.classes, config.data.labels)
     names = [labels.written(label) for label in range(len(config.data.classes))]
     if context.is_main_process:
-        with writing_to(folder, "paths.reports"):
+        with in_turn(folder, "paths.reports"):
             write_rows(folder / "train.jsonl", _training_rows(config, names, train, scores[0], mined), "train")
             for split in ("validation", "test"):
                 rows = task.rows(split).read(context)

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from tmkd.config import Config
 from tmkd.experiment.experiment import Experiment
 from tmkd.pipelines.tables import report_folder
-from tmkd.store.disk import writing_to, written_whole
+from tmkd.store.disk import in_turn, written_whole
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -32,8 +32,7 @@ def run(config: Config) -> Path:
     folder = report_folder(config) / "pairs"
     splits = [experiment.task.rows(split) for split in experiment.task.splits]
     splits += [experiment.corpus.rows()] if experiment.needs_corpus else []
-    with writing_to(folder, "paths.reports"):
-        folder.mkdir(parents=True, exist_ok=True)
+    with in_turn(folder, "paths.reports"):
         for split in splits:
             pairs = write_pairs(split.read(experiment.context), folder / f"{split.split}.jsonl", split.split)
             log.info("pairs   %s/%s.jsonl: %d", folder, split.split, pairs)

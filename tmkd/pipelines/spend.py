@@ -26,7 +26,7 @@ from tmkd.pipelines.tables import report_folder
 from tmkd.report.learning_curve import Point, verdict, write_curve
 from tmkd.results.soft_targets import soft_targets
 from tmkd.results.untrained import UntrainedTeacher
-from tmkd.store.disk import writing_to
+from tmkd.store.disk import in_turn
 from tmkd.teachers.served.price import Price
 
 if TYPE_CHECKING:
@@ -51,8 +51,7 @@ def run(config: Config) -> Path:
     student_config(config, folder)  # what it cannot be is found before anything is paid for
     try_encoders(experiment, ARM, ())
     held_out, *rounds = _parts(experiment, others)
-    with writing_to(folder, "paths.reports"):
-        folder.mkdir(parents=True, exist_ok=True)
+    with in_turn(folder, "paths.reports", wait=False):
         for stale in folder.parent.glob("asked/round_*.jsonl"):  # of other settings; answers are in the store
             stale.unlink()
         asked = [ask(experiment, dear, held_out, folder.parent / "asked" / "held_out.jsonl")]

@@ -57,12 +57,13 @@ def run(config: Config) -> Path:
         search.begin(own, usual)
         log.info("tune      the run's own settings: %s %.4f", experiment.metric, fmean(usual))
         _try_all(experiment, search, space)
-        tried = search.tried(own, usual)
-        write_trials(tried, folder / "trials.csv", experiment.metric, list(space))
-        write_figures(search.numbered(), folder, title(experiment.metric))
-        text = summary(tried, experiment.metric, command(elsewhere=True))
-        with written_whole(folder / "best.txt") as path:
-            path.write_text(text, encoding="utf-8")
+        with search.lock:  # processes that work on one search may end together
+            tried = search.tried(own, usual)
+            write_trials(tried, folder / "trials.csv", experiment.metric, list(space))
+            write_figures(search.numbered(), folder, title(experiment.metric))
+            text = summary(tried, experiment.metric, command(elsewhere=True))
+            with written_whole(folder / "best.txt") as path:
+                path.write_text(text, encoding="utf-8")
     log.info("tune      %s", text.strip())
     return folder
 

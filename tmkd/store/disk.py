@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 
+from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 
 from tmkd.errors import ConfigError, DamagedArtifact, TmkdError
@@ -36,6 +37,25 @@ def writing_to(root: Path, setting: str = "paths.artifacts") -> Iterator[None]:
         if "No space left" in str(error) or shutil.disk_usage(root).free < ALMOST_FULL:
             raise _full(root) from None
         raise
+
+
+@contextmanager
+def in_turn(folder: Path, setting: str, wait: bool = True) -> Iterator[None]:
+    """Make a folder and hold it while it is written to: what two runs write under one name at once is a mixture.
+
+    Args:
+        wait: until another run has ended; else it is named (ConfigError).
+    """
+    with writing_to(folder, setting):
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            held = FileLock(folder / ".lock").acquire(timeout=-1 if wait else 0)
+        except Timeout:
+            raise ConfigError(
+                f"{folder}: another run writes here now; wait until it has ended, or set another name."
+            ) from None
+        with held:
+            yield
 
 
 def check_writable(folder: Path, setting: str) -> None:
