@@ -14,7 +14,7 @@ import pytest
 
 import tmkd.results
 from tmkd.config import RuntimeConfig
-from tmkd.errors import DamagedArtifact
+from tmkd.errors import DamagedArtifact, DataError
 from tmkd.results.context import RunContext
 from tmkd.results.node import Result, identity, merged, outside, results_in, spelled_out, unless
 from tmkd.store.artifacts import MANIFEST
@@ -295,3 +295,22 @@ def test_every_kind_is_compared_by_its_name_and_has_a_version():
     assert all(kind.__eq__ is Result.__eq__ and kind.__hash__ is Result.__hash__ for kind in found)
     own = {kind.kind for kind in found if "kind" in vars(kind)}
     assert own == set(VERSIONS) - {"leaf", "whole", "mixed"} and set(MADE_WITH) <= own
+
+
+class Folder:
+    """What is read from files, and known by what is in them."""
+
+    content = "before"
+
+    def identity(self):
+        return self.content
+
+
+def test_what_changed_since_the_run_began_is_not_kept_under_the_name_of_what_was_there(context, monkeypatch):
+    # Every later run with the files as they were would have found it.
+    result = Whole(parts=(Folder(),))
+    assert result.find(context) is None
+    monkeypatch.setattr(Folder, "content", "after")
+    with pytest.raises(DataError, match="some have changed since it began; run the same command again"):
+        result.build(context)
+    assert result.find(context) is None and Whole(parts=(Folder(),)).build(context)

@@ -11,7 +11,7 @@ from tmkd.config import CorpusConfig, MineConfig, settings
 from tmkd.data.words import words_of
 from tmkd.errors import DataError
 from tmkd.results.context import RunContext
-from tmkd.results.node import Result, outside
+from tmkd.results.node import Result, check_unchanged, outside
 from tmkd.results.rows import Rows
 from tmkd.results.task import Task, counted
 from tmkd.store.artifacts import SCRATCH
@@ -109,6 +109,8 @@ class Candidates(Result):
                 f"mine: expected passages that could be wrong, but each of {len(passages)} is labelled for every "
                 "question; name a file of others in mine.passages."
             )
+        now = Candidates.of(self.task, self.mine, CorpusConfig(**self.corpus), self.skip)
+        check_unchanged(self.what, self.spec, now.spec)
         save_rows(found, work / FOUND)
         return {"pairs": len(found), "questions": len(asked), "passages": len(passages)}
 

@@ -11,7 +11,7 @@ from tmkd.config import CorpusConfig, DataConfig, settings
 from tmkd.data import readers
 from tmkd.data.schema import SPLITS
 from tmkd.results.context import RunContext
-from tmkd.results.node import Result, outside, unless
+from tmkd.results.node import Result, check_unchanged, outside, unless
 from tmkd.results.rows import CORPUS, Rows
 from tmkd.results.task import TEXTS, Task, counted, task_settings
 from tmkd.store.artifacts import SCRATCH
@@ -80,6 +80,7 @@ class Corpus(Result):
         from tmkd.store.memmap import save_rows
 
         corpus = readers.read_corpus(*self.sections, cache=work / SCRATCH)
+        check_unchanged(self.what, self.raw, readers.corpus_identity(*self.sections))
         save_rows(corpus.rows, work / CORPUS)
         return {"pairs": len(corpus.rows), "content": readers.content(corpus.rows), "skipped": corpus.skipped}
 

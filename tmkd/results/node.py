@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tmkd.config.marks import HOW
+from tmkd.errors import DataError
 from tmkd.store.artifacts import SCRATCH, Artifact
 from tmkd.store.identity import key
 from tmkd.store.provenance import note_machines
@@ -74,6 +75,15 @@ def fields_identity(node: Any) -> dict[str, Any]:
         else:
             found[each.name] = identity(value)
     return found
+
+
+def check_unchanged(what: str, known: Any, now: Any) -> None:
+    """Raise DataError where what a result is read from is another than it is known by: it would be found for that."""
+    if now != known:
+        raise DataError(
+            f"{what}: expected files that stay as they are until a run has read them, but some have changed since it "
+            "began; run the same command again."
+        )
 
 
 def results_in(value: Any) -> Iterator[Result]:
@@ -183,6 +193,7 @@ class Result(ABC):
 
     def _make(self, context: RunContext, processes: Processes | None, work: Path) -> dict[str, Any]:
         """Make it, and note which machines do."""
+        check_unchanged(self.what, self.spec, fields_identity(self))  # an encoder's folder, hours after the run began
         if processes is not None:
             machines = processes.gather(context.machine())
             if processes.is_main_process:  # now, so that a run after a kill knows of this one

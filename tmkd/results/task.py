@@ -13,7 +13,7 @@ from tmkd.data import readers
 from tmkd.data.schema import SPLITS
 from tmkd.measures import main_metric
 from tmkd.results.context import RunContext
-from tmkd.results.node import Result, outside
+from tmkd.results.node import Result, check_unchanged, outside
 from tmkd.results.rows import Rows
 from tmkd.store.artifacts import SCRATCH
 
@@ -121,6 +121,7 @@ class Task(Result):
         from tmkd.store.memmap import save_rows
 
         task = readers.read_task(*self.sections, cache=work / SCRATCH)
+        check_unchanged(self.what, self.raw, readers.task_identity(*self.sections))
         for split in SPLITS:
             save_rows(task.splits[split], work / split)
         return {

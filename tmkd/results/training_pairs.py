@@ -14,7 +14,7 @@ from tmkd.data.schema import SPLITS
 from tmkd.data.training_pairs import READ_BY, read_training_pairs, training_identity
 from tmkd.data.training_pairs import TrainingPairs as ReadPairs
 from tmkd.results.context import RunContext
-from tmkd.results.node import Result, outside
+from tmkd.results.node import Result, check_unchanged, outside
 from tmkd.results.rows import Rows
 from tmkd.results.task import Task, check_shares, counted
 from tmkd.store.artifacts import SCRATCH
@@ -75,6 +75,7 @@ class TrainingPairs(Result):
         from tmkd.store.memmap import save_rows
 
         found = self._read(context, {}, work / SCRATCH)
+        check_unchanged(self.what, self.raw, training_identity(self.path, self.task.sections[0], self.setting))
         save_rows(found.rows, work / TRAIN)
         return {
             "pairs": len(found.rows),

@@ -15,7 +15,7 @@ from tmkd.data.strange import Strange, refusal, warning
 from tmkd.errors import DataError
 from tmkd.results.classifier import Classifier, validation_metrics
 from tmkd.results.context import RunContext
-from tmkd.results.node import Result, merged, outside
+from tmkd.results.node import Result, check_unchanged, fields_identity, merged, outside
 from tmkd.results.rows import Rows
 from tmkd.results.soft_labels import SoftLabels
 from tmkd.results.task import Task
@@ -156,6 +156,7 @@ class UntrainedTeacher(Classifier):
 
         from tmkd.store.soft_labels import each_shard, write_soft_labels
 
+        check_unchanged(self.what, self.spec, fields_identity(self))
         pairs, size, source = rows.read(context), context.runtime.shard_size, self.known.source
         shown = {"unit": "pair", "dynamic_ncols": True, "mininterval": 1, "disable": not context.is_main_process}
         answers = self._folder(context, self.kind)
