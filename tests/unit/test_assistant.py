@@ -142,6 +142,17 @@ def test_what_an_assistant_cannot_teach_is_named_before_any_training(between, sm
         check_arms(experiment(small={"targets": "one", "taught_by": "between"} | small, between=between))
 
 
+def test_fixed_weights_are_as_many_as_the_students_that_teach():
+    # it was a traceback once these were trained
+    small = {"targets": "average", "taught_by": "between", "set": {"teachers": {"count": 2}}}
+    asked = {"between": {"targets": "students"}, "small": small}
+    small["set"]["method"] = {"teacher_weights": "fixed", "weights": [1.0, 2.0]}
+    with pytest.raises(ConfigError, match=r"weights, for the arm small: expected 3 numbers, .* student of between"):
+        check_arms(experiment(**asked))
+    asked["between"]["set"] = {"teachers": {"count": 2}}
+    check_arms(experiment(**asked))
+
+
 def test_terms_are_checked_against_the_assistant_not_the_teachers():
     # the encoder has three layers, which do not divide by two; the assistant has two
     term = {"pkd": TermConfig("patient", layers="skip")}

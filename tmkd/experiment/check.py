@@ -81,6 +81,14 @@ def _check_taught(experiment: Experiment, name: str, arm: ArmConfig, students: i
             f"method.arms.{name}.targets: expected average, heads or students where taught_by names an arm of "
             f"{students} students, got one."
         )
+    method, stage1 = experiment.config.method, experiment.config.stage1
+    fixed = arm.targets != "students" and arm.fine_tune and method.teacher_weights == "fixed"
+    fixed = fixed or (arm.pretrain and stage1.teacher_weights == "fixed")
+    if fixed and students > 1 and len(method.weights) != students:
+        raise ConfigError(
+            f"method.weights, for the arm {name}: expected {students} numbers, one for each student of "
+            f"{arm.taught_by}, got {method.weights}; give both arms the same teachers.count."
+        )
     if experiment.config.student.init != "encoder":
         raise ConfigError(
             f"student.init: expected encoder for the arm {name}, which the students of {arm.taught_by} teach, got "
