@@ -153,6 +153,12 @@ def test_one_teacher_counts_in_full_whatever_its_weight_among_several(home):
     assert shares(composed(home, *settings), 2) == [1.0]
 
 
+def test_generation_before_counts_in_full_where_the_first_teachers_weight_is_0(home):
+    # 0 of 0 ended the run once the first generation was trained
+    settings = ["method=kd_average", "+terms=similarity", "method.teacher_weights=fixed", "method.weights=[0,1]"]
+    assert shares(composed(home, *settings, "method.arms.kd_average.generations=2"), 2) == [1.0]
+
+
 def test_terms_of_stage_1_make_another_pretrained_student(home):
     plain = stage1.run(composed(home, "method=tmkd"))[0]
     taught = stage1.run(composed(home, "method=tmkd", "+terms=rkd", "method.terms.rkd_distances.stages=[1,2]"))[0]

@@ -212,6 +212,13 @@ def test_generations_have_the_heads_that_method_mix_asks_for():
     assert (first.before, last.before) == (None, None), "each starts afresh"
 
 
+def test_later_generations_follow_the_one_before_alone():
+    # the report would have said that students followed a student, in place of how the teachers were weighed
+    [last] = students(arm("average", generations=2, method=MethodConfig(teacher_weights="learnt")), seed=1)
+    [first] = last.objective.teachers
+    assert [sum(read.kind == "trust" for read in student.reads(None)) for student in (first, last)] == [1, 0]
+
+
 @pytest.mark.parametrize(("epochs", "cycles"), [(5, [2, 2, 1]), (3, [1, 1, 1]), (7, [3, 2, 2]), (6, [2, 2, 2])])
 def test_cycles_take_exactly_the_epochs_of_one_training(monkeypatch, epochs, cycles):
     # or the row would be compared with others that had fewer steps

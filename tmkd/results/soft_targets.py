@@ -44,8 +44,8 @@ class TeacherWeights:
         return cls(kind, tuple(shares) if kind == "fixed" else (), by if kind == "learnt" else FIRST_WORD)
 
     def reads(self, teachers: Sequence[Classifier]) -> list[Result]:
-        """Return what they are read from."""
-        return [TeacherTrust(tuple(teachers), self.by)] if self.kind == "learnt" else []
+        """Return what they are read from; nothing for one teacher, as a generation has in the one before."""
+        return [TeacherTrust(tuple(teachers), self.by)] if self.kind == "learnt" and len(teachers) > 1 else []
 
     def of_each(self, logits: np.ndarray, labels: list[int] | None, learnt: np.ndarray | None) -> np.ndarray:
         """Return the weights ``[pairs, teachers]`` for logits ``[pairs, teachers, classes]``; see ``losses.weighting``.

@@ -77,7 +77,9 @@ def state_terms(
     teachers = [teacher.trained for teacher in teachers]
     student = shape_of(model.encoder.config)
     shapes = [trained_shape(teacher.build(context)) for teacher in teachers]
-    shares = list(weights.shares[: len(teachers)]) if weights and weights.kind == "fixed" else None
+    shares = None
+    if weights and weights.kind == "fixed" and len(teachers) > 1:  # one counts in full, even at 0
+        shares = list(weights.shares[: len(teachers)])
     found: list[Term] = []
     wanted: list[set[State]] = [set() for _ in teachers]
     for name, term in ((name, each.settings) for name, each in terms.items()):
