@@ -79,7 +79,8 @@ class TeacherConfig:
     # causal, served (openai): the words for right and wrong; null: yes and no; [] (served): a score in JSON instead
     answers: Optional[list[str]] = field(default=None, metadata=of("causal", "served"))
     path: Optional[str] = field(default=None, metadata=of("scores"))  # scores: the file
-    format: str = field(default="pairs", metadata=of("scores"))  # scores: the file's format, as data.format
+    # scores: the file's format, as data.format but for beir and msmarco, which have no scores
+    format: str = field(default="pairs", metadata=of("scores"))
     # scores: file of the queries (of a format that has ids alone)
     queries: Optional[str] = field(default=None, metadata=of("scores"))
     documents: Optional[str] = field(default=None, metadata=of("scores"))  # scores: file of the documents, likewise
