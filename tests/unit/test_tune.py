@@ -12,7 +12,7 @@ import pytest
 
 from tests.pipeline.running import ROOT, compose_at
 from tmkd.config import Choice, Config, Interval, check, kind_of, read_space, value_of, with_settings
-from tmkd.errors import ConfigError
+from tmkd.errors import ConfigError, DataError
 from tmkd.report.tuning import Tried, next_command, summary, write_trials
 
 SPACE = {"method.alpha": Interval(0.1, 0.9), "method.loss": Choice(("mse", "kl"))}
@@ -106,6 +106,12 @@ def search(folder: Path) -> Any:
     from tmkd.pipelines.tune_study import Search
 
     return Search(folder, "one", SPACE, seed=1)
+
+
+def test_damaged_database_of_a_search_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "study.db").write_bytes(b"damaged" * 1000)
+    with pytest.raises(DataError, match=r"study\.db: expected the database .* got 'file is not a database'; .*remove"):
+        search(tmp_path)
 
 
 def value(params: dict[str, Any]) -> list[float]:

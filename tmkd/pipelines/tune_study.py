@@ -7,7 +7,8 @@ a holder is known at once, and tried again by the next process that asks.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from tmkd.config import Choice, Interval
-from tmkd.errors import ConfigError
+from tmkd.errors import ConfigError, DataError
 from tmkd.report.tuning import Tried
 
 if TYPE_CHECKING:
@@ -39,6 +40,20 @@ def import_optuna() -> Any:
     return optuna
 
 
+@contextmanager
+def _opening(file: Path) -> Iterator[None]:
+    """Turn what SQLite may answer into a sentence."""
+    from sqlalchemy.exc import DBAPIError  # comes with Optuna
+
+    try:
+        yield
+    except DBAPIError as error:
+        raise DataError(
+            f"{file}: expected the database of a search that can be read and written, got '{error.orig}'; make room on "
+            "its disk, or remove the file if it is damaged: students that were trained are found again."
+        ) from None
+
+
 class Search:
     """The trials of one search.
 
@@ -52,9 +67,10 @@ class Search:
         self.optuna = import_optuna()
         self.folder, self.name, self.space, self.seed = folder, name, space, seed
         self.lock = FileLock(folder / ".study.lock")
-        with self.lock:
+        file = folder / "study.db"
+        with self.lock, _opening(file):
             storage = self.optuna.storages.RDBStorage(
-                f"sqlite:///{(folder / 'study.db').absolute()}", engine_kwargs={"connect_args": {"timeout": WAIT}}
+                f"sqlite:///{file.absolute()}", engine_kwargs={"connect_args": {"timeout": WAIT}}
             )
             self.study = self.optuna.create_study(
                 study_name=name, storage=storage, direction="maximize", load_if_exists=True
