@@ -6,6 +6,7 @@ import sys
 import time
 
 import pytest
+from safetensors import SafetensorError
 
 from tmkd.errors import ConfigError, DamagedArtifact, TmkdError
 from tmkd.store.artifacts import ArtifactStore, verify
@@ -126,6 +127,10 @@ def test_root_that_is_a_file_is_one_sentence(tmp_path):
         (PermissionError(errno.EACCES, "Permission denied", "/there"), "No permission to write /there"),
         (OSError(errno.ENOSPC, "No space left on device"), "No space left under .*what was done is kept"),
         (RuntimeError("enforce fail: No space left on device"), "No space left under"),
+        (SafetensorError("I/O error: Disk quota exceeded (os error 122)"), "No space left under"),
+        (OSError("100000 requested and 12484 written"), "No space left under"),  # numpy's
+        (OSError(errno.EFBIG, "File too large"), r"Cannot write under .* \(File too large\); choose another"),
+        (SafetensorError("I/O error: File too large (os error 27)"), r"Cannot write under .* \(File too large\)"),
     ],
 )
 def test_what_a_disk_answers_is_one_sentence(tmp_path, error, said):

@@ -17,6 +17,8 @@ from safetensors import SafetensorError
 from tmkd.errors import ConfigError, DamagedArtifact, TmkdError
 
 ALMOST_FULL = 1 << 20  # bytes
+FULL = (errno.ENOSPC, errno.EDQUOT)
+CUT_SHORT = "requested and"  # numpy's word on a write that the disk ended: it leaves out why
 
 
 @contextmanager
@@ -27,15 +29,18 @@ def writing_to(root: Path, setting: str = "paths.artifacts") -> Iterator[None]:
     except PermissionError as error:
         raise ConfigError(f"No permission to write {error.filename or root}; choose another {setting}.") from None
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in FULL or (error.errno is None and CUT_SHORT in str(error)):
             raise _full(root) from None
-        known = error.errno in (errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG)
+        known = error.errno in (errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.EFBIG)
         if known or Path(root).is_relative_to(str(error.filename)):  # the folder itself could not be made
             raise ConfigError(f"Cannot write under {root} ({error.strerror}); choose another {setting}.") from None
         raise
     except (RuntimeError, SafetensorError) as error:  # torch and safetensors wrap what the disk said in their own
-        if "No space left" in str(error) or shutil.disk_usage(root).free < ALMOST_FULL:
+        said = str(error)
+        if any(os.strerror(each) in said for each in FULL) or shutil.disk_usage(root).free < ALMOST_FULL:
             raise _full(root) from None
+        if (large := os.strerror(errno.EFBIG)) in said:
+            raise ConfigError(f"Cannot write under {root} ({large}); choose another {setting}.") from None
         raise
 
 
