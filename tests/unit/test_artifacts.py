@@ -103,9 +103,14 @@ def test_file_is_read_once_however_often_it_is_found_and_again_where_it_was_chan
 def test_unreadable_manifest_is_named(tmp_path):
     store = ArtifactStore(tmp_path)
     made = store.build("task", {}, make_file(), "answer")
-    (made.path / "manifest.json").write_text("{")
-    with pytest.raises(DamagedArtifact, match=r"manifest\.json is missing or unreadable"):
-        store.find("task", {})
+    manifest = made.path / "manifest.json"
+    whole = manifest.read_text()
+    # a byte of a name: `tmkd verify` found nothing, and all that looked for the name ended in a traceback
+    for damaged in ("{", whole.replace('"details"', '"detailz"'), whole.replace('"spec"', '"spek"')):
+        manifest.write_text(damaged)
+        with pytest.raises(DamagedArtifact, match=r"manifest\.json is missing or unreadable"):
+            store.find("task", {})
+        assert len(verify(tmp_path)[1]) == 1
 
 
 def test_manifest_says_what_it_was_made_with(tmp_path):

@@ -31,6 +31,7 @@ from tmkd.store.provenance import COMPUTED_ON, noted_machines, processor, proven
 log = logging.getLogger(__name__)
 SCRATCH = "scratch"
 MANIFEST = "manifest.json"
+NEEDED = ("stage", "key", "what", "spec", "details", "seconds")  # of a manifest, by those who read it
 MODEL = "model"  # the folder of an artifact that holds its classifier
 LABEL_KIND = "label_kind"  # among the details of a classifier that learnt grades or numbers
 
@@ -191,7 +192,9 @@ def open_artifact(path: Path) -> Artifact:
     """Return a published result, its files there and of the right size (DamagedArtifact); see ``Artifact.file``."""
     try:
         manifest = json.loads((path / MANIFEST).read_text())
-        files = manifest["files"]
+        files = dict(manifest["files"])
+        if lacking := [name for name in NEEDED if name not in manifest]:
+            raise KeyError(*lacking)
     except (OSError, ValueError, KeyError, TypeError):
         raise DamagedArtifact(f"{path / MANIFEST} is missing or unreadable; {_remove(path)}") from None
     for name, recorded in files.items():
