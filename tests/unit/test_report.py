@@ -312,6 +312,34 @@ def test_labels_of_arms_with_one_speed_and_one_score_do_not_overlap(
     assert min(np.diff(heights)) > axes.texts[0].get_fontsize() * saved[0].dpi / 72
 
 
+@pytest.mark.parametrize(
+    ("arm", "settings", "group"),
+    [
+        ("TKD (1-o-1)", {"pretrain": True, "targets": "one"}, "student, distilled in two stages"),
+        ("m-o-m after stage 1", {"pretrain": True, "targets": "students"}, "student, distilled in two stages"),
+        (
+            "stage 1 alone",
+            {"pretrain": True, "targets": "heads", "fine_tune": False},
+            "student, distilled in one stage",
+        ),
+        ("stage 1, then gold labels alone", {"pretrain": True, "targets": "none"}, "student, distilled in one stage"),
+        ("student without distillation", {"pretrain": False, "targets": "none"}, "student, gold labels only"),
+        (
+            "student without distillation, 3 generations",
+            {"pretrain": False, "targets": "none", "generations": 3},
+            "student, distilled in one stage",
+        ),
+    ],
+)
+def test_figure_says_of_a_row_in_how_many_stages_it_was_distilled(
+    rows: list[Row], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arm: str, settings: dict, group: str
+) -> None:
+    saved = []
+    monkeypatch.setattr("tmkd.report.figures.save", lambda figure, _: saved.append(figure))
+    accuracy_against_speed([replace(rows[0], arm=arm, settings=settings)], tmp_path / "figure.png", "map")
+    assert saved[0].axes[0].get_legend().get_texts()[0].get_text() == group
+
+
 def test_comparisons_of_one_name_that_end_together_are_copied_one_after_the_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

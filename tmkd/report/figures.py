@@ -48,7 +48,7 @@ def accuracy_against_speed(rows: Sequence[Row], path: Path, metric: str) -> None
     points = _side_by_side(found, room**0.03)
     for row in drawn:
         x, mean = points[row.arm]
-        draw(axes, [x], [mean], [row.std(metric)], ls="", **GROUPS[_group(row.arm)])
+        draw(axes, [x], [mean], [row.std(metric)], ls="", **GROUPS[_group(row)])
     front = pareto(found)
     axes.plot(*zip(*(points[arm] for arm in front)), color="#999999", ls="--", lw=1.2, zorder=1)
     axes.set_xscale("log")
@@ -63,7 +63,7 @@ def accuracy_against_speed(rows: Sequence[Row], path: Path, metric: str) -> None
     label(axes, {arm: points[arm] for arm in points if arm in slow}, slowest / room**0.15, "right")
     label(axes, {arm: points[arm] for arm in points if arm not in slow}, fastest * room**0.15, "left")
     chance_line(axes, next((row.mean(metric) for row in rows if row.arm == CHANCE), None))
-    for name in sorted({_group(arm) for arm in points}, key=list(GROUPS).index):
+    for name in sorted({_group(row) for row in drawn}, key=list(GROUPS).index):
         axes.plot([], [], ls="", ms=8, label=name, **GROUPS[name])  # type: ignore[arg-type]
     axes.plot([], [], color="#999999", ls="--", lw=1.2, label="Pareto front: no other is faster and better")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.11), ncols=2, frameon=False)
@@ -127,14 +127,15 @@ def metric_against_teacher_count(
     save(figure, path)
 
 
-def _group(arm: str) -> str:
-    """Name the group of an arm; keys and order of ``GROUPS``."""
+def _group(row: Row) -> str:
+    """Name the group of a row; keys and order of ``GROUPS``."""
     teachers, gold, one_stage, two_stages = GROUPS
-    if is_teacher(arm):
+    if is_teacher(row.arm):
         return teachers
-    if arm.startswith("student"):
+    if row.arm.startswith("student") and "generations" not in row.settings:  # which teach each other
         return gold
-    return two_stages if arm.startswith(("TKD", "TMKD")) else one_stage
+    taught_again = row.settings.get("fine_tune", True) and row.settings.get("targets") != "none"
+    return two_stages if row.settings.get("pretrain") and taught_again else one_stage
 
 
 def _side_by_side(points: Mapping[str, tuple[float, float]], step: float) -> dict[str, tuple[float, float]]:
