@@ -267,7 +267,7 @@ def test_better_row_is_taken_where_the_best_mean_is_not_shown_to_be_better() -> 
 
 
 def test_ensemble_that_is_no_better_than_chance_is_named() -> None:
-    rows = [replace(each, lift=None, kept=1.0) for each in some_rows()]
+    rows = [replace(each, lift=None, to_ensemble=0.1) for each in some_rows()]
     assert "no better than chance" in headline(rows, "map", "KD").sentences[-1]
 
 

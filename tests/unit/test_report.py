@@ -18,6 +18,7 @@ from tmkd.measures import title
 from tmkd.pipelines import stage3
 from tmkd.report.figures import accuracy_against_speed
 from tmkd.report.folder import write_report
+from tmkd.report.headline import headline
 from tmkd.report.rows import BASELINE, CHANCE, Row, chance_row, json_safe, make_row, per_question_by_seed
 from tmkd.report.standing import add_fidelity, add_interval, add_lift, add_versus
 from tmkd.report.tables import markdown_lines, print_table, to_csv, to_json, to_markdown
@@ -174,6 +175,19 @@ def test_lift_is_the_share_of_the_lead_over_chance(with_chance: list[Row]) -> No
     named[-1].metrics["map"]["mean"] = 0.7  # below chance: there is no lead to have a share of
     add_lift(named, "map")
     assert [row.lift for row in named] == [None] * len(named)
+
+
+def test_ensemble_whose_correlation_is_below_0_is_told_and_rows_have_their_difference_from_it() -> None:
+    right = np.arange(6.0)
+    runs = {"student without distillation": right, "teacher ensemble": -right}
+    made = [
+        chance_row(right, range(6), right, ["score"], False, kind="float"),
+        *(make_row(arm, {}, [1], [p[:, None]], right, range(6), False, kind="float") for arm, p in runs.items()),
+    ]
+    add_lift(made, "spearman")
+    assert [row.to_ensemble for row in made] == pytest.approx([1, 2, 0])
+    assert {row.kept for row in made} == {row.lift for row in made} == {None}
+    assert headline(made, "spearman", None).sentences[-1].startswith("The teacher ensemble is no better than chance")
 
 
 def test_fidelity_of_chance_is_left_out(with_chance: list[Row]) -> None:

@@ -51,7 +51,7 @@ def headline(rows: Sequence[Row], metric: str, baseline: str | None) -> Headline
             f"{other.arm} is better than the baseline, too, and {_speed(other) / _speed(take):.1f} times as fast "
             f"({title(metric)} {number(other.mean(metric), '.3f')})."
         )
-    if best.lift is None and best.kept is not None:  # the ensemble was there to be compared with
+    if best.lift is None and best.to_ensemble is not None:  # the ensemble was there to be compared with
         sentences.append("The teacher ensemble is no better than chance: there is little to learn from it.")
     return Headline(take.arm, _facts(take, rows, metric), sentences)
 

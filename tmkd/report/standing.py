@@ -33,8 +33,9 @@ def add_lift(rows: Sequence[Row], metric: str) -> None:
     for row in rows:
         mean = row.mean(metric)
         row.lift = lift(mean, top, bottom)
-        if mean is not None and top is not None and top > 0:  # a correlation may be below
-            row.kept, row.to_ensemble = mean / top, mean - top
+        if mean is not None and top is not None:
+            row.to_ensemble = mean - top
+            row.kept = mean / top if top > 0 else None  # a correlation may be below
 
 
 def add_interval(rows: Sequence[Row], per_question_values: Mapping[str, np.ndarray]) -> None:
