@@ -58,6 +58,18 @@ def test_ids_of_the_files_are_not_taken_for_the_tasks(tmp_path: Path, on_disk: b
     assert found.shared == 1 and found.rows.column_names == ["id", "question_id", "question", "passage", "label"]
 
 
+@pytest.mark.parametrize("with_task", [False, True])
+def test_id_that_stands_for_other_questions_in_another_file_is_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, with_task: bool
+) -> None:
+    # Where each file counts from 1, losses over the passages of a question would compare those of two, in silence.
+    fine = "1\tc\tx\tright\n1\tc\ty\twrong\n"
+    read(tmp_path, fine, "1\tc\tz\twrong\n", with_task=with_task)
+    assert not caplog.records
+    read(tmp_path, fine, "1\td\tz\twrong\n", with_task=with_task)
+    assert "1 question ids stand for questions with different texts" in caplog.text and "'c' and 'd'" in caplog.text
+
+
 @pytest.mark.parametrize("split", ["validation", "test"])
 def test_question_that_the_task_is_judged_by_is_refused_with_its_row(tmp_path: Path, split: str) -> None:
     asked = split[0]

@@ -83,7 +83,7 @@ def make_task(
             read[split] = read_labelled(sources[split], columns, meaning=meaning, bad=bad, file=file)
     if ranking:
         for rows in read.values():
-            tell_shared_ids(rows)
+            tell_shared_ids(rows.source.name, rows.data)
     read = without_leaks(read, ranking, bad)
     skipped = bad.settle()
     for split, rows in read.items():
@@ -104,14 +104,14 @@ def make_task(
     return Task(name, classes, ranking, {split: splits[split] for split in SPLITS}, skipped, kind)
 
 
-def tell_shared_ids(rows: LabelledRows) -> None:
+def tell_shared_ids(name: str, rows: Dataset) -> None:
     """Warn of ids that several questions have: maybe they count within files that were joined."""
-    if shared := shared_ids(rows.data):
+    if shared := shared_ids(rows):
         first = next(iter(shared))
         log.warning(
             "%s: %d question ids stand for questions with different texts, whose passages are ranked together; the "
             "first is %s: %r and %r",
-            rows.source.name, len(shared), first, *shared[first],
+            name, len(shared), first, *shared[first],
         )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from tmkd.choices import CLASSES
 from tmkd.data.bad_rows import CONTRADICTION, REPEATED, BadRow, BadRows
 from tmkd.data.files import columns_of, file_identity, reading
 from tmkd.data.files_reader import Files, labelled_sources, training_files
-from tmkd.data.labelled import LabelledRows, read_labelled, without_leaks
+from tmkd.data.labelled import LabelledRows, read_labelled, tell_shared_ids, without_leaks
 from tmkd.data.labels import Meaning, meaning_of
 from tmkd.data.records import Source
 from tmkd.data.schema import PAIR_COLUMNS, Settings, Skipped
@@ -80,6 +80,9 @@ def read_training_pairs(
             shared += sum(pair in learnt for pair in rows.data["id"])
             kept.append(_new(rows, before, meaning, bad).data)
     skipped = bad.settle()
+    if data["ranking"]:
+        own = concatenate_datasets([rows for rows in kept if len(rows)] or kept)
+        tell_shared_ids(", ".join(str(file) for file in files.pairs.values()), own)
     if with_task:
         task = splits["train"].select_columns(PAIR_COLUMNS)
         kept = [task, *(_beside(rows, task, cache and cache / f"beside-{at}.arrow") for at, rows in enumerate(kept))]

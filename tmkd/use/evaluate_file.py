@@ -130,7 +130,7 @@ def _judge(reranker: Reranker, rows: LabelledRows, kind: str, left_out: int, wit
     rankable = sum(len(found) > 1 for found in each.values())
     ranking = rankable > 0 and min(gains) >= 0
     if ranking:
-        tell_shared_ids(rows)
+        tell_shared_ids(rows.source.name, rows.data)
     found = []
     with tqdm(total=len(labels), desc="score", unit=" pairs", mininterval=1, delay=2) as bar:
         for batch in rows.data.iter(CHUNK):
