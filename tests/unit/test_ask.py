@@ -14,7 +14,7 @@ from tmkd.use import documentation_search
 from tmkd.use.chosen import chosen
 
 QUESTION = "compute BM25 scores of documents"
-PACKAGES = ["--packages", "bm25s"]
+PACKAGES = ["--packages", "bm25s, bm25s"]  # the space is no part of the name
 
 
 @pytest.fixture(autouse=True)

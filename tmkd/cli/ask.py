@@ -61,7 +61,8 @@ def ask(
         return load(folder, artifacts, None, device, precision, threads)
 
     models = _models(model, artifacts, reports, loaded)
-    found = open_index(packages.split(",") if packages else _installed()).find(question, FOUND)
+    searched = [name.strip() for name in packages.split(",")] if packages else _installed()
+    found = open_index(searched).find(question, FOUND)
     orders = {BM25: found, **rerank(models, question, found.passages)}
     if output is Output.json:
         print_json({name: asdict(order) for name, order in orders.items()})
