@@ -252,6 +252,16 @@ def test_truth_values_stay_names_where_both_formats_have_classes(tmp_path):
     assert (tmp_path / "out.csv").read_text() == "question,passage,label\nq,good,False\nq,bad,True\n"
 
 
+def test_label_with_a_fraction_is_not_cut_in_parquet(tmp_path):
+    # Of the first label, 1, Arrow made a column of whole numbers, and 0 of 0.5.
+    rows = [{"question": "q", "passage": f"p{label}", "label": label} for label in (0.5, 1, 0.25)]
+    convert("pairs", "pairs", own(tmp_path, rows), tmp_path / "out.parquet")
+    assert pd.read_parquet(tmp_path / "out.parquet")["label"].tolist() == [0.5, 1, 0.25]
+    with pytest.raises(DataError, match=r"row 2: has the label 0\.5 but that of the first is whole; write JSON lines"):
+        convert("pairs", "pairs", own(tmp_path, [rows[1], rows[0]]), tmp_path / "cut.parquet")
+    assert not (tmp_path / "cut.parquet").exists()
+
+
 def test_labels_go_by_the_names_of_the_classes(tmp_path):
     rows = [{"question": "q", "passage": str(at), "label": label} for at, label in enumerate(("no", "yes"))]
     path = own(tmp_path, rows)

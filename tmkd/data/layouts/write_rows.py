@@ -162,16 +162,25 @@ def _parquet(rows: Iterable[Row], path: Path, name: Path) -> None:
     kinds = {
         "score": number, "scores": numbers, "pos_scores": numbers, "neg_scores": numbers, "pos": texts, "neg": texts,
         "positive_passages": passages, "negative_passages": passages,
-        "label": pa.int64() if isinstance(first.get("label"), int) else pa.string(),
+        "label": {int: pa.int64(), float: number}.get(type(first.get("label")), pa.string()),
     }  # fmt: skip
     schema = pa.schema([(field, kinds.get(field, pa.string())) for field in first])
-    rest = chain([first], rest)
+    rest = _not_cut(chain([first], rest), isinstance(first.get("label"), int), name)
     try:
         with ParquetWriter(path, schema) as writer:
             while batch := list(islice(rest, TOGETHER)):
                 writer.write_table(pa.Table.from_pylist(batch, schema))
     except pa.ArrowException as error:
         raise DataError(f"{name}: its rows make no table ({str(error).splitlines()[0]}); {SAVE_AS}.") from None
+
+
+def _not_cut(rows: Iterable[Row], whole: bool, name: Path) -> Iterator[Row]:
+    """Yield rows, or raise DataError for a label with a fraction where the first is whole: Arrow would cut it off."""
+    for number, row in enumerate(rows, start=1):
+        label = row.get("label")
+        if whole and isinstance(label, float) and not label.is_integer():
+            raise DataError(f"{name}, row {number}: has the label {label} but that of the first is whole; {SAVE_AS}.")
+        yield row
 
 
 def _alike(rows: Iterable[Row], name: Path) -> Iterator[Row]:
