@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from tmkd.cli import app
 from tmkd.cli.compose import compose_sweep
+from tmkd.experiment.experiment import Experiment
 from tmkd.pipelines import calibration
 from tmkd.results import latency
 from tmkd.store.catalogue import entries
@@ -22,7 +23,7 @@ from tmkd.use.budget import Budget
 from tmkd.use.candidate import Candidate, Model, speed_of
 from tmkd.use.choice import Timed
 from tmkd.use.loading import Loader
-from tmkd.use.untrained import too_slow
+from tmkd.use.untrained import Asked, shape_of, too_slow
 
 ROOT = Path(__file__).parents[2]
 SMALL = ("experiment=smoke", "method=kd", "teachers.count=1", "teachers.roster.0.epochs=1", "stage2.epochs=1")
@@ -151,6 +152,20 @@ def test_students_that_differ_in_whose_layers_they_started_from_are_timed_once()
 
 
 @pytest.mark.thorough
+@pytest.mark.parametrize(
+    "asked",
+    [["method=kd", "stage2.average_seeds=2"], ["method=stage1_alone", "stage1.average_seeds=2"], ["method=mutual"]],
+)
+def test_mean_of_several_students_and_a_peer_take_the_time_of_one(tmp_path, asked):
+    # means ended the command in a traceback
+    alone, made = (
+        Asked("", Experiment(each.config))
+        for words in (["method=kd"], asked)
+        for each in compose_sweep(["experiment=smoke", *words], paths__artifacts=str(tmp_path))
+    )
+    assert {shape_of(student) for student in made.students} == {shape_of(student) for student in alone.students}
+
+
 def test_where_all_are_too_slow_nothing_is_trained(tmp_path, by_size):
     said = tmkd(tmp_path, "--train", *SMALL, "student.layers=1,2", within=HOPELESS)
     assert said.exit_code == 1 and "There is no other student to choose." in said.stdout

@@ -13,9 +13,9 @@ from tmkd.experiment.arms import Arm, resolve_arms
 from tmkd.experiment.experiment import Experiment
 from tmkd.experiment.students import students
 from tmkd.models.classifier import PairClassifier
+from tmkd.results.architecture import DerivedStudent
 from tmkd.results.classifier import Classifier
 from tmkd.results.context import RunContext
-from tmkd.results.peers import TrainedPeer
 from tmkd.results.stage1 import Stage1Student
 from tmkd.results.student import Student
 from tmkd.store.artifacts import Artifact
@@ -128,7 +128,7 @@ def _model(context: RunContext, name: str, student: Classifier) -> Model:
 
 
 def _alone(student: Classifier) -> Student | Stage1Student:
-    own = student.student if isinstance(student, TrainedPeer) else student
+    own = student.student if isinstance(student, DerivedStudent) else student
     assert isinstance(own, Student | Stage1Student)
     return own
 
