@@ -12,6 +12,7 @@ from datasets import Dataset
 from tmkd.data.batching import tokenise
 from tmkd.errors import ConfigError, DamagedArtifact, DataError, ModelError
 from tmkd.evaluation.ensemble import average_probabilities
+from tmkd.export.student import Student
 from tmkd.models.classifier import PairClassifier
 from tmkd.models.encoder import Encoder
 from tmkd.reranker import Reranker
@@ -117,6 +118,19 @@ def test_what_is_no_list_of_pairs_is_named(
 def test_folder_without_a_classifier_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"Expected the folder of a student .* or of an export of one"):
         load(tmp_path)
+
+
+@pytest.mark.parametrize("spec", [{"kind": "language"}, {"objective": "terms"}])
+def test_student_whose_head_has_learnt_nothing_is_not_scored_with(
+    tmp_path: Path, encoder: Encoder, spec: dict[str, str]
+) -> None:
+    # its scores are random, and looked like any others
+    model = PairClassifier(encoder, ["average"], ["wrong", "right"], 48)
+    store = ArtifactStore(tmp_path)
+    made = store.build("stage1", spec, lambda work: model.save(work / MODEL) or {}, "stage-1 student, seed 1")
+    for use in (load, Student.read):
+        with pytest.raises(ModelError, match=r"stage-1 student, seed 1, whose head has learnt nothing .* stage 2"):
+            use(made.path)
 
 
 def test_changed_weights_are_not_scored_with(tmp_path: Path, encoder: Encoder) -> None:

@@ -41,6 +41,7 @@ class Student:
                 f"folder {MODEL} in it; reports/NAME/comparison.json names the artifacts of every row."
             )
         artifact = open_artifact(folder)
+        check_answers(artifact)
         model = PairClassifier.load(artifact.folder(MODEL), attention="eager").eval()
         kind = model.encoder.config.model_type
         if model.trust_remote_code or type(model.encoder).__module__.startswith("tmkd."):
@@ -89,6 +90,16 @@ class Student:
             "label2id": {name: index for index, name in enumerate(self.labels)},
             ALL_CLASSES: list(self.model.classes),
         }
+
+
+def check_answers(artifact: Artifact) -> None:
+    """Raise ModelError for a student of stage 1 that learnt inner states or a language alone: its head is random."""
+    spec = artifact.manifest["spec"]
+    if artifact.manifest["stage"] == "stage1" and (spec.get("kind") == "language" or spec.get("objective") == "terms"):
+        raise ModelError(
+            f"{artifact.name}: expected a model that has learnt to answer, got the {artifact.manifest['what']}, whose "
+            "head has learnt nothing (stage1.kind); take a student of stage 2 that starts from it."
+        )
 
 
 def probabilities(scores: np.ndarray, classes: int) -> np.ndarray:

@@ -11,6 +11,7 @@ from tmkd.errors import ModelError
 from tmkd.evaluation.score_calibration import ScoreCalibration
 from tmkd.export.calibrated import calibration_of, read_calibration
 from tmkd.export.exported import AUTO, ExportedModel, own_length
+from tmkd.export.student import check_answers
 from tmkd.models.classifier import PairClassifier
 from tmkd.reranker.scorer import ClassifierScorer, check_exit
 from tmkd.store.artifacts import MODEL, open_artifact
@@ -51,6 +52,7 @@ def load_model(
         raise ModelError(f"{folder}: expected an export where backend={backend}; run tmkd export --to {backend}.")
     runtime = resolve_runtime(device=device, precision=precision, threads=threads)
     artifact = open_artifact(folder)
+    check_answers(artifact)
     student = PairClassifier.load(artifact.folder(MODEL), attention=runtime.attention)
     find = partial(calibration_of, artifact, exit=exit_at)
     return Loaded(student, runtime, lambda: _of_length(max_length, student.max_length, find))
