@@ -47,8 +47,8 @@ def run(stage, home, *overrides, code=0):
 
 
 def comparison(home, experiment="smoke"):
-    """The comparison without what is a measurement of this moment: speed, what training cost, and the loss as it was
-    logged, every ten steps since a start."""
+    """The comparison without what is a measurement of this moment: speed, what training cost, and the mean loss, which
+    after a kill is summed in other portions."""
     found = json.loads((home / "reports" / experiment / "comparison.json").read_text())
     chance, *rows = found["rows"]
     assert (chance["arm"], chance["pairs_per_second"], chance["train_seconds"]) == ("chance", None, None)

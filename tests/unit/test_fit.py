@@ -82,6 +82,7 @@ def test_killed_training_ends_with_the_weights_of_one_that_was_not(tokens, runti
     torch.manual_seed(99)  # whatever state the new process is in
     again = train(resumed, tokens, tmp_path / "killed", every_step, validate=validate)
     assert again.pop("cost").keys() == facts.pop("cost").keys() == {"seconds", "peak_bytes"}
+    assert again.pop("loss") == pytest.approx(facts.pop("loss"), rel=1e-6)  # summed in other portions
     assert again == facts
     assert torch.equal(weights(resumed), weights(whole))
 
@@ -180,6 +181,7 @@ def test_start_competes_once_where_training_was_killed(tokens, runtime, tmp_path
     assert list((tmp_path / "killed").glob("checkpoint-*"))
     again = train(new_model(), tokens, tmp_path / "killed", every_step, validate=validate, start_competes=True)
     del whole["cost"], again["cost"]
+    assert again.pop("loss") == pytest.approx(whole.pop("loss"), rel=1e-6)
     assert again == whole
     assert len(again["validation"]) == 3
 
@@ -187,14 +189,32 @@ def test_start_competes_once_where_training_was_killed(tokens, runtime, tmp_path
 @pytest.mark.parametrize(
     ("logged", "losses"),
     [
-        ([(0.5, 4.0), (1.0, 2.0), (1.5, 1.0), (2.0, 0.5)], [3.0, 0.75]),  # the end of an epoch is its own
-        ([(0.5, 4.0), (2.5, 1.0)], []),  # the second epoch is not known
+        ([(2, 4.0), (3, 1.0), (5, 1.0), (6, 0.5)], [3.0, 2.5 / 3]),  # the end of an epoch is its own
         ([], []),
     ],
 )
-def test_loss_of_an_epoch_is_the_mean_of_what_was_logged_in_it(logged, losses):
-    history = [{"loss": loss, "epoch": epoch} for epoch, loss in logged] + [{"eval_map": 0.5, "epoch": 1.0}]
-    assert loss_of_epochs(history) == losses
+def test_loss_of_an_epoch_is_the_mean_of_its_steps(logged, losses):
+    history = [{"loss": loss, "step": step, "epoch": step / 3} for step, loss in logged]
+    assert loss_of_epochs([*history, {"eval_map": 0.5, "step": 3, "epoch": 1.0}]) == losses
+
+
+def test_loss_of_an_epoch_is_that_of_all_its_steps_and_no_other(tokens, runtime, tmp_path, killed_at, monkeypatch):
+    # It was what ten steps had, wherever they began: with epochs of seven steps, nothing at all.
+    steps, compute = [], Learner.forward
+
+    def watched(self, *args, **kwargs):
+        found = compute(self, *args, **kwargs)
+        steps.append(found["loss"].item())
+        return found
+
+    monkeypatch.setattr(Learner, "forward", watched)
+    facts = train(new_model(), tokens, tmp_path / "whole", runtime, epochs=2)
+    each = len(steps) // 2
+    assert facts["loss"] == pytest.approx([np.mean(steps[:each]), np.mean(steps[each:])], rel=1e-5)
+    with killed_at(each + 2) as every_step:
+        train(new_model(), tokens, tmp_path / "killed", every_step, epochs=2)
+    again = train(new_model(), tokens, tmp_path / "killed", every_step, epochs=2)
+    assert again["loss"] == pytest.approx(facts["loss"], rel=1e-5)
 
 
 def test_patience_stops_after_so_many_epochs_without_a_better_one(tokens, runtime, tmp_path):

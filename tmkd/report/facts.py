@@ -22,7 +22,8 @@ class Training:
         best_epoch: from 1, or 0 for the weights that training started from; None where none was chosen.
         before: the metric of the weights that training started from; None where these did not compete.
         seconds, peak_bytes: what its last stage took; None where it was not measured.
-        loss: its mean in each epoch; empty where the store does not have it.
+        loss: its mean in each epoch; empty where the store does not have it. Older results: what was logged every ten
+            steps, which is another epoch's in part.
     """
 
     artifact: str

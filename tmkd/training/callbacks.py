@@ -37,9 +37,10 @@ class CheckpointByTheClock(TrainerCallback):
         # Not at an epoch's last step: its validation comes after, and a run resumed from there would skip it.
         look = self.processes is None or state.global_step % LOOK_EVERY == 0
         if state.global_step % per_epoch and look and self._due():
-            control.should_save = True
+            control.should_save = control.should_log = True  # a run that goes on knows no step's loss from before
 
     def on_epoch_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        control.should_log = True  # so that each entry of the log is of one epoch
         # The validation comes first. Without this, epochs of one step would never leave a checkpoint.
         if state.global_step < state.max_steps and self._due():
             control.should_save = True
@@ -66,17 +67,22 @@ def last_whole_checkpoint(folder: Path) -> str | None:
 
 
 def loss_of_epochs(history: Sequence[Mapping[str, Any]]) -> list[float]:
-    """Return the mean of what was logged as loss in each epoch; empty where some epoch has none.
+    """Return the mean loss of the steps of each epoch.
 
     Args:
-        history: the entries of ``TrainerState.log_history``.
+        history: the entries of ``TrainerState.log_history``: each is the mean of the steps since the one before, and
+            none is of two epochs.
     """
-    found: dict[int, list[float]] = {}
+    sums: dict[int, float] = {}
+    steps: dict[int, int] = {}
+    last = 0
     for entry in history:
         if "loss" in entry:
-            found.setdefault(math.ceil(entry["epoch"] - 1e-6), []).append(entry["loss"])
-    each = [found.get(epoch) for epoch in range(1, max(found, default=0) + 1)]
-    return [sum(losses) / len(losses) for losses in each if losses] if all(each) else []
+            epoch = math.ceil(entry["epoch"] - 1e-6)
+            sums[epoch] = sums.get(epoch, 0.0) + entry["loss"] * (entry["step"] - last)
+            steps[epoch] = steps.get(epoch, 0) + entry["step"] - last
+            last = entry["step"]
+    return [sums[epoch] / steps[epoch] for epoch in sums]
 
 
 class KeepBest(TrainerCallback):

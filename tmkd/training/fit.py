@@ -69,10 +69,9 @@ def train(
         start_competes: the weights that training starts from may be the best, as epoch 0.
 
     Returns:
-        ``steps``, ``cost`` (``seconds`` and ``peak_bytes`` of the last run), ``loss`` (its mean in each epoch; empty
-        where it was not logged in each), and with ``validate`` also ``validation``
-        (the metric after each epoch), ``best_epoch`` from 1, or 0 for the start, and with ``start_competes``
-        ``validation_before``, its metric.
+        ``steps``, ``cost`` (``seconds`` and ``peak_bytes`` of the last run), ``loss`` (its mean in each epoch), and
+        with ``validate`` also ``validation`` (the metric after each epoch), ``best_epoch`` from 1, or 0 for the start,
+        and with ``start_competes`` ``validation_before``, its metric.
 
     Raises:
         TrainingDiverged: the loss or a weight is no longer a number.
