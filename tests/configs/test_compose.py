@@ -8,7 +8,7 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from tmkd.cli.explain import explain
-from tmkd.config import check, resolve
+from tmkd.config import check, check_sources, resolve
 from tmkd.errors import ConfigError
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -19,7 +19,7 @@ FIXED = ["method.teacher_weights=fixed"]
 
 def composed(*overrides):
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return check(resolve(compose("config", overrides=list(overrides))))
+        return check(check_sources(resolve(compose("config", overrides=list(overrides)))))
 
 
 def test_there_are_options_to_try():
@@ -270,6 +270,33 @@ def test_questions_that_make_no_batches_are_named(overrides, said):
 def test_column_that_no_pair_has_is_named_before_anything_is_trained(overrides, said):
     with pytest.raises(ConfigError, match=said):
         composed("data=smoke", "corpus=smoke", "method.trust_by=source", *overrides)
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        (
+            "encoder.name=bert-large-uncased",
+            r"encoder\.name: expected encoder\.source=hub beside it, since .* embedded, got",
+        ),
+        (
+            "teachers.roster=[{encoder: {name: roberta-base}}]",
+            r"roster\.0\.encoder\.name: expected .*source=hub .* is same",
+        ),
+        (
+            "student.encoder.max_length=128",
+            r"64 where student\.encoder\.source is same, .* \(set student\.max_length\)",
+        ),
+        (
+            "teachers.roster.0.encoder.pooling=mean",
+            r"auto where .* is same, .*\(set teachers\.roster\.0\.encoder\.source, too",
+        ),
+    ],
+)
+def test_encoder_is_not_given_what_its_source_does_not_read(override, said):
+    # roberta-base would have been MiniLM, without a word
+    with pytest.raises(ConfigError, match=said):
+        composed(override)
 
 
 @pytest.mark.parametrize("name", ["label", "passage", "id", "score", "none", ""])

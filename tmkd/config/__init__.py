@@ -27,13 +27,13 @@ from tmkd.config.spend import SpendConfig
 from tmkd.config.stages import Stage1Config, Stage2Config, TrainerConfig
 from tmkd.config.teachers import LoraConfig, TeacherConfig, TeachersConfig, kind_settings
 from tmkd.config.tune import Choice, Interval, TuneConfig, read_space
-from tmkd.config.whole import Config, check, encoder_of, task_folder, teaching
+from tmkd.config.whole import Config, check, check_sources, encoder_of, task_folder, teaching
 
 __all__ = [
     "APART", "COLUMNS", "OUTSIDE", "ArmConfig", "Choice", "ClaimConfig", "ComparisonConfig", "Config", "CorpusConfig",
     "DataConfig", "EncoderConfig", "ExitsConfig", "Interval", "LabelConfig", "LanguageConfig", "LoraConfig",
     "MethodConfig", "MineConfig", "OnlineConfig", "PathsConfig", "RayConfig", "RowConfig", "RuntimeConfig",
     "SpendConfig", "Stage1Config", "Stage2Config", "StudentConfig", "TableConfig", "TeacherConfig", "TeachersConfig",
-    "TermConfig", "TrainerConfig", "TuneConfig", "check", "encoder_of", "kind_of", "kind_settings", "read_space",
-    "resolve", "settings", "takes_text", "task_folder", "teaching", "value_of", "vary", "with_settings",
+    "TermConfig", "TrainerConfig", "TuneConfig", "check", "check_sources", "encoder_of", "kind_of", "kind_settings",
+    "read_space", "resolve", "settings", "takes_text", "task_folder", "teaching", "value_of", "vary", "with_settings",
 ]  # fmt: skip
