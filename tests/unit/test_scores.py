@@ -74,7 +74,7 @@ def test_pair_without_a_score_is_nan_in_all_classes(tmp_path):
     assert np.isnan(found[0]).all() and found[1].tolist() == [-1.0, 1.0]
 
 
-@pytest.mark.parametrize("bad", [float("nan"), float("inf"), 1e60, "high", True, None, [None], "nan"])
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), 1e60, "high", "1_000", True, None, [None], "nan"])
 @pytest.mark.parametrize("kept", [5, 500])
 def test_score_that_is_no_finite_number_is_counted_and_named_by_its_row(bad, kept, tmp_path):
     # far down a file as at its top: `check` looks at the top alone

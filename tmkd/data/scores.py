@@ -81,8 +81,9 @@ def read_scores(
 
 def number(value: Any) -> float:
     """Return a score, or raise BadRow for what is no number that float32 holds, as scores are kept."""
+    no_number = isinstance(value, bool) or (isinstance(value, str) and "_" in value)  # Python takes 1_000 for 1000
     try:
-        found = math.nan if isinstance(value, bool) else float(value)
+        found = math.nan if no_number else float(value)
     except (TypeError, ValueError, OverflowError):
         found = math.nan
     if not abs(found) <= LARGEST:

@@ -65,7 +65,7 @@ def check_fittable(scores: np.ndarray, labels: np.ndarray, what: str) -> None:
     if not differ:
         raise DataError(
             f"Calibration of {what}: expected scores that differ, but all {len(scores)} validation pairs have "
-            "the same; mend what scores them, or leave this teacher out."
+            "the same; mend what scores them, or leave it out."
         )
     if scores.shape[1] == 2:
         from sklearn.metrics import roc_auc_score
@@ -85,7 +85,7 @@ def sloping(what: str, pairs: int) -> DataError:
 def falling(what: str, pairs: int, found: str) -> DataError:
     """Return the error of a teacher that is wrong more often than right, with what was found."""
     return DataError(
-        f"Calibration of {what}: expected right answers to have higher scores than wrong ones, but this teacher's "
+        f"Calibration of {what}: expected right answers to have higher scores than wrong ones, but its "
         f"scores fall where the right answers are: in {pairs} scored validation pairs {found}; see which of its scores "
         "means right, or leave it out."
     )
