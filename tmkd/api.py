@@ -16,7 +16,7 @@ def compose(overrides: Sequence[str] = ()) -> Config:
     """Return the checked settings of a run.
 
     Args:
-        overrides: as behind a command, without the shell's quotes: ``["method=tmkd", "data.train=/my data/a.tsv"]``.
+        overrides: as behind a command, without the shell's quotes: ``["data=files", "data.train=/my data/a.tsv"]``.
 
     Raises:
         ConfigError: a setting that is not there, or makes no sense.

@@ -8,7 +8,7 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from tmkd.cli.explain import explain
-from tmkd.config import check, check_sources, resolve
+from tmkd.config import check, check_given, resolve
 from tmkd.errors import ConfigError
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -19,7 +19,7 @@ FIXED = ["method.teacher_weights=fixed"]
 
 def composed(*overrides):
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return check(check_sources(resolve(compose("config", overrides=list(overrides)))))
+        return check_given(check(resolve(compose("config", overrides=list(overrides)))))
 
 
 def test_there_are_options_to_try():

@@ -114,7 +114,7 @@ def test_mistake_in_python_is_an_error_with_the_same_sentence(overrides, message
     "text", ["/my data/train (1).tsv", "/pairs [v1]/{a}.tsv", "/runs/lr=0.1/a.tsv", "it's", "1.10", "1e3", "true"]
 )
 def test_text_in_python_is_taken_as_it_is_like_behind_a_command(text):
-    config = tmkd.compose([f"data.train={text}", f"name={text.replace('/', '-')}"])
+    config = tmkd.compose(["data=files", f"data.train={text}", f"name={text.replace('/', '-')}"])
     assert (config.data.train, config.name) == (text, text.replace("/", "-"))
 
 

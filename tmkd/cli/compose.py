@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from tmkd.cli.arguments import as_typed
 from tmkd.cli.explain import explain, unset_section
-from tmkd.config import Config, check, check_sources, resolve
+from tmkd.config import Config, check, check_given, resolve
 from tmkd.errors import ConfigError
 from tmkd.shipped import CONF
 
@@ -37,7 +37,7 @@ def compose(overrides: Sequence[str]) -> Config:
     """Return the checked settings of a run (ConfigError: one that is not there, or makes no sense)."""
     try:
         with initialize_config_dir(str(CONF), version_base="1.3"):
-            return check(check_sources(resolve(hydra_compose("config", as_typed(overrides)))))
+            return check_given(check(resolve(hydra_compose("config", as_typed(overrides)))))
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(explain(error)) from None
     except (AssertionError, AttributeError):

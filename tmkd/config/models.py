@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Optional
 
@@ -77,23 +77,6 @@ def check_encoder(where: str, encoder: EncoderConfig, more: tuple[str, ...] = ()
         of_words = encoder.source in ("bilstm", "same")
         expected = f"{RANDOM} where source is not bilstm"
         validators.that(of_words, f"{where}.word_vectors", expected, encoder.word_vectors)
-
-
-def check_source(section: str, encoder: EncoderConfig, own: Collection[str] = ()) -> None:
-    """What the source does not read: whoever sets it means another encoder than the one that it would be.
-
-    Args:
-        own: what the section itself has a setting for, where it takes the run's encoder.
-    """
-    where = f"{section}.encoder" if section else "encoder"
-    for name in ("name", "revision", "trust_remote_code"):
-        got, expected = getattr(encoder, name), f"{where}.source=hub beside it, since the source is {encoder.source}"
-        validators.that(encoder.source == "hub" or not got, f"{where}.{name}", expected, got)
-    for name in ("max_length", "long", "pooling"):
-        got, usual = getattr(encoder, name), getattr(EncoderConfig, name)
-        instead = f"set {section}.{name}" if name in own else f"set {where}.source, too"
-        expected = f"{usual} where {where}.source is same, which is the run's encoder as it is ({instead})"
-        validators.that(encoder.source != "same" or got == usual, f"{where}.{name}", expected, got)
 
 
 def check_student(student: StudentConfig, encoder: EncoderConfig, teachers: Sequence[EncoderConfig]) -> None:

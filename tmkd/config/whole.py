@@ -20,7 +20,6 @@ from tmkd.config.models import (
     EncoderConfig,
     StudentConfig,
     check_encoder,
-    check_source,
     check_student,
 )
 from tmkd.config.outputs import check_outputs
@@ -106,18 +105,6 @@ def check(config: Config) -> Config:
     check_mine(config.mine, len(teaching(config)))
     check_runtime(config.runtime)
     check_paths(config.paths)
-    return config
-
-
-def check_sources(config: Config) -> Config:
-    """Return the config itself, or raise ConfigError where an encoder is given what its source does not read.
-
-    This is of what a run is given. An arm may change the source alone, and keep the rest of what the run was given.
-    """
-    check_source("", config.encoder)
-    check_source("student", config.student.encoder, own=vars(config.student))
-    for at, teacher in enumerate(config.teachers.roster):
-        check_source(f"teachers.roster.{at}", teacher.encoder, own=vars(teacher))
     return config
 
 

@@ -1,0 +1,43 @@
+"""What a run is given and would not read is refused: it had been another run, without a word."""
+
+import pytest
+
+from tests.configs.test_compose import composed
+from tmkd.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        # the built-in documentation would have been learnt and judged in their place
+        (["data.train=train.tsv"], r"data\.train: expected data=files \(or data\.reader=hub\) beside it, .* got train"),
+        (["data.path=stanfordnlp/snli"], r"data\.path: expected data=files .*, since data\.reader is documentation"),
+        (["corpus.path=corpus.jsonl"], r"corpus\.path: expected corpus=files, hub or mined beside it, since"),
+        (["corpus=files", "corpus.path=a", "corpus.passages=b"], r"corpus\.passages: expected corpus=mined beside it"),
+        (["corpus=smoke", "corpus.random=3"], r"corpus\.random: expected corpus=documentation, mined or task beside"),
+        (["corpus.seed=2"], r"corpus\.seed: expected corpus=mined or task beside it"),
+        (["data=smoke", "data.validation_share=0.3"], r"0\.1 where data\.validation is set .*validation=null"),
+        (["data.validation_share=0.3"], r"0\.1 where data\.reader is documentation \(data\.questions"),
+        (["data=smoke", "data.negatives=9"], r"data\.negatives: expected 3 where data\.reader is files"),
+        (["encoder.seed=2"], r"encoder\.seed: expected 1 where encoder\.source is embedded, not tiny or bilstm, got 2"),
+        (["student.encoder.layers=1"], r"expected 3 where student\.encoder\.source is same, .*\(set student\.layers\)"),
+        (["teachers.roster.0.encoder.width=64"], r"teachers\.roster\.0\.encoder\.width: expected 32 where"),
+        (["student.encoder.words=99"], r"student\.encoder\.words: expected 15000 where .* is same, not bilstm"),
+    ],
+)
+def test_source_that_does_not_read_a_setting_is_named(overrides, said):
+    with pytest.raises(ConfigError, match=said):
+        composed(*overrides)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["data=wikiqa", "data.reader=files", "data.train=a.tsv", "data.test=b.tsv"],
+        ["experiment=smoke", "encoder=minilm"],
+        ["corpus.path=a.jsonl", "+method.arms.tmkd.set.corpus.reader=files"],
+        ["student.encoder.words=99", "+method.arms.kd.set={student: bilstm}"],
+    ],
+)
+def test_settings_of_presets_and_of_arms_are_no_mistakes(overrides):
+    composed(*overrides)

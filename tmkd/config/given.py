@@ -1,0 +1,109 @@
+"""What a run is given, and would not read: whoever sets it expects another run than the one that it would be.
+
+This is of what a run is given, not of its arms: an arm may change what it learns from, and keep the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from tmkd.choices import NO_TASK
+from tmkd.config import validators
+from tmkd.config.data import CorpusConfig, DataConfig
+from tmkd.config.method import ArmConfig
+from tmkd.config.models import EncoderConfig
+from tmkd.config.whole import Config
+
+PLACES = ("train", "validation", "test", "path", "subset", "revision")  # what the task is read from
+READ_BY = {  # settings of the corpus, by the readers that know them
+    "path": ("files", "hub", "mined"),
+    "passages": ("mined",),
+    "subset": ("hub",),
+    "revision": ("hub",),
+    "candidates": ("documentation", "mined", "task"),
+    "random": ("documentation", "mined", "task"),
+    "seed": ("mined", "task"),
+}
+RANDOM_WEIGHTS = ("tiny", "bilstm")  # sources that `layers`, `width` and `seed` are of
+WORDS = ("words", "dimensions")  # of a Bi-LSTM
+
+
+def check_given(config: Config) -> Config:
+    """Return the config itself, which ``check`` has seen, or raise ConfigError for the first setting of this kind."""
+    arms = list(config.method.arms.values())
+    _data(config.data)
+    _corpus(config.corpus, arms)
+    _encoder("", config.encoder)
+    _encoder("student", config.student.encoder, vars(config.student), given_to(arms, "student"))
+    for at, teacher in enumerate(config.teachers.roster):
+        _encoder(f"teachers.roster.{at}", teacher.encoder, vars(teacher), given_to(arms, "teachers"))
+    return config
+
+
+def _data(data: DataConfig) -> None:
+    reader = data.reader
+    if reader not in ("files", "hub"):
+        for name in PLACES:
+            expected = f"data=files (or data.reader=hub) beside it, since data.reader is {reader}"
+            got = getattr(data, name)
+            validators.that(not got, f"data.{name}", expected, got)
+    drawn = reader in ("files", "hub", NO_TASK) and not data.validation
+    instead = "data.questions says how many" if reader == "documentation" else "data.validation=null draws one"
+    why = "data.validation is set" if data.validation else f"data.reader is {reader}"
+    _usual("data", data, "validation_share", drawn, f"where {why} ({instead})")
+    why = f"where data.reader is {reader}, which takes the pairs as they are (`tmkd mine` adds negatives)"
+    _usual("data", data, "negatives", reader == "documentation", why)
+
+
+def _corpus(corpus: CorpusConfig, arms: Sequence[ArmConfig]) -> None:
+    readers = {corpus.reader, *(own.get("reader") for own in given_to(arms, "corpus"))}
+    for name, known in READ_BY.items():
+        got, usual = getattr(corpus, name), getattr(CorpusConfig, name)
+        known_by = f"corpus={either(known)} beside it, since corpus.reader is {corpus.reader}"
+        validators.that(bool(readers & set(known)) or got == usual, f"corpus.{name}", known_by, got)
+
+
+def _encoder(
+    section: str, encoder: EncoderConfig, own: Collection[str] = (), arms: Sequence[dict[str, Any]] = ()
+) -> None:
+    """An encoder, which is not given what its source does not read.
+
+    Args:
+        own: what the section itself has a setting for, where it takes the run's encoder.
+        arms: what arms set in the section: those that have another source may keep what it reads.
+    """
+    where = f"{section}.encoder" if section else "encoder"
+    for name in ("name", "revision", "trust_remote_code"):
+        got, expected = getattr(encoder, name), f"{where}.source=hub beside it, since the source is {encoder.source}"
+        validators.that(encoder.source == "hub" or not got, f"{where}.{name}", expected, got)
+    for name in ("max_length", "long", "pooling"):
+        got, usual = getattr(encoder, name), getattr(EncoderConfig, name)
+        instead = f"set {section}.{name}" if name in own else f"set {where}.source, too"
+        expected = f"{usual} where {where}.source is same, which is the run's encoder as it is ({instead})"
+        validators.that(encoder.source != "same" or got == usual, f"{where}.{name}", expected, got)
+    elsewhere = any("encoder" in each or "roster" in each for each in arms)
+    # `experiment=smoke` has layers for the tiny encoder, and another encoder may be chosen beside it
+    numbers = ("width", "seed") if not section else ("layers", "width", "seed")
+    for names, sources in ((numbers, RANDOM_WEIGHTS), (WORDS, ("bilstm",))):
+        for name in names:
+            instead = f" (set {section}.{name})" if name in ("layers", "seed") and name in own else ""
+            why = f"where {where}.source is {encoder.source}, not {' or '.join(sources)}{instead}"
+            _usual(where, encoder, name, encoder.source in sources or elsewhere, why)
+
+
+def _usual(where: str, section: Any, name: str, read: bool, why: str) -> None:
+    """What is not read has its default, ``why`` it is not follows that in the sentence."""
+    got, usual = getattr(section, name), getattr(type(section), name)
+    validators.that(read or got == usual, f"{where}.{name}", f"{usual} {why}", got)
+
+
+def given_to(arms: Sequence[ArmConfig], section: str) -> list[dict[str, Any]]:
+    """Return what arms set in a section."""
+    return [own for arm in arms if isinstance(own := arm.set.get(section), dict)]
+
+
+def either(names: Sequence[str]) -> str:
+    """Return names as a sentence lists them."""
+    *most, last = names
+    return f"{', '.join(most)} or {last}" if most else last
