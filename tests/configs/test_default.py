@@ -77,7 +77,8 @@ def test_an_option_of_a_group_is_taken_with_the_default_run_too():
 @pytest.mark.parametrize("data", ["files", "wikiqa", "documentation"])
 def test_other_data_is_not_trained_on_in_the_sizes_of_the_first_look(data):
     # or a user's own data would be given two layers and two epochs
-    other = asdict(composed(f"data={data}", "data.train=train.tsv", "data.test=test.tsv"))
+    files = [] if data == "documentation" else ["data.train=train.tsv", "data.test=test.tsv"]
+    other = asdict(composed(f"data={data}", *files))
     differing = _differing(other, asdict(FULL))
     assert {path for path in differing if not path.startswith(("data.", "corpus."))} <= {"name"}
 

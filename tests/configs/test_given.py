@@ -12,7 +12,7 @@ from tmkd.errors import ConfigError
         # the built-in documentation would have been learnt and judged in their place
         (["data.train=train.tsv"], r"data\.train: expected data=files \(or data\.reader=hub\) beside it, .* got train"),
         (["data.path=stanfordnlp/snli"], r"data\.path: expected data=files .*, since data\.reader is documentation"),
-        (["corpus.path=corpus.jsonl"], r"corpus\.path: expected corpus=files, hub or mined beside it, since"),
+        (["corpus.path=corpus.jsonl"], r"corpus\.path: expected corpus=files, hub, mined or task beside it, since"),
         (["corpus=files", "corpus.path=a", "corpus.passages=b"], r"corpus\.passages: expected corpus=mined beside it"),
         (["corpus=smoke", "corpus.random=3"], r"corpus\.random: expected corpus=documentation, mined or task beside"),
         (["corpus.seed=2"], r"corpus\.seed: expected corpus=mined or task beside it"),
@@ -22,6 +22,8 @@ from tmkd.errors import ConfigError
         (["encoder.seed=2"], r"encoder\.seed: expected 1 where encoder\.source is embedded, not tiny or bilstm, got 2"),
         (["student.encoder.layers=1"], r"expected 3 where student\.encoder\.source is same, .*\(set student\.layers\)"),
         (["teachers.roster.0.encoder.width=64"], r"teachers\.roster\.0\.encoder\.width: expected 32 where"),
+        (["method.temperature=4"], r"method\.temperature: expected 1.0 where no soft loss is kl, ce, .* got 4"),
+        (["method.weights=[1,2,3]"], r"method\.weights: expected method\.teacher_weights=fixed .* beside it, got"),
         (["student.encoder.words=99"], r"student\.encoder\.words: expected 15000 where .* is same, not bilstm"),
     ],
 )
@@ -35,6 +37,9 @@ def test_source_that_does_not_read_a_setting_is_named(overrides, said):
     [
         ["data=wikiqa", "data.reader=files", "data.train=a.tsv", "data.test=b.tsv"],
         ["experiment=smoke", "encoder=minilm"],
+        ["corpus=task", "corpus.path=a.jsonl"],
+        ["method.temperature=4", "method.arms.tmkd.loss=kl"],
+        ["method.weights=[1,2,3]", "stage1.teacher_weights=fixed"],
         ["corpus.path=a.jsonl", "+method.arms.tmkd.set.corpus.reader=files"],
         ["student.encoder.words=99", "+method.arms.kd.set={student: bilstm}"],
     ],

@@ -8,16 +8,16 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from tmkd.choices import NO_TASK
+from tmkd.choices import NO_TASK, TEMPERED
 from tmkd.config import validators
 from tmkd.config.data import CorpusConfig, DataConfig
-from tmkd.config.method import ArmConfig
+from tmkd.config.method import ArmConfig, MethodConfig
 from tmkd.config.models import EncoderConfig
 from tmkd.config.whole import Config
 
 PLACES = ("train", "validation", "test", "path", "subset", "revision")  # what the task is read from
 READ_BY = {  # settings of the corpus, by the readers that know them
-    "path": ("files", "hub", "mined"),
+    "path": ("files", "hub", "mined", "task"),  # task: one's own text in place of a corpus that there is, too
     "passages": ("mined",),
     "subset": ("hub",),
     "revision": ("hub",),
@@ -34,6 +34,8 @@ def check_given(config: Config) -> Config:
     arms = list(config.method.arms.values())
     _data(config.data)
     _corpus(config.corpus, arms)
+    if not config.tune.space:  # trials may have other losses
+        _method(config)
     _encoder("", config.encoder)
     _encoder("student", config.student.encoder, vars(config.student), given_to(arms, "student"))
     for at, teacher in enumerate(config.teachers.roster):
@@ -62,6 +64,20 @@ def _corpus(corpus: CorpusConfig, arms: Sequence[ArmConfig]) -> None:
         got, usual = getattr(corpus, name), getattr(CorpusConfig, name)
         known_by = f"corpus={either(known)} beside it, since corpus.reader is {corpus.reader}"
         validators.that(bool(readers & set(known)) or got == usual, f"corpus.{name}", known_by, got)
+
+
+def _method(config: Config) -> None:
+    """A temperature and weights, which no soft loss or stage may read; arms have losses and weights of their own."""
+    method, arms = config.method, list(config.method.arms.values())
+    losses = {method.loss, *(arm.loss for arm in arms), *(own.get("loss") for own in given_to(arms, "method"))}
+    if method.mix == "weigh":  # one target, learnt by cross-entropy
+        losses.add("ce")
+    why = f"where no soft loss is {either(TEMPERED)} (method.loss)"
+    _usual("method", method, "temperature", bool(losses & {*TEMPERED}), why)
+    stages = [own for stage in ("method", "stage1") for own in given_to(arms, stage)]
+    weights = {method.teacher_weights, config.stage1.teacher_weights, *(own.get("teacher_weights") for own in stages)}
+    read = "fixed" in weights or method.weights == MethodConfig().weights
+    validators.that(read, "method.weights", "method.teacher_weights=fixed (or stage1's) beside it", method.weights)
 
 
 def _encoder(
