@@ -182,6 +182,13 @@ def test_teachers_teach_where_alpha_only_starts_at_zero():
     assert arm("heads", method=method).name == "MKD"
 
 
+def test_row_is_not_called_by_a_term_of_a_stage_that_its_arm_does_not_have():
+    # the table said that KD had learnt a hint, which only the others had
+    method = MethodConfig(terms={"hint": TermConfig("hint", stages=[1])})
+    assert arm("one", method=method).name == "KD (1-o-1)"
+    assert arm("one", pretrain=True, method=method).name == "TKD (1-o-1) + hint"
+
+
 def test_terms_that_need_no_teacher_stay_at_alpha_zero():
     method = MethodConfig(alpha=0.0, terms=TERMS)
     assert arm("none", method=method).objectives[0].terms == ("own",)

@@ -26,7 +26,7 @@ class ResolvedArm:
         soft: whether stage 2 has soft labels to learn from, those of an earlier generation among them.
         gold_loss: of stage 2; None where it has no gold labels to learn from.
         terms: names in ``method.terms``; of those that an arm does not name itself, one without teachers has what needs
-            none, and one without a stage 2 what is part of stage 1.
+            none; and of all of them what is part of a stage that it has.
     """
 
     targets: str
@@ -50,8 +50,8 @@ def settle(arm: ArmConfig, method: MethodConfig) -> ResolvedArm:
     gold = arm.fine_tune and (
         targets == "none" or min(alpha, alpha if method.alpha_end is None else method.alpha_end) < 1
     )
-    if not arm.fine_tune:
-        terms = [name for name in terms if 1 in method.terms[name].stages]
+    own = {stage for stage, has in ((1, arm.pretrain), (2, arm.fine_tune)) if has}
+    terms = [name for name in terms if own & set(method.terms[name].stages)]
     return ResolvedArm(
         targets,
         arm.fine_tune and counts and (targets != "none" or arm.generations > 1),
