@@ -296,6 +296,7 @@ def test_nothing_is_written_over(tmp_path):
         ("pairs", "csv", "o.jsonl", {}, "--to: expected one of"),
         ("trec", "pairs", "o.jsonl", {}, "--queries: expected a file, to which the ids lead, where --from is trec"),
         ("pairs", "beir", "o", {"documents": "d"}, "--documents: expected nothing where --from is pairs, got d"),
+        ("pairs", "beir", "o", {"split": "dev"}, "--split: expected nothing where --from is pairs, .* got dev"),
         ("pairs", "flag_embedding", "o.tsv", {}, "ends in .jsonl, .json, .parquet"),
     ],
 )

@@ -29,6 +29,7 @@ from tmkd.errors import ConfigError, DataError
 from tmkd.store.disk import writing_to, written_whole
 
 RIGHT_AND_WRONG = ("wrong", "right")
+TRAIN = "train"  # the name of BEIR's qrels, where none is given
 
 
 def convert(
@@ -39,7 +40,7 @@ def convert(
     *,
     queries: str | None = None,
     documents: str | None = None,
-    split: str = "train",
+    split: str = TRAIN,
     classes: Sequence[str] = RIGHT_AND_WRONG,
     skip: bool = False,
 ) -> Losses:
@@ -65,6 +66,8 @@ def convert(
         if bool(given) != (source in JOINED_FORMATS):
             expected = "a file, to which the ids lead," if source in JOINED_FORMATS else "nothing"
             raise ConfigError(f"{name}: expected {expected} where --from is {source}, got {given}.")
+    if split != TRAIN and source != BEIR:
+        raise ConfigError(f"--split: expected nothing where --from is {source}, which has no qrels, got {split}.")
     if output.exists():
         raise ConfigError(f"{output}: expected a new name but it exists; name another, or remove it.")
     if target in ROWS:
