@@ -313,6 +313,8 @@ def test_evaluation_reads_formats_of_other_projects(student, tmp_path):
     file = write_lines(tmp_path / "in.jsonl", [{"query": QUESTION, "pos": ["amber"], "neg": ["birch", "dune"]}])
     found = tmkd("evaluate", student, file, "--format", "flag_embedding", "--output", "json")
     assert found.exit_code == 0 and json.loads(found.stdout)["pairs"] == 3
+    found = tmkd("evaluate", student, file, "--format", "flag_embedding", "--label", "grade")
+    assert found.exit_code == 2 and "--label: expected label, as flag_embedding has names of its own" in found.stderr
     found = tmkd("evaluate", student, file)
     assert found.exit_code == 2 and "in.jsonl" in found.stderr
 

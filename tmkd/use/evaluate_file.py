@@ -90,6 +90,10 @@ def evaluate_file(
         if bool(given) != (format in JOINED_FORMATS):
             expected = "a file, to which the ids lead," if format in JOINED_FORMATS else "nothing"
             raise ConfigError(f"{name}: expected {expected} where --format is {format}, got {given}.")
+    named = {f"--{name.replace('_', '-')}": (getattr(columns, name), name) for name in Columns().names}
+    for name, (field, usual) in {**named, "--label": (label, LABEL)}.items():
+        if format != PAIRS and field != usual:
+            raise ConfigError(f"{name}: expected {usual}, as {format} has names of its own, got {field}.")
     kind = _kind(reranker, label_kind)
     meaning = meaning_of(label if format == PAIRS else LABEL, reranker.classes, {}, kind)
     bad = BadRows(skip, "--skip-bad-rows")
