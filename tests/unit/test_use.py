@@ -36,6 +36,7 @@ from tmkd.reranker import Reranker
 from tmkd.store.artifacts import MODEL, ArtifactStore, open_artifact
 from tmkd.use import score_file as scoring
 from tmkd.use.formats import pair_file
+from tmkd.use.job import score_job
 from tmkd.use.pair_files import Fields
 
 QUESTION = "what is amber"
@@ -198,6 +199,35 @@ def test_killed_scoring_goes_on_and_ends_with_the_same_bytes(student, tmp_path, 
     assert found.exit_code == 0 and "6 pairs, 4 of them by an earlier run" in found.stderr
     assert calls[2:] == [PASSAGES[4:]]  # the rest alone
     assert (tmp_path / "out.jsonl").read_bytes() == whole.read_bytes()
+
+
+def test_kill_as_the_parts_are_removed_costs_the_next_output_no_rows(tmp_path, monkeypatch):
+    file, out, remove = write_lines(tmp_path / "in.jsonl", ROWS), tmp_path / "out.jsonl", shutil.rmtree
+
+    def killed(folder):
+        (folder / "part-000000000000002").unlink()
+        raise Killed
+
+    def score(model):
+        monkeypatch.setattr(scoring, "write_scores", lambda _, rows, chunk, to, *more: rows.write(
+            chunk, [model] * len(chunk.questions), None, to))  # fmt: skip
+        scoring.score_file(None, pair_file(file, Fields()), file, out, {"model": model}, chunk=2)
+
+    for model in (1, 1, 2):
+        monkeypatch.setattr(shutil, "rmtree", killed)
+        with pytest.raises(Killed):
+            score(model)
+        out.unlink()
+    monkeypatch.setattr(shutil, "rmtree", remove)
+    score(2)  # rows would lack, or have scores of the first model, if what is left were gone on from
+    assert [(row["id"], row["score"]) for row in read(out)] == [(at, 2) for at in range(6)]
+
+
+@pytest.mark.parametrize(("stream", "name"), [("stdin", "input"), ("stdout", "output")])
+def test_closed_standard_stream_is_told_before_the_model_is_loaded(tmp_path, monkeypatch, stream, name):
+    monkeypatch.setattr(sys, stream, None)  # as by `<&-` and `>&-`
+    with pytest.raises(ConfigError, match=f"Standard {name} is closed; name a file as "):
+        score_job(Path("-"), Path("-"), Fields())
 
 
 def test_file_that_changed_between_two_runs_is_refused(student, tmp_path, monkeypatch):

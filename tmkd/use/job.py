@@ -76,6 +76,10 @@ def score_job(
     if len(set(names)) < len(names):
         raise ConfigError(f"Expected four different names of fields, got {', '.join(names)}; see `tmkd score --help`.")
     path = STDIN if str(path) == DASH else path
+    for closed, name, option in ((path == STDIN and sys.stdin is None, "input", "FILE"),
+                                 (str(into) == DASH and sys.stdout is None, "output", "--into")):  # fmt: skip
+        if closed:
+            raise ConfigError(f"Standard {name} is closed; name a file as {option}.")
     form = format or ("trec" if queries or documents else None)
     packed = False
     if str(into) != DASH:

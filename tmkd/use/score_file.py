@@ -77,6 +77,7 @@ def score_file(
             raise DataError(f"{path}: it changed while it was scored; remove {folder} and run again.")
         with written_whole(into, durable=True) as temporary, temporary.open("wb") as to:
             file.join(parts, to)
+        (folder / JOB).unlink()  # first: what a kill leaves of the parts now is not gone on from
     shutil.rmtree(folder)
     return Scored(total - bad, bad, resumed)
 
@@ -129,6 +130,8 @@ def _parts(folder: Path, job: Mapping[str, Any]) -> Iterator[list[Path]]:
             if noted.exists():
                 _check_job(folder, json.loads(noted.read_text()), job)
             else:
+                for part in folder.glob("part-*"):  # of a run that was killed as it removed them
+                    part.unlink()
                 with written_whole(noted) as temporary:
                     temporary.write_text(json.dumps(job, indent=1))
             for torn in folder.glob("*.writing"):
