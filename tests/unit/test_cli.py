@@ -1,16 +1,20 @@
 """The front door: the command, the project it writes, and the stages from Python."""
 
+import errno
+import os
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
 import pytest
+import typer
 import yaml
 from typer.testing import CliRunner
 
 import tmkd
 from tmkd.cli import app, launch
+from tmkd.cli.answers import answering
 from tmkd.cli.stages import STAGES
 from tmkd.errors import ConfigError
 from tmkd.shipped import CONF, EXAMPLES
@@ -131,3 +135,19 @@ def test_every_stage_is_named_where_python_runs_them():
 def test_what_is_not_there_is_no_lazy_name():
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = tmkd.nothing
+
+
+@pytest.mark.parametrize(("why", "remedy"), [(errno.ENOSPC, "make room on its disk"), (errno.EISDIR, "name another"),
+                                             (errno.EACCES, "mend its permissions")])  # fmt: skip
+def test_what_a_disk_says_comes_with_what_helps_against_it(capsys, why, remedy):
+    with pytest.raises(typer.Exit), answering():
+        raise OSError(why, os.strerror(why))
+    assert capsys.readouterr().err == f"tmkd: a file cannot be read or written ({os.strerror(why)}); {remedy}.\n"
+
+
+def test_log_that_nobody_can_read_is_no_traceback(tmp_path):
+    paths = [f"paths.{each}={tmp_path / each}" for each in ("artifacts", "runs")]
+    command = [sys.executable, "-m", "tmkd", "verify", *paths]
+    with Path("/dev/full").open("w") as full:
+        found = subprocess.run(command, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (found.returncode, found.stderr) == (0, "")

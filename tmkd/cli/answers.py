@@ -19,7 +19,11 @@ import typer
 from tmkd.errors import ConfigError, DamagedArtifact, TmkdError
 
 DAMAGED, MISTAKE, STOPPED = 1, 2, 130  # exit codes; 0 is all well
-DISK = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
+DISK = {  # what to do about what it says
+    **dict.fromkeys((errno.EACCES, errno.EPERM), "mend its permissions"),
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make room on its disk"),
+    **dict.fromkeys((errno.ENOTDIR, errno.EISDIR, errno.EROFS, errno.ENAMETOOLONG), "name another"),
+}
 
 
 class Output(StrEnum):
@@ -54,9 +58,9 @@ def answering() -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(0) from None
     except OSError as error:
-        if error.errno not in DISK:
+        if (remedy := DISK.get(error.errno or 0)) is None:
             raise
-        sentence = f"{error.filename or 'a file'} cannot be read or written ({error.strerror}); mend its permissions."
+        sentence = f"{error.filename or 'a file'} cannot be read or written ({error.strerror}); {remedy}."
         raise _stop(sentence, MISTAKE) from None
     except KeyboardInterrupt:
         raise _stop("Stopped.", STOPPED) from None

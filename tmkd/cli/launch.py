@@ -63,6 +63,7 @@ def launch(stage: str, by: str = "make") -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a locale may lack letters of names and texts
+    logging.raiseExceptions = False  # `| head` or a full disk takes lines of the log; each had been a traceback
     begun: list[DictConfig] = []
     arguments: list[str] = []
     try:
