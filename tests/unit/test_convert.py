@@ -282,6 +282,11 @@ def test_nothing_is_written_where_a_row_is_bad(target, tmp_path):
     assert losses.pairs == 1 and +losses.left_out == {f"rows of {path}: no text": 1}
 
 
+def test_split_names_the_qrels_of_what_is_written(tmp_path):
+    convert("pairs", "beir", everything(tmp_path), tmp_path / "out", split="dev")
+    assert (tmp_path / "out/qrels/dev.tsv").exists()
+
+
 def test_nothing_is_written_over(tmp_path):
     (tmp_path / "out.jsonl").write_text("precious")
     with pytest.raises(ConfigError, match="expected a new name but it exists"):
@@ -296,7 +301,13 @@ def test_nothing_is_written_over(tmp_path):
         ("pairs", "csv", "o.jsonl", {}, "--to: expected one of"),
         ("trec", "pairs", "o.jsonl", {}, "--queries: expected a file, to which the ids lead, where --from is trec"),
         ("pairs", "beir", "o", {"documents": "d"}, "--documents: expected nothing where --from is pairs, got d"),
-        ("pairs", "beir", "o", {"split": "dev"}, "--split: expected nothing where --from is pairs, .* got dev"),
+        (
+            "pairs",
+            "trec",
+            "o",
+            {"split": "dev"},
+            "--split: expected nothing where neither .* is beir, .* dev",
+        ),
         ("pairs", "flag_embedding", "o.tsv", {}, "ends in .jsonl, .json, .parquet"),
     ],
 )

@@ -66,8 +66,9 @@ def convert(
         if bool(given) != (source in JOINED_FORMATS):
             expected = "a file, to which the ids lead," if source in JOINED_FORMATS else "nothing"
             raise ConfigError(f"{name}: expected {expected} where --from is {source}, got {given}.")
-    if split != TRAIN and source != BEIR:
-        raise ConfigError(f"--split: expected nothing where --from is {source}, which has no qrels, got {split}.")
+    if split != TRAIN and BEIR not in (source, target):
+        expected = f"nothing where neither --from nor --to is {BEIR}, whose qrels it names"
+        raise ConfigError(f"--split: expected {expected}, got {split}.")
     if output.exists():
         raise ConfigError(f"{output}: expected a new name but it exists; name another, or remove it.")
     if target in ROWS:
