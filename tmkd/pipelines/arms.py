@@ -5,6 +5,7 @@ from __future__ import annotations
 from tmkd.experiment.arms import Arm, resolve_arms
 from tmkd.experiment.check import check_arms
 from tmkd.experiment.check_questions import check_questions
+from tmkd.experiment.check_validation import check_validation
 from tmkd.experiment.experiment import Experiment
 from tmkd.experiment.overlap import check_overlaps
 from tmkd.experiment.shares import check_shares
@@ -16,6 +17,7 @@ def check_early(experiment: Experiment) -> None:
     check_shares(experiment)
     check_overlaps(experiment)
     check_questions(experiment)
+    check_validation(experiment)
 
 
 def build_arms(experiment: Experiment) -> list[Arm]:
