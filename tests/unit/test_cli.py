@@ -53,6 +53,15 @@ def test_help_of_a_stage_shows_the_settings_as_they_are_composed():
     assert STAGES["stage2"].what in found.stdout and "layers: 1" in found.stdout
 
 
+def test_help_of_a_stage_that_nobody_reads_to_its_end_is_no_mistake():
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "tmkd", "stage2", "--help"]
+    found = subprocess.run(command, cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    assert (found.returncode, found.stderr) == (0, "")
+
+
 def test_sweep_trains_the_students_and_then_compares_them(monkeypatch):
     called = []
     monkeypatch.setattr(launch, "launch", lambda stage, by: called.append([stage, by, *sys.argv[1:]]))

@@ -70,7 +70,8 @@ def launch(stage: str, by: str = "make") -> None:
         arguments = as_typed(sys.argv[1:])
         sys.argv[1:] = arguments
         if usage.FLAGS & set(arguments):
-            print(usage.text(CONF, STAGES[stage].what, stage, [each for each in arguments if not each.startswith("-")]))
+            chosen = [each for each in arguments if not each.startswith("-")]
+            print(usage.text(CONF, STAGES[stage].what, stage, chosen), flush=True)
         else:
             job()
     except TmkdError as error:
@@ -89,6 +90,10 @@ def launch(stage: str, by: str = "make") -> None:
         if begun or (message := unset_section(arguments)) is None:
             raise
         _stop(message)
+    except BrokenPipeError:
+        if begun:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read the answer has seen enough
     except OSError as error:
         known = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.ENOTDIR, errno.ENAMETOOLONG)
         if begun and error.errno not in known:  # before, it is the folder of the log that cannot be made
