@@ -6,6 +6,8 @@ import pytest
 
 from tests.pipeline.running import compose_at
 from tmkd.errors import DataError
+from tmkd.experiment.check_questions import check_questions
+from tmkd.experiment.experiment import Experiment
 from tmkd.pipelines import stage0, stage2
 
 SMALL = [
@@ -38,3 +40,18 @@ def test_corpus_of_single_passages_is_refused_before_anything_is_trained(tmp_pat
     ):
         stage0.run(config)
     assert not list((tmp_path / "artifacts").rglob("teacher-*"))
+
+
+def test_corpus_whose_files_all_count_questions_from_1_is_told_where_batches_are_of_questions(tmp_path, caplog):
+    # Their passages would be compared with each other, as if one question had them all.
+    corpus = tmp_path / "corpus.tsv"
+    asked = [("why?", 1), ("how?", 1), ("who?", 2), ("why?", 1)]
+    lines = "".join(f"{question}\tpassage {at}\t{own}\n" for at, (question, own) in enumerate(asked))
+    corpus.write_text("question\tpassage\tquestion_id\n" + lines)
+    experiment = Experiment(compose_at(tmp_path, *SMALL, f"corpus.path={corpus}", "stage1.group_size=2"))
+    for _ in range(2):
+        check_questions(experiment)
+    told = [each.getMessage() for each in caplog.records if "question ids" in each.getMessage()]
+    assert len(told) == 1
+    assert told[0].startswith("corpus: 1 question ids stand for questions with different texts")
+    assert told[0].endswith("the first is 1: 'why?' and 'how?'")

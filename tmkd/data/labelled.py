@@ -17,10 +17,11 @@ from tmkd.choices import CLASSES
 from tmkd.data.bad_rows import CONTRADICTION, EMPTY, LEAK, NO_FIELD, REPEATED, BadRow, BadRows
 from tmkd.data.fields import value_of
 from tmkd.data.labels import Meaning, meaning_of
+from tmkd.data.questions import shared_ids
 from tmkd.data.records import Record, Source
 from tmkd.data.rows import Columns, good, in_batches, pair, to_arrow
 from tmkd.data.schema import SPLITS, Task
-from tmkd.data.splits import draw_validation, id_numbers, shared_ids
+from tmkd.data.splits import draw_validation, id_numbers
 from tmkd.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -109,7 +110,7 @@ def tell_shared_ids(name: str, rows: Dataset) -> None:
     if shared := shared_ids(rows):
         first = next(iter(shared))
         log.warning(
-            "%s: %d question ids stand for questions with different texts, whose passages are ranked together; the "
+            "%s: %d question ids stand for questions with different texts, whose passages count as one question's; the "
             "first is %s: %r and %r",
             name, len(shared), first, *shared[first],
         )  # fmt: skip

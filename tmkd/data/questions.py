@@ -28,9 +28,13 @@ class Questions:
     right: np.ndarray | None = None
 
 
-def number_questions(rows: Dataset) -> np.ndarray:
-    """Return the number of each row's ``question_id``, from 0 in the order of their first rows: ``[rows]``, int32."""
-    chunks = [column.combine_chunks().dictionary_encode() for column in _ids(rows)]
+def number_questions(rows: Dataset, by: str = "question_id") -> np.ndarray:
+    """Return the number of each row's question, from 0 in the order of their first rows: ``[rows]``, int32.
+
+    Args:
+        by: the column that tells questions apart.
+    """
+    chunks = [column.combine_chunks().dictionary_encode() for column in _column(rows, by)]
     if not chunks:
         return np.empty(0, dtype=np.int32)
     unified = pa.chunked_array(chunks).unify_dictionaries()
@@ -39,9 +43,26 @@ def number_questions(rows: Dataset) -> np.ndarray:
 
 def any_group(rows: Dataset) -> bool:
     """Return whether any question has several passages; rows are read until one has."""
-    if any(len(column.unique()) < len(column) for column in _ids(rows)):  # in most files they are neighbours
+    if any(
+        len(column.unique()) < len(column) for column in _column(rows, "question_id")
+    ):  # in most files they are neighbours
         return True
     return len(np.unique(number_questions(rows))) < len(rows)
+
+
+def shared_ids(rows: Dataset) -> dict[str, tuple[str, str]]:
+    """Return the question ids that stand for questions with different texts, each with the first two of these."""
+    ids, texts = number_questions(rows), number_questions(rows, by="question")
+    first = np.unique(ids, return_index=True)[1]
+    other = np.flatnonzero(texts != texts[first[ids]])
+    shared, at = np.unique(ids[other], return_index=True)
+    return {
+        rows[int(first[number])]["question_id"]: (
+            rows[int(first[number])]["question"],
+            rows[int(other[place])]["question"],
+        )
+        for number, place in zip(shared, at, strict=True)
+    }
 
 
 def numbers_of(rows: Dataset, some: Dataset) -> np.ndarray:
@@ -98,7 +119,7 @@ class Groups:
         return drawn
 
 
-def _ids(rows: Dataset) -> Iterator[pa.ChunkedArray]:
+def _column(rows: Dataset, name: str) -> Iterator[pa.ChunkedArray]:
     with letting_go(rows):
-        for table in rows.select_columns("question_id").with_format("arrow").iter(ROWS):
-            yield table["question_id"]
+        for table in rows.select_columns(name).with_format("arrow").iter(ROWS):
+            yield table[name]

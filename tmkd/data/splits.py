@@ -32,16 +32,6 @@ def draw_validation(rows: Dataset, share: float, seed: int) -> tuple[Dataset, Da
     return rows.select(np.flatnonzero(~chosen)), rows.select(np.flatnonzero(chosen))
 
 
-def shared_ids(rows: Dataset) -> dict[str, tuple[str, str]]:
-    """Return the question ids that stand for questions with different texts, each with the first two of these."""
-    texts: dict[str, str] = {}
-    shared: dict[str, tuple[str, str]] = {}
-    for own, question in zip(rows["question_id"], rows["question"]):
-        if (first := texts.setdefault(own, question)) != question:
-            shared.setdefault(own, (first, question))
-    return shared
-
-
 def whole_questions(question_ids: Sequence[str], questions: Sequence[str]) -> list[str]:
     """Return the question of each row ``[rows]``, by its smallest id: what shares an id or a text is one question."""
     question, names = _named(question_ids, questions)

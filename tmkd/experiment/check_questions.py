@@ -9,7 +9,7 @@ from tmkd.experiment.experiment import Experiment
 
 
 def check_questions(experiment: Experiment) -> None:
-    """Refuse a corpus of single passages where stage 1 learns from whole questions.
+    """Refuse a corpus of single passages where stage 1 learns from whole questions; warn of ids that several have.
 
     It is read at once where a teacher is still to be trained, else once any result is to be computed.
 
@@ -24,6 +24,7 @@ def check_questions(experiment: Experiment) -> None:
 
 
 def _refuse_single_passages(experiment: Experiment, name: str) -> None:
+    from tmkd.data.labelled import tell_shared_ids
     from tmkd.data.questions import any_group
 
     rows = experiment.corpus.rows().read(experiment.context)
@@ -33,3 +34,7 @@ def _refuse_single_passages(experiment: Experiment, name: str) -> None:
             f"{experiment.config.stage1.group_size} (arm {name}), but each of its {len(rows):,} pairs has another "
             "question_id; give all passages of a question the same one, or set stage1.group_size=null."
         )
+    reported = experiment.context.reported
+    if (place := ("shared ids", experiment.corpus.key)) not in reported and experiment.context.is_main_process:
+        reported.add(place)
+        tell_shared_ids("corpus", rows)

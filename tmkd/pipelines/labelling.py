@@ -92,7 +92,7 @@ def _rows(pairs: Dataset, labels: Sequence[str], scores: Sequence[Any]) -> Itera
 
 def check_ids(pairs: Dataset) -> None:
     """Raise DataError where an id stands for several questions: the best passage of each would be the best of all."""
-    from tmkd.data.splits import shared_ids
+    from tmkd.data.questions import shared_ids
 
     if shared := shared_ids(pairs):
         name, (first, other) = next(iter(shared.items()))
