@@ -1,6 +1,7 @@
 """What a shell hands over becomes what was typed; the rest is Hydra's."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -45,10 +46,12 @@ def test_text_is_what_was_typed_whatever_hydra_takes_its_characters_for(path):
     assert composed(f"teachers.roster.1.encoder.name={path}").teachers.roster[1].encoder.name == path
 
 
-def test_null_for_a_file_of_settings_is_told_with_the_files_there_are():
-    # a traceback of Hydra's
-    with pytest.raises(ConfigError, match=r"^student: expected one of bilstm, .*, or '~student' for none"):
-        composed("student=null")
+@pytest.mark.parametrize("value", ["null", "-1", "2.5", "true", "[1,2]", "[null]"])
+def test_what_is_no_name_of_a_file_of_settings_is_told_with_the_files_there_are(value):
+    # tracebacks of Hydra's
+    told = re.escape(f", or '~student' for none of them, got {value}.")
+    with pytest.raises(ConfigError, match=rf"^student: expected one of bilstm, .*{told}"):
+        composed(f"student={value}")
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ def as_typed(arguments: Sequence[str]) -> list[str]:
 
     Raises:
         ConfigError: a map of labels that names one value twice, which Hydra would not see; a text in quotes that end
-            before it does; null where a file of ``conf/`` is chosen.
+            before it does; null or a number where a file of ``conf/`` is chosen.
     """
     parser = OverridesParser.create()
     return [_as_typed(each, parser) for each in arguments]
@@ -40,9 +40,8 @@ def _as_typed(argument: str, parser: OverridesParser) -> str:
     added, key, value = found.groups()
     if key == "data.labels":
         _check_labels(value, parser)
-    if value == "null" and (CONF / key).is_dir():
-        names = ", ".join(sorted(path.stem for path in (CONF / key).glob("*.yaml")))
-        raise ConfigError(f"{key}: expected one of {names}, or '~{key}' for none of them, got null.")
+    if (CONF / key).is_dir():
+        _check_choice(argument, key, parser)
     if not takes_text(key):
         return argument
     try:
@@ -56,6 +55,20 @@ def _as_typed(argument: str, parser: OverridesParser) -> str:
                 f'"{key}={value[1:-1]}" in quotes of the shell alone.'
             ) from None
     return f"{added}{key}={QuotedString(value, Quote.single).with_quotes()}"
+
+
+def _check_choice(argument: str, key: str, parser: OverridesParser) -> None:
+    """Raise where what is chosen of a folder of ``conf/`` is no name; settings of the section are left to Hydra."""
+    try:
+        override = parser.parse_override(argument)
+    except HydraException:
+        return  # it is read once more, and then told
+    if override.is_sweep_override() or isinstance(chosen := override.value(), dict):
+        return
+    if not all(isinstance(name, str) for name in (chosen if isinstance(chosen, list) else [chosen])):
+        names = ", ".join(sorted(path.stem for path in (CONF / key).glob("*.yaml")))
+        value = argument.partition("=")[2]
+        raise ConfigError(f"{key}: expected one of {names}, or '~{key}' for none of them, got {value}.")
 
 
 def _check_labels(value: str, parser: OverridesParser) -> None:
