@@ -66,7 +66,7 @@ class TeacherWeights:
         elif self.kind == "confidence":
             found = weighting.confidence(teacher)
         else:
-            found = weighting.agreement(teacher, torch.tensor(labels))
+            found = weighting.agreement(teacher, torch.tensor(labels, dtype=torch.long))  # of no pair, too
         return found.contiguous().numpy()
 
 
