@@ -1,6 +1,9 @@
 """Peers: what they learn from each other, and that apart from it each is trained as it would be alone."""
 
+import dataclasses
+import functools
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -10,6 +13,7 @@ from scipy.stats import entropy
 
 from tmkd.data.batching import Collator, PairDataset, tokenise
 from tmkd.data.questions import Questions
+from tmkd.distributed import Processes
 from tmkd.errors import DataError
 from tmkd.losses.combine import gold_term, soft_term
 from tmkd.losses.online import codistillation, mutual
@@ -17,6 +21,7 @@ from tmkd.models.classifier import PairClassifier
 from tmkd.models.encoder import load_encoder
 from tmkd.models.tiny import letter_tokenizer
 from tmkd.training import callbacks
+from tmkd.training.codistillation import Meet
 from tmkd.training.fit import fit, train
 from tmkd.training.learner import Learner
 from tmkd.training.peers import Exchange, PeerCollator, PeerLearner, PeerPairs, RefreshCopies, copies_of
@@ -248,6 +253,27 @@ def test_killed_training_ends_with_the_weights_of_one_that_was_not(tokens, runti
     assert again.pop("loss") == pytest.approx(facts.pop("loss"), rel=1e-6)  # summed in other portions
     assert again == facts
     assert torch.equal(weights(*resumed), weights(*whole))
+
+
+def test_loss_of_an_epoch_has_all_its_steps_where_a_process_a_peer_was_killed(tokens, runtime, tmp_path, killed_at):
+    # It was that of the steps after the checkpoint alone, of which the run that went on knew.
+    class Alone(Processes):
+        def broadcast_object(self, what=None):
+            return what
+
+    meet = functools.partial(Meet, Alone(0, 1, 0), lambda: None, every=4, seconds=0)
+    rarely = dataclasses.replace(runtime, checkpoint_seconds=sys.maxsize)
+
+    def trained(folder):
+        [model] = students(sizes=[(2, 16)])
+        pairs = PairDataset(tokens, targets(tokens))
+        return fit(model, pairs, terms(), scratch=tmp_path / folder, runtime=rarely, callbacks=[meet()], **SETTINGS)
+
+    whole = trained("whole")
+    with killed_at(6):  # an epoch's last step; the checkpoint is of the one before
+        trained("killed")
+    assert callbacks.last_whole_checkpoint(tmp_path / "killed") == str(tmp_path / "killed" / "checkpoint-5")
+    assert trained("killed")["loss"] == pytest.approx(whole["loss"], rel=1e-6)
 
 
 def test_peers_with_tokenizers_of_their_own_meet_the_same_pairs(pairs, tokens, runtime, tmp_path):

@@ -71,5 +71,5 @@ class Meet(TrainerCallback):
 
     def _save_if_due(self, control: TrainerControl) -> None:
         if self.due:
-            control.should_save = True
+            control.should_save = control.should_log = True  # as CheckpointByTheClock
             self.due, self.saved = False, time.monotonic()
