@@ -80,6 +80,7 @@ TERMS = (
     "distances", "angles", "similarity", "fsp", SELF_ATTENTION,
 )  # fmt: skip
 POOLED = ("patient", "distances", "angles", "similarity")  # terms that read one vector a pair
+RELATIONS = ("queries", "keys", "values")  # terms that compare relations, in any number of heads
 ALWAYS_MAPPED = ("hint",)  # terms whose map between widths is learnt where these agree, too
 WITHOUT_TEACHER = (SELF_ATTENTION,)  # terms by which a student learns from itself
 LAYER_MAPS = ("last", "skip", "uniform", "top", "middle", "embeddings")

@@ -24,6 +24,17 @@ from tmkd.errors import ConfigError
         (["teachers.roster.0.encoder.width=64"], r"teachers\.roster\.0\.encoder\.width: expected 32 where"),
         (["method.temperature=4"], r"method\.temperature: expected 1.0 where no soft loss is kl, ce, .* got 4"),
         (["method.weights=[1,2,3]"], r"method\.weights: expected method\.teacher_weights=fixed .* beside it, got"),
+        # its weight would have been the same from the first step on
+        (["+terms=rkd", "method.terms.rkd_angles.warm_up=0.2"], r"angles\.warm_up: expected 0\.0 where end is null"),
+        (
+            ["+terms=rkd", "method.terms.rkd_angles.schedule=step"],
+            r"schedule: expected linear .* stays at 50 \(set end",
+        ),
+        (["+terms=rkd", "method.terms.rkd_angles.relation_heads=4"], r"expected null .* not queries, keys or values"),
+        (
+            ["+terms=self_attention", "method.terms.self_attention.layers=top"],
+            r"layers: expected null .* from the next",
+        ),
         (["student.encoder.words=99"], r"student\.encoder\.words: expected 15000 where .* is same, not bilstm"),
     ],
 )
@@ -41,6 +52,9 @@ def test_source_that_does_not_read_a_setting_is_named(overrides, said):
         ["method.temperature=4", "method.arms.tmkd.loss=kl"],
         ["method.weights=[1,2,3]", "stage1.teacher_weights=fixed"],
         ["corpus.path=a.jsonl", "+method.arms.tmkd.set.corpus.reader=files"],
+        ["+terms=rkd", "method.terms.rkd_angles.end=5", "method.terms.rkd_angles.warm_up=0.2"],
+        ["+terms=rkd", "method.terms.rkd_angles.warm_up=0.2", "+method.arms.mkd.set.method.terms.rkd_angles.end=5"],
+        ["+terms=[minilmv2,self_attention]"],
         ["student.encoder.words=99", "+method.arms.kd.set={student: bilstm}"],
     ],
 )

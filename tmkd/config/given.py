@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from tmkd.choices import NO_TASK, TEMPERED
+from tmkd.choices import NO_TASK, RELATIONS, TEMPERED, WITHOUT_TEACHER
 from tmkd.config import validators
 from tmkd.config.data import CorpusConfig, DataConfig
 from tmkd.config.method import ArmConfig, MethodConfig
@@ -36,6 +36,7 @@ def check_given(config: Config) -> Config:
     _corpus(config.corpus, arms)
     if not config.tune.space:  # trials may have other losses
         _method(config)
+        _terms(config.method, {name for own in given_to(arms, "method") for name in own.get("terms") or ()})
     _encoder("", config.encoder)
     _encoder("student", config.student.encoder, vars(config.student), given_to(arms, "student"))
     for at, teacher in enumerate(config.teachers.roster):
@@ -80,6 +81,19 @@ def _method(config: Config) -> None:
     validators.that(read, "method.weights", "method.teacher_weights=fixed (or stage1's) beside it", method.weights)
 
 
+def _terms(method: MethodConfig, apart: Collection[str]) -> None:
+    """Further terms: what a weight that does not change, or another loss, does not read. ``apart`` are those that arms
+    have settings of their own for."""
+    for name, term in ((name, term) for name, term in method.terms.items() if name not in apart):
+        where, why = f"method.terms.{name}", f"where end is null, since the weight stays at {term.weight:g} (set end)"
+        for course in ("schedule", "warm_up"):
+            _usual(where, term, course, term.end is not None, why)
+        related = f"where loss is {term.loss}, not {either(RELATIONS)}"
+        _usual(where, term, "relation_heads", term.loss in RELATIONS, related)
+        taught = term.loss not in WITHOUT_TEACHER
+        _usual(where, term, "layers", taught, f"where loss is {term.loss}, in which each layer learns from the next")
+
+
 def _encoder(
     section: str, encoder: EncoderConfig, own: Collection[str] = (), arms: Sequence[dict[str, Any]] = ()
 ) -> None:
@@ -111,7 +125,7 @@ def _encoder(
 def _usual(where: str, section: Any, name: str, read: bool, why: str) -> None:
     """What is not read has its default, ``why`` it is not follows that in the sentence."""
     got, usual = getattr(section, name), getattr(type(section), name)
-    validators.that(read or got == usual, f"{where}.{name}", f"{usual} {why}", got)
+    validators.that(read or got == usual, f"{where}.{name}", f"{'null' if usual is None else usual} {why}", got)
 
 
 def given_to(arms: Sequence[ArmConfig], section: str) -> list[dict[str, Any]]:
