@@ -24,6 +24,14 @@ from tmkd.errors import ConfigError
         (["teachers.roster.0.encoder.width=64"], r"teachers\.roster\.0\.encoder\.width: expected 32 where"),
         (["method.temperature=4"], r"method\.temperature: expected 1.0 where no soft loss is kl, ce, .* got 4"),
         (["method.weights=[1,2,3]"], r"method\.weights: expected method\.teacher_weights=fixed .* beside it, got"),
+        (
+            ["stage1.temperature=4", "method.loss=kl"],
+            r"stage1\.temperature: expected 1.0 where no loss of stage 1 is kl,",
+        ),
+        (
+            ["method.margin_pairs=right_wrong"],
+            r"margin_pairs: expected all where no soft loss is margin_mse or ranknet",
+        ),
         # its weight would have been the same from the first step on
         (["+terms=rkd", "method.terms.rkd_angles.warm_up=0.2"], r"angles\.warm_up: expected 0\.0 where end is null"),
         (
@@ -50,6 +58,7 @@ def test_source_that_does_not_read_a_setting_is_named(overrides, said):
         ["experiment=smoke", "encoder=minilm"],
         ["corpus=task", "corpus.path=a.jsonl"],
         ["method.temperature=4", "method.arms.tmkd.loss=kl"],
+        ["stage1.temperature=4", "+method.arms.tmkd.set.stage1.loss=kl"],
         ["method.weights=[1,2,3]", "stage1.teacher_weights=fixed"],
         ["corpus.path=a.jsonl", "+method.arms.tmkd.set.corpus.reader=files"],
         ["+terms=rkd", "method.terms.rkd_angles.end=5", "method.terms.rkd_angles.warm_up=0.2"],

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from tmkd.choices import NO_TASK, RELATIONS, TEMPERED, WITHOUT_TEACHER
+from tmkd.choices import NO_TASK, PAIRWISE, RELATIONS, TEMPERED, WITHOUT_TEACHER
 from tmkd.config import validators
 from tmkd.config.data import CorpusConfig, DataConfig
 from tmkd.config.method import ArmConfig, MethodConfig
@@ -68,13 +68,18 @@ def _corpus(corpus: CorpusConfig, arms: Sequence[ArmConfig]) -> None:
 
 
 def _method(config: Config) -> None:
-    """A temperature and weights, which no soft loss or stage may read; arms have losses and weights of their own."""
+    """Temperatures, weights and pairs, which nothing may read; arms have losses and weights of their own."""
     method, arms = config.method, list(config.method.arms.values())
     losses = {method.loss, *(arm.loss for arm in arms), *(own.get("loss") for own in given_to(arms, "method"))}
     if method.mix == "weigh":  # one target, learnt by cross-entropy
         losses.add("ce")
     why = f"where no soft loss is {either(TEMPERED)} (method.loss)"
     _usual("method", method, "temperature", bool(losses & {*TEMPERED}), why)
+    why = f"where no soft loss is {either(PAIRWISE)} (method.loss)"
+    _usual("method", method, "margin_pairs", bool(losses & {*PAIRWISE}), why)
+    losses = {config.stage1.loss, *(own.get("loss") for own in given_to(arms, "stage1"))}
+    why = f"where no loss of stage 1 is {either(TEMPERED)} (stage1.loss)"
+    _usual("stage1", config.stage1, "temperature", bool(losses & {*TEMPERED}), why)
     stages = [own for stage in ("method", "stage1") for own in given_to(arms, stage)]
     weights = {method.teacher_weights, config.stage1.teacher_weights, *(own.get("teacher_weights") for own in stages)}
     read = "fixed" in weights or method.weights == MethodConfig().weights
