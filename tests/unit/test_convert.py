@@ -17,6 +17,7 @@ from tmkd.cli import app
 from tmkd.data.conversion import convert
 from tmkd.errors import ConfigError, DataError
 from tmkd.shipped import EXAMPLES
+from tmkd.store.disk import alone
 
 FOLDERS = ("pylate", "beir", "trec", "msmarco")
 TRIPLES = {(q, p, right) for q, p, right, _ in pairs("train")}
@@ -292,6 +293,15 @@ def test_nothing_is_written_over(tmp_path):
     with pytest.raises(ConfigError, match="expected a new name but it exists"):
         convert("pairs", "pairs", everything(tmp_path), tmp_path / "out.jsonl")
     assert (tmp_path / "out.jsonl").read_text() == "precious"
+
+
+@pytest.mark.parametrize(("target", "name"), [("pairs", "out.jsonl"), ("beir", "out")])
+def test_second_conversion_into_one_output_leaves_that_of_the_first_alone(target, name, tmp_path):
+    source = everything(tmp_path)
+    convert("pairs", target, source, tmp_path / "before" / name)
+    with alone(tmp_path / name), pytest.raises(ConfigError, match="another process writes it now"):
+        convert("pairs", target, source, tmp_path / name)
+    assert not [path for path in tmp_path.iterdir() if name in path.name]
 
 
 @pytest.mark.parametrize(

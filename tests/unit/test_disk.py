@@ -1,12 +1,13 @@
 """Files that appear whole or not at all, and what is said of one that cannot be read."""
 
 import hashlib
+import os
 from threading import Thread
 
 import pytest
 
 from tmkd.errors import ConfigError, DamagedArtifact, DataError
-from tmkd.store.disk import check_writable, in_turn, reading_from, sha256, written_whole
+from tmkd.store.disk import alone, check_writable, in_turn, reading_from, sha256, written_whole
 
 
 @pytest.mark.parametrize("durable", [False, True])
@@ -82,3 +83,29 @@ def test_files_that_two_runs_write_under_one_name_are_not_a_mixture(tmp_path):
         order.append("first")
     other.join()
     assert order == ["first", "second"]
+
+
+def test_output_that_two_processes_write_at_once_is_whole_and_the_first_ones(tmp_path):
+    path = tmp_path / "new" / "out.jsonl"
+    with alone(path), written_whole(path) as temporary:
+        temporary.write_text("first")
+        with pytest.raises(ConfigError, match=rf"^{path}: another process writes it now; wait, or name"), alone(path):
+            pass
+        assert temporary.read_text() == "first"
+    assert path.read_text() == "first" and list(path.parent.iterdir()) == [path]
+    with pytest.raises(ConfigError, match="expected a new name but it exists"), alone(path):
+        pass
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_name_that_a_killed_process_held_is_free(tmp_path):
+    path = tmp_path / "out.jsonl"
+    if (child := os.fork()) == 0:
+        with alone(path), written_whole(path) as temporary:
+            temporary.write_text("half")
+            os._exit(9)
+    os.waitpid(child, 0)
+    assert not path.exists()
+    with alone(path), written_whole(path) as temporary:
+        temporary.write_text("whole")
+    assert path.read_text() == "whole" and list(tmp_path.iterdir()) == [path]

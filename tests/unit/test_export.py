@@ -52,6 +52,7 @@ from tmkd.models.tiny import letter_tokenizer
 from tmkd.models.token_types import drop_token_types, fit_token_types
 from tmkd.reranker import Reranker
 from tmkd.store.artifacts import LABEL_KIND, MODEL, Artifact, ArtifactStore
+from tmkd.store.disk import alone, folder_written_whole
 from tmkd.training.runtime import Runtime
 
 PAIRS = [
@@ -309,6 +310,15 @@ def test_scores_that_a_program_gives_otherwise_leave_nothing_behind(tmp_path: Pa
     with pytest.raises(ModelError, match=r"expected transformers to score as the student does.*nothing was written"):
         export_model(student.path, "hf", tmp_path / "out", threads=1)
     assert [path.name for path in tmp_path.iterdir()] == ["artifacts"]
+
+
+def test_second_export_into_one_folder_leaves_that_of_the_first_alone(tmp_path: Path) -> None:
+    student, folder = saved(tmp_path / "artifacts"), tmp_path / "out"
+    with alone(folder), folder_written_whole(folder) as work:
+        (work / "first").touch()
+        with pytest.raises(ConfigError, match="another process writes it now"):
+            export_model(student.path, "cross-encoder", folder)
+    assert [path.name for path in folder.iterdir()] == ["first"]
 
 
 def test_names_and_places_that_make_no_sense_are_named_before_anything_is_read(tmp_path: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +24,7 @@ from tmkd.data.records import Record
 from tmkd.data.rows import good
 from tmkd.data.scores import number
 from tmkd.errors import ConfigError, DataError
-from tmkd.store.disk import writing_to, written_whole
+from tmkd.store.disk import alone, check_new, folder_written_whole, written_whole
 
 RIGHT_AND_WRONG = ("wrong", "right")
 TRAIN = "train"  # the name of BEIR's qrels, where none is given
@@ -49,7 +47,7 @@ def convert(
     Args:
         source, target: names in ``tmkd.choices.FORMATS``.
         input: a file, a folder or a glob pattern; of BEIR, its folder.
-        output: a file, or a folder where the format has several files; it must not exist.
+        output: a file, or a folder where the format has several files; it must not exist, and nobody else write it.
         queries, documents: files of the texts of ``input``, where its pairs are of ids.
         split: of BEIR: the name of the qrels.
         classes: of labels that are names: the last one means right, and all others wrong. With those by default, labels
@@ -69,8 +67,7 @@ def convert(
     if split != TRAIN and BEIR not in (source, target):
         expected = f"nothing where neither --from nor --to is {BEIR}, whose qrels it names"
         raise ConfigError(f"--split: expected {expected}, got {split}.")
-    if output.exists():
-        raise ConfigError(f"{output}: expected a new name but it exists; name another, or remove it.")
+    check_new(output)
     if target in ROWS:
         check_ending(target, output)
     if source == BEIR:
@@ -155,17 +152,6 @@ def _maker(layout: Layout, labels: Labels | None, grades: bool, keep: bool, loss
 @contextmanager
 def _written(output: Path, folder: bool) -> Iterator[Path]:
     """Give a path to write to, which takes the place of ``output`` when all is written."""
-    with writing_to(output.parent, "output"):
-        output.parent.mkdir(parents=True, exist_ok=True)
-        if not folder:
-            with written_whole(output, durable=True) as temporary:
-                yield temporary
-            return
-        temporary = output.with_name(f"{output.name}.writing")
-        shutil.rmtree(temporary, ignore_errors=True)  # of a run that was killed
-        temporary.mkdir()
-        try:
-            yield temporary
-            os.replace(temporary, output)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+    whole = folder_written_whole(output) if folder else written_whole(output, durable=True)
+    with alone(output), whole as temporary:
+        yield temporary

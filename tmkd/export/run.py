@@ -26,7 +26,7 @@ from tmkd.export.receipt import Receipt, receipt
 from tmkd.export.student import Student
 from tmkd.export.tokenizer import name_known_class
 from tmkd.export.verification import Proof, verify
-from tmkd.store.disk import folder_written_whole
+from tmkd.store.disk import alone, check_new, folder_written_whole
 from tmkd.training.runtime import resolve_runtime
 
 log = logging.getLogger(__name__)
@@ -104,7 +104,7 @@ def export_model(
     _check_student(student, to)
     runtime = resolve_runtime(device="cpu", precision="fp32", threads=threads)
     asked = pairs_for(student, Path(pairs) if pairs else None, most_pairs) if verify or latency else None
-    with folder_written_whole(folder) as work:
+    with alone(folder), folder_written_whole(folder) as work:
         log.info("write %s --to %s", student.artifact.name, to)
         _writer(to, processor)(student, work)
         name_known_class(work)
@@ -144,8 +144,7 @@ def _check_arguments(to: str, folder: Path, most_pairs: int, pairs: Path | None)
             f"--to {to}: expected {', '.join(missing)} to be installed; run pip install -c constraints.txt "
             f'"tmkd[{extra}]".'
         )
-    if folder.exists():
-        raise ConfigError(f"{folder}: expected a new name but it exists; name another, or remove it.")
+    check_new(folder)
     if most_pairs < 1:
         raise ConfigError(f"--most-pairs: expected at least 1, got {most_pairs}.")
     if pairs is not None and not pairs.is_file():

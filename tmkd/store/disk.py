@@ -63,6 +63,34 @@ def in_turn(folder: Path, setting: str, wait: bool = True) -> Iterator[None]:
             yield
 
 
+def check_new(path: Path) -> None:
+    """Raise ConfigError where a file or folder that is going to be written is there already."""
+    if path.exists():
+        raise ConfigError(f"{path}: expected a new name but it exists; name another, or remove it.")
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Hold the name of a new file or folder while it is written: of two processes at once the second is refused.
+
+    Raises:
+        ConfigError: another process writes it now, or has just written it.
+    """
+    lock = path.with_name(f".{path.name}.lock")
+    with writing_to(path.parent, "output"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            held = FileLock(lock).acquire(timeout=0)
+        except Timeout:
+            raise ConfigError(f"{path}: another process writes it now; wait, or name another output.") from None
+        with held:
+            try:
+                check_new(path)
+                yield
+            finally:
+                lock.unlink(missing_ok=True)  # while it is held, as in gc: whoever opened it sees that it is gone
+
+
 def check_writable(folder: Path, setting: str) -> None:
     """Raise ConfigError now for a folder that cannot be made or written to, rather than after hours of training."""
     with writing_to(folder, setting):
@@ -133,8 +161,7 @@ def folder_written_whole(path: Path) -> Iterator[Path]:
 
     What a killed run left is removed first. ``path`` must not exist (ConfigError).
     """
-    if path.exists():
-        raise ConfigError(f"{path}: expected a new name but it exists; name another, or remove it.")
+    check_new(path)
     temporary = path.with_name(f".{path.name}.writing")
     with writing_to(path.parent, "folder"):
         shutil.rmtree(temporary, ignore_errors=True)

@@ -14,7 +14,7 @@ from tmkd.data.files import file_hash, files_of
 from tmkd.errors import ConfigError, DataError
 from tmkd.export.exported import ExportedModel
 from tmkd.reranker import Reranker
-from tmkd.store.disk import files_in, writing_to, written_whole
+from tmkd.store.disk import alone, check_new, files_in, written_whole
 from tmkd.use.formats import STDIN, check_output, pair_file
 from tmkd.use.pair_files import Fields, PairFile
 from tmkd.use.score_file import Scored, score_file, score_stream
@@ -43,11 +43,7 @@ class ScoreJob:
         if str(self.into) == DASH:
             return Scored(score_stream(reranker, self.file, sys.stdout.buffer, calibrated=self.calibrated), 0, 0)
         if self.path == STDIN:
-            with (
-                writing_to(self.into.parent, "output"),
-                written_whole(self.into, durable=True) as temporary,
-                temporary.open("wb") as to,
-            ):
+            with alone(self.into), written_whole(self.into, durable=True) as temporary, temporary.open("wb") as to:
                 rows = score_stream(reranker, self.file, to, calibrated=self.calibrated)
                 if not rows:
                     raise DataError("Standard input: expected at least one pair but found none.")
@@ -84,8 +80,7 @@ def score_job(
     packed = False
     if str(into) != DASH:
         packed = check_output(path, into, form)
-        if into.exists():
-            raise ConfigError(f"{into}: expected a new name but it exists; name another, or remove it.")
+        check_new(into)
     if (form == "parquet" or path.suffix == ".parquet") and (path == STDIN or str(into) == DASH):
         raise ConfigError("Parquet is no stream; name files for input and output, or write JSON lines.")
     file = pair_file(path, fields, format=form, queries=queries, documents=documents, skip=skip, packed=packed)

@@ -18,7 +18,7 @@ from tmkd.data.files import reading
 from tmkd.errors import ConfigError, DataError
 from tmkd.evaluation.ensemble import log_odds
 from tmkd.reranker import Reranker
-from tmkd.store.disk import writing_to, written_whole
+from tmkd.store.disk import check_new, writing_to, written_whole
 from tmkd.use.pair_files import Chunk, PairFile
 
 CHUNK = 4096  # rows that are scored and kept together, sorted by length inside
@@ -57,8 +57,7 @@ def score_file(
         ConfigError: ``into`` exists, or its parts are of another job, or another process writes them now.
         DataError: a row is bad, there is none, or the file changed meanwhile.
     """
-    if into.exists():
-        raise ConfigError(f"{into}: expected a new name but it exists; name another, or remove it.")
+    check_new(into)
     folder, before = into.with_name(f"{into.name}.parts"), _state(path)
     with reading([path], path.name) as look:
         total, bad = file.count(look.update)
