@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -36,7 +37,7 @@ from typer.testing import CliRunner
 from tmkd.choices import ONNX_INT8
 from tmkd.cli import app
 from tmkd.errors import ConfigError, DataError, ModelError
-from tmkd.export import verification
+from tmkd.export import modular, verification
 from tmkd.export.checkpoint import hold, write_checkpoint
 from tmkd.export.decoder import hold_last
 from tmkd.export.drift import Drift, drift
@@ -310,6 +311,21 @@ def test_scores_that_a_program_gives_otherwise_leave_nothing_behind(tmp_path: Pa
     with pytest.raises(ModelError, match=r"expected transformers to score as the student does.*nothing was written"):
         export_model(student.path, "hf", tmp_path / "out", threads=1)
     assert [path.name for path in tmp_path.iterdir()] == ["artifacts"]
+
+
+def test_killed_export_leaves_nothing_that_the_next_one_does_not_remove(tmp_path: Path) -> None:
+    student, folder = saved(tmp_path / "artifacts"), tmp_path / "exports" / "out"
+    if (child := os.fork()) == 0:
+        modular.Transformer = lambda place: os._exit(9)  # where the weights are on the disk twice
+        try:
+            export_model(student.path, "cross-encoder", folder, verify=False, latency=False)
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    assert not folder.exists()
+    export_model(student.path, "cross-encoder", folder, verify=False, latency=False)
+    assert list(folder.parent.iterdir()) == [folder]
+    assert not list(folder.glob("tmp*"))
 
 
 def test_second_export_into_one_folder_leaves_that_of_the_first_alone(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ def write_modular(student: Student, folder: Path) -> None:
     """Write ``modules.json``, and what it names: the encoder, its pooling and the linear map."""
     model = student.model
     weight, bias = student.linear()
-    with TemporaryDirectory(dir=folder.parent) as place:  # Transformer is made of a folder alone
+    with TemporaryDirectory(dir=folder) as place:  # Transformer is made of a folder alone; a kill leaves it in ours
         model.encoder.save_pretrained(place)
         portable_tokenizer(model).save_pretrained(place)
         encoder = Transformer(place)
