@@ -1,8 +1,10 @@
 """``tmkd ask``: the documentation of a package is searched, kept, and put in order by the models of a comparison."""
 
 import json
+import os
 from pathlib import Path
 
+import bm25s
 import numpy as np
 import pytest
 from click.testing import Result
@@ -58,6 +60,17 @@ def test_second_question_reads_no_documentation(small_store, monkeypatch):
     monkeypatch.setattr(documentation_search, "read_objects", lambda _: pytest.fail("it was read again"))
     found = ask(small_store, "tokenize a corpus")
     assert found.exit_code == 0 and "student: TMKD" in found.stdout and " ms" in found.stdout
+
+
+def test_killed_indexing_is_done_again_by_a_process_of_the_same_number(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "getpid", lambda: 7)  # as in containers, where each run has it
+    cache = tmp_path / "cache"
+    if (child := os.fork()) == 0:
+        monkeypatch.setattr(bm25s.BM25, "save", lambda *_: os._exit(9))
+        documentation_search.open_index(["bm25s"], cache)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    assert documentation_search.open_index(["bm25s"], cache).find("scores", 1).passages
+    assert len(list(cache.glob("*documentation*"))) == 1
 
 
 @pytest.mark.parametrize(

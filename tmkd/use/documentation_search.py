@@ -6,7 +6,6 @@ import hashlib
 import json
 import logging
 import os
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from tmkd.data.words import ENGLISH
 from tmkd.errors import DataError
 from tmkd.evaluation.ensemble import scores_of
 from tmkd.reranker import Reranker
-from tmkd.store.disk import writing_to
+from tmkd.store.disk import folder_written_whole, in_turn
 
 PASSAGE_WORDS = 24  # a name and a sentence or two: students of the documentation task read 64 tokens
 PASSAGES = "passages.json"
@@ -110,13 +109,9 @@ def _make(packages: Sequence[str], folder: Path) -> None:
     logging.getLogger("bm25s").setLevel(logging.ERROR)  # it says what it does as warnings
     engine = bm25s.BM25()
     engine.index(ENGLISH.read(passages), show_progress=False)
-    work = folder.with_name(f"{folder.name}.{os.getpid()}.writing")
-    with writing_to(folder.parent, "XDG_CACHE_HOME"):
-        work.mkdir(parents=True)
-        try:
+    with in_turn(folder.parent, "XDG_CACHE_HOME"):
+        if folder.exists():  # another process has made it meanwhile
+            return
+        with folder_written_whole(folder) as work:
             engine.save(work)
             (work / PASSAGES).write_text(json.dumps(passages, ensure_ascii=False), encoding="utf-8")
-            if not folder.exists():
-                work.rename(folder)
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
