@@ -1,12 +1,16 @@
 import errno
 import json
 import os
+import resource
+import signal
 import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 from safetensors import SafetensorError
+from safetensors.numpy import save_file
 
 from tmkd.errors import ConfigError, DamagedArtifact, TmkdError
 from tmkd.store.artifacts import ArtifactStore, verify
@@ -201,6 +205,26 @@ def test_killed_maker_leaves_no_lock_and_no_result(tmp_path):
     store = ArtifactStore(tmp_path / "store")
     assert store.find("task", {}) is None
     store.build("task", {}, make_file(), "answer")
+
+
+def test_weights_that_a_killed_run_wrote_half_of_are_not_published(tmp_path):
+    """They have a name of safetensors' own, so the next run would not write over them."""
+
+    def make(work):
+        save_file({"weights": np.zeros(10_000)}, work / "model.safetensors")
+        return {}
+
+    store = ArtifactStore(tmp_path)
+    if (child := os.fork()) == 0:
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))  # the kernel kills whoever writes more
+        try:
+            store.build("task", {}, make, "weights")
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGXFSZ
+    assert len(list((tmp_path / ".building").glob("*/.tmp*"))) == 1
+    assert list(store.build("task", {}, make, "weights").manifest["files"]) == ["model.safetensors"]
 
 
 def test_result_that_many_ask_for_is_named_once_in_the_log(tmp_path, caplog):

@@ -33,6 +33,7 @@ SCRATCH = "scratch"
 MANIFEST = "manifest.json"
 NEEDED = ("stage", "key", "what", "spec", "details", "seconds")  # of a manifest, by those who read it
 MODEL = "model"  # the folder of an artifact that holds its classifier
+HALF_WRITTEN = ".tmp??????"  # what safetensors calls a file until it is whole
 LABEL_KIND = "label_kind"  # among the details of a classifier that learnt grades or numbers
 
 
@@ -124,6 +125,8 @@ class ArtifactStore:
         if not (work / MANIFEST).exists():  # or it was killed on the very point of being published
             here = dict(self._machine())  # first, so that a device that is not there is reported now
             started = time.monotonic()
+            for left in work.rglob(HALF_WRITTEN):  # by a run that was killed; it would be published
+                left.unlink()
             details = dict(make(work))
             files = {
                 str(path.relative_to(work)): {"size": path.stat().st_size, "sha256": checksum(path)}
