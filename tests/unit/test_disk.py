@@ -2,12 +2,14 @@
 
 import hashlib
 import os
+import resource
 from threading import Thread
 
 import pytest
+import torch
 
-from tmkd.errors import ConfigError, DamagedArtifact, DataError
-from tmkd.store.disk import alone, check_writable, in_turn, reading_from, sha256, written_whole
+from tmkd.errors import ConfigError, DamagedArtifact, DataError, TmkdError
+from tmkd.store.disk import alone, check_writable, in_turn, reading_from, sha256, writing_to, written_whole
 
 
 @pytest.mark.parametrize("durable", [False, True])
@@ -109,3 +111,16 @@ def test_name_that_a_killed_process_held_is_free(tmp_path):
     with alone(path), written_whole(path) as temporary:
         temporary.write_text("whole")
     assert path.read_text() == "whole" and list(tmp_path.iterdir()) == [path]
+
+
+def test_file_of_torch_that_the_disk_cuts_short_is_one_sentence(tmp_path):
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, usual[1]))  # as ulimit -f; signals of it are ignored by Python
+    try:
+        with (
+            pytest.raises(TmkdError, match=rf"^The disk ended a file under {tmp_path} before it was whole \(no space"),
+            writing_to(tmp_path),
+        ):
+            torch.save(torch.zeros(10_000), tmp_path / "optimizer.pt")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)

@@ -19,6 +19,7 @@ from tmkd.errors import ConfigError, DamagedArtifact, TmkdError
 ALMOST_FULL = 1 << 20  # bytes
 FULL = (errno.ENOSPC, errno.EDQUOT)
 CUT_SHORT = "requested and"  # numpy's word on a write that the disk ended: it leaves out why
+TORCH_CUT_SHORT = ("PytorchStreamWriter", "unexpected pos")  # torch's, of which that is as true
 
 
 @contextmanager
@@ -41,6 +42,11 @@ def writing_to(root: Path, setting: str = "paths.artifacts") -> Iterator[None]:
             raise _full(root) from None
         if (large := os.strerror(errno.EFBIG)) in said:
             raise ConfigError(f"Cannot write under {root} ({large}); choose another {setting}.") from None
+        if any(sign in said for sign in TORCH_CUT_SHORT):
+            raise TmkdError(
+                f"The disk ended a file under {root} before it was whole (no space, a quota, or ulimit -f); make room "
+                "and run again: what was done is kept."
+            ) from None
         raise
 
 
