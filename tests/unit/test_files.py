@@ -95,3 +95,17 @@ def test_source_names_of_labels_are_mapped_and_others_are_classes_but_never_indi
     more = tsv(HEADER + "q\tp1\tyes\nq\tp4\t0\n", "more.tsv")
     rejects(more, "line 3", "['yes', 'wrong', 'right']", "'0'", read=lambda p: read_pairs(p, labels={"yes": "right"}))
     rejects(path, "line 3", "'no'", "'yes'", read=lambda path: read_pairs(path, labels={"yes": "right"}))
+
+
+def test_column_of_ids_that_is_named_must_be_there_since_its_name_may_be_misspelt(tsv):
+    table, row = tsv(f"qid\t{HEADER}1\tq\tp\t0\n1\tQ\tp2\t1\n"), {"qid": 1, "question": "q", "passage": "p", "label": 0}
+    objects = tsv(json.dumps(row), "a.jsonl")
+    for path in (table, objects):
+        rejects(path, "there is no column 'q_id'", "'qid'", read=lambda path: read_pairs(path, question_id="q_id"))
+    assert set(read_pairs(table, question_id="qid")["question_id"]) == {"1"}
+    index = tsv(f"\t{HEADER}1\tq\tp\t0\n2\tq\tp2\t1\n", "index.tsv")  # as pandas writes it
+    assert len(set(read_pairs(index, question_id="")["question_id"])) == 1
+    rest = tsv(
+        f"{json.dumps(row)}\n" + json.dumps({**row, "qid": 2, "passage": "p2"}).replace("qid", "other"), "b.jsonl"
+    )
+    rejects(rest, "line 2", "no column 'qid'", read=lambda path: read_pairs(path, question_id="qid"))

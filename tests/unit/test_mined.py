@@ -79,6 +79,10 @@ def test_what_is_missing_is_named(tmp_path):
         MINED.corpus(*settings(tmp_path, passages=str(tmp_path / "none-*.txt")), None)
     with pytest.raises(DataError, match="there is no column 'text'"):
         MINED.corpus(*settings(tmp_path, passages=str(tmp_path / "passages-2.tsv"), passage="text"), None)
+    with pytest.raises(DataError, match="there is no column 'qid'"):
+        MINED.corpus(
+            *settings(tmp_path, path=str(tmp_path / "passages-2.tsv"), question="passage", question_id="qid"), None
+        )
     (tmp_path / "questions.txt").write_text("\n")
     with pytest.raises(DataError, match=r"corpus\.path: expected at least one text"):
         MINED.corpus(*settings(tmp_path), None)

@@ -37,7 +37,7 @@ class DataConfig:
     question: str = "question"  # name of the column with questions
     passage: str = "passage"  # name of the column with passages
     label: str = "label"  # name of the column with labels
-    question_id: str = "question_id"  # name of a column that may be missing: then equal texts are one question
+    question_id: str = "question_id"  # name of a column; question_id may be missing: then equal texts are one question
     # files, hub: names of further columns that are kept, as text (method.trust_by); every row must have them
     extra_columns: list[str] = field(default_factory=list)
     validation_share: float = 0.1  # share of the training questions that validate, where validation is null
@@ -85,7 +85,7 @@ class CorpusConfig:
     pairs: Optional[int] = None  # use at most this many, drawn by content; null: all
     question: str = "question"  # name of the column with questions
     passage: str = "passage"  # name of the column with passages
-    question_id: str = "question_id"  # name of a column that may be missing
+    question_id: str = "question_id"  # name of a column; question_id may be missing
     extra_columns: list[str] = field(default_factory=list)  # files, hub: as data.extra_columns
     separator: Optional[str] = None  # files, mined: as data.separator
     quoting: str = "csv"  # files, mined, hub: as data.quoting

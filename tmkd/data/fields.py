@@ -10,6 +10,7 @@ from tmkd.data.records import Record, missing
 from tmkd.data.schema import pair_id
 from tmkd.spelling import as_text
 
+QUESTION_ID = "question_id"
 UNSEEN = {"Cc", "Cf", "Mn", "Me", "Zs", "Zl", "Zp"}  # Unicode's categories of what leaves no mark by itself
 BLANK = set("\u115f\u1160\u2800\u3164\uffa0")  # letters and symbols that are spaces
 
@@ -34,9 +35,14 @@ def visible(text: str) -> bool:
     return any(unicodedata.category(each) not in UNSEEN and each not in BLANK for each in text)
 
 
+def needed_ids(column: str) -> tuple[str, ...]:
+    """Return the column of ids if it must be there: where it has a name of its own, which may be misspelt."""
+    return () if column in ("", QUESTION_ID) else (column,)
+
+
 def name_of(record: Record, column: str, question: str) -> str:
     """Return what tells a question apart: its id in ``column``, or else a name made from its text."""
-    if not column or column not in record:
+    if not column or (column not in record and not needed_ids(column)):
         return pair_id(question, "")
     return short_text(record, column)
 

@@ -130,13 +130,14 @@ def read_labelled(
 
     def make(record: Record) -> dict[str, Any]:
         nonlocal named
+        row = pair(record, columns)
         there = columns.question_id in record
         named = there if named is None else named
         if there != named:
             first = f"has {'one' if named else 'none'}; give it to all rows or to none, or one question counts as two"
             found = f"found {'a' if there else 'no'} field '{columns.question_id}' but the first row {first}"
             raise BadRow(NO_FIELD, found)
-        return {**pair(record, columns), "label": meaning.read(value_of(record, meaning.column))}
+        return {**row, "label": meaning.read(value_of(record, meaning.column))}
 
     def batches() -> Iterator[list[dict[str, Any]]]:
         for batch in in_batches(good(source, make, bad)):

@@ -12,7 +12,7 @@ from datasets import Dataset
 
 from tmkd.data.bad_rows import REPEATED, BadRow, BadRows
 from tmkd.data.candidates import top_candidates
-from tmkd.data.fields import name_of, text
+from tmkd.data.fields import name_of, needed_ids, text
 from tmkd.data.files import columns_of, dialect_of, file_identity, files_of, reading, setting
 from tmkd.data.formats import open_file
 from tmkd.data.records import Record, Source
@@ -61,8 +61,9 @@ def _corpus(data: Settings, corpus: Settings, cache: Path | None) -> Corpus:
     with reading(chain(*files.values()), "questions and passages") as bar:
 
         def texts(key: str, column: str, id_column: str) -> dict[str, str]:
+            need = (column, *needed_ids(id_column))
             opened = (
-                open_file(file, [column], [id_column], dialect=dialect_of(corpus), plain=True, advance=bar.update)
+                open_file(file, need, [id_column], dialect=dialect_of(corpus), plain=True, advance=bar.update)
                 for file in files[key]
             )
             return _distinct(opened, column, id_column, bad)

@@ -70,8 +70,8 @@ class Lines:
 
 
 RENAME = (
-    "rename the column, or set its name: data.question, data.passage or data.label (of a corpus, corpus.question or "
-    "corpus.passage; of tmkd score and evaluate, --question, --passage or --label)"
+    "rename the column, or set its name: data.question, data.passage, data.label, data.question_id or "
+    "data.extra_columns (of a corpus, corpus.question and so on; of tmkd score and evaluate, --question and so on)"
 )
 HEADER = "a table's first line names its columns: add it if it is missing"
 

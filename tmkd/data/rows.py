@@ -18,7 +18,7 @@ import pyarrow as pa
 from datasets import Dataset
 
 from tmkd.data.bad_rows import EMPTY, REPEATED, BadRow, BadRows
-from tmkd.data.fields import name_of, short_text, text
+from tmkd.data.fields import QUESTION_ID, name_of, needed_ids, short_text, text
 from tmkd.data.records import Record, Source
 from tmkd.data.schema import CORPUS_COLUMNS, Corpus, pair_id
 from tmkd.errors import DataError
@@ -35,17 +35,18 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True)
 class Columns:
-    """What a source calls its columns; questions need no id. ``extra`` are further ones that are kept, as text."""
+    """What a source calls its columns; a ``question_id`` may be missing. ``extra`` are further ones that are kept, as
+    text."""
 
     question: str = "question"
     passage: str = "passage"
-    question_id: str = "question_id"
+    question_id: str = QUESTION_ID
     extra: tuple[str, ...] = ()
 
     @property
     def needed(self) -> tuple[str, ...]:
         """Those that must be there."""
-        return self.question, self.passage, *self.extra
+        return self.question, self.passage, *needed_ids(self.question_id), *self.extra
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -99,7 +99,7 @@ def evaluate_file(
     bad = BadRows(skip, "--skip-bad-rows")
     with reading([path], path.name) as bar:
         if format == PAIRS:
-            need = (columns.question, columns.passage, label)
+            need = (*columns.needed, label)
             source = open_file(path, need, (columns.question_id,), advance=bar.update)
         else:
             columns = Columns()
