@@ -1,12 +1,16 @@
 """Labels in whatever spelling: what a label means must never depend on how its value was written."""
 
 from decimal import Decimal
+from types import SimpleNamespace
 
 import pytest
 
 from tmkd.data.bad_rows import BadRow
 from tmkd.data.labels import Labels
+from tmkd.data.rows import Columns
+from tmkd.errors import DataError
 from tmkd.spelling import Names, as_text, same
+from tmkd.use.evaluate_file import evaluate_file
 
 ZERO = [0, 0.0, "0", "0.0", "0.00", "-0", " 0 ", Decimal("0.0"), "0e3", ".0", "00"]
 TRUE = [True, "true", "True", "TRUE", " tRuE"]
@@ -84,3 +88,9 @@ def test_sentence_shows_how_a_label_is_mapped(value, shown):
 def test_label_that_means_nothing_is_named_with_those_that_do(value):
     with pytest.raises(BadRow, match=r"\['wrong', 'right'\] or an index from 0 to 1 but is"):
         Labels("label", ["wrong", "right"], {}).index(value)
+
+
+def test_label_that_is_no_class_of_a_model_is_not_told_of_settings_that_are_not_read(tmp_path):
+    (tmp_path / "test.tsv").write_text("question\tpassage\tlabel\nq\tp\tyes\n")
+    with pytest.raises(DataError, match="but is 'yes'; the classes are the model's: write one of them"):
+        evaluate_file(SimpleNamespace(classes=("wrong", "right")), tmp_path / "test.tsv", Columns())

@@ -39,7 +39,7 @@ class Meaning(Protocol):
 
 
 def meaning_of(
-    column: str, classes: Sequence[str], labels: Mapping[str, str], kind: str = CLASSES, ranking: bool = False
+    column: str, classes: Sequence[str], labels: Mapping[str, str] | None, kind: str = CLASSES, ranking: bool = False
 ) -> Meaning:
     """Return what labels of a kind mean; arguments are those of ``Labels`` and ``Numbers``."""
     return Labels(column, classes, labels) if kind == CLASSES else Numbers(column, kind, ranking)
@@ -51,13 +51,15 @@ class Labels:
     Args:
         column: its name, for messages.
         classes: a label is one of these, or, without ``labels``, an index into them.
-        labels: the source's own names, each with the class it means. With them, no label is an index.
+        labels: the source's own names, each with the class it means. With them, no label is an index. None: the classes
+            are a model's, and no setting says what else a label may be.
     """
 
     type = pa.int64()
 
-    def __init__(self, column: str, classes: Sequence[str], labels: Mapping[str, str]) -> None:
+    def __init__(self, column: str, classes: Sequence[str], labels: Mapping[str, str] | None) -> None:
         self.column = column
+        self._settable, labels = labels is not None, labels or {}
         self.classes = tuple(classes)
         self._own, self._known = Names(labels), Names(classes)
         self._meant = {name: self._known.find(known) for name, known in labels.items()}
@@ -84,6 +86,8 @@ class Labels:
 
     def _remedy(self, text: str) -> str:
         """Say what to do about a label that means nothing, as it would be written on the command line."""
+        if not self._settable:
+            return "the classes are the model's: write one of them"
         name = text if re.fullmatch(r"[\w.+-]+", text, re.ASCII) else "LABEL"
         return (
             "mend the label, or set data.classes or data.label_kind (for tmkd convert, --classes), or say which class "

@@ -81,7 +81,7 @@ def pairs_for(student: Student, file: Path | None, most: int) -> Pairs:
 
 
 def _read(file: Path, student: Student) -> Dataset:
-    meaning = meaning_of(LABEL, student.model.classes, {}, student.label_kind, student.ranking)
+    meaning = meaning_of(LABEL, student.model.classes, None, student.label_kind, student.ranking)
     columns, bad = Columns(), BadRows(False)
 
     def make(record: Record) -> dict[str, Any]:

@@ -95,7 +95,7 @@ def evaluate_file(
         if format != PAIRS and field != usual:
             raise ConfigError(f"{name}: expected {usual}, as {format} has names of its own, got {field}.")
     kind = _kind(reranker, label_kind)
-    meaning = meaning_of(label if format == PAIRS else LABEL, reranker.classes, {}, kind)
+    meaning = meaning_of(label if format == PAIRS else LABEL, reranker.classes, None, kind)
     bad = BadRows(skip, "--skip-bad-rows")
     with reading([path], path.name) as bar:
         if format == PAIRS:
