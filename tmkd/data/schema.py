@@ -96,14 +96,18 @@ class Task:
         return f"{label:g}", "different numbers, or nothing can be learnt or judged"
 
     def _rankable(self, split: str) -> None:
-        labels: dict[str, set[float]] = {}
-        for question, label in zip(self.splits[split]["question_id"], self.splits[split]["label"]):
+        rows, labels = self.splits[split], dict[str, set[float]]()
+        for question, label in zip(rows["question_id"], rows["label"]):
             labels.setdefault(question, set()).add(label)
         if not any(len(found) > 1 for found in labels.values()):
             lacking = "both a right and a wrong passage" if self.kind == CLASSES else "passages of two different labels"
-            raise DataError(
-                f"{self.name}: no question of the {split} split has {lacking}; give it some, or set data.ranking=false."
-            )
+            remedy = "give it some, or set data.ranking=false"
+            if len(labels) > (texts := len(set(rows["question"]))):  # a row's own id is none of a question
+                remedy = (
+                    f"its questions have {len(labels)} ids for {texts} texts, and each id is ranked alone: name the "
+                    "column of the questions' ids in data.question_id, or take ids out that are of rows"
+                )
+            raise DataError(f"{self.name}: no question of the {split} split has {lacking}; {remedy}.")
 
 
 @dataclass(frozen=True)
