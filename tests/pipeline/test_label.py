@@ -16,6 +16,7 @@ from tests.pipeline.running import compose_at
 from tests.pipeline.scored import SMALL, SPLITS, TRAINED, by_scores, composed, rows_of, score, write_lines
 from tmkd.errors import ConfigError, DataError
 from tmkd.pipelines import label, stage2
+from tmkd.pipelines.labelling import check_counts
 
 
 @pytest.mark.thorough
@@ -136,6 +137,12 @@ def test_labels_of_one_class_are_refused(scored: Path) -> None:
         write_lines(scored / f"{split}.jsonl", rows)
     with pytest.raises(DataError, match=r"expected pairs of both classes, got .* 0 right; take a larger corpus"):
         label.run(composed(scored, "data=unlabelled", roster=roster))
+
+
+def test_probabilities_that_are_all_right_are_told_that_they_are_no_log_odds(tmp_path: Path) -> None:
+    for right, said in (("positive", "no log-odds: all are above 0"), ("top", "with several passages for each")):
+        with pytest.raises(DataError, match=said):
+            check_counts(right, ["wrong", "right"], {"wrong": 0, "right": 8}, tmp_path, "train")
 
 
 def test_other_stages_say_that_there_are_no_labels(scored: Path) -> None:

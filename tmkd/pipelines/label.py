@@ -52,7 +52,8 @@ def run(config: Config) -> Path:
     with in_turn(folder, "paths.reports"):
         counts = _write(folder, scored, splits)
     for split in SPLITS:
-        check_counts(config.data.classes, {name: counts[split, name] for name in config.data.classes}, folder, split)
+        each = {name: counts[split, name] for name in config.data.classes}
+        check_counts(config.label.right, config.data.classes, each, folder, split)
     log.info("next      %s", next_command(folder, config.data))
     return folder
 

@@ -103,17 +103,20 @@ def check_ids(pairs: Dataset) -> None:
         )
 
 
-def check_counts(classes: Sequence[str], counts: Mapping[str, int], folder: Path, split: str) -> None:
+def check_counts(right: str, classes: Sequence[str], counts: Mapping[str, int], folder: Path, split: str) -> None:
     """Log how many pairs of each class a split has; DataError where it has none of one."""
     each = ", ".join(f"{counts[name]} {name}" for name in classes)
     log.info("labelled  %s/%s.jsonl: %s", folder, split, each)
     if not all(counts[name] for name in classes):
-        remedy = (
-            ", or label.right=top, which makes the best passage of each question right" if len(classes) == 2 else ""
-        )
+        two, remedy = len(classes) == 2, "take a larger corpus"
+        if two and right == "top":
+            remedy += " with several passages for each question"
+        elif two:
+            remedy += ", or label.right=top, which makes the best passage of each question right"
+            if not counts[classes[0]]:
+                remedy += " (scores from 0 to 1 are no log-odds: all are above 0)"
         raise DataError(
-            f"{folder}/{split}.jsonl: expected pairs of {'both' if len(classes) == 2 else 'all'} classes, got {each}; "
-            f"take a larger corpus{remedy}."
+            f"{folder}/{split}.jsonl: expected pairs of {'both' if two else 'all'} classes, got {each}; {remedy}."
         )
 
 

@@ -70,7 +70,7 @@ def write_held_out(config: Config, folder: Path, asked: Asked) -> None:
         rows = [row for row, question in zip(asked.rows, each, strict=True) if question in half]
         write_rows(folder / f"{split}.jsonl", rows, split)
         counts = {name: sum(row["label"] == name for row in rows) for name in config.data.classes}
-        check_counts(config.data.classes, counts, folder, split)
+        check_counts(config.label.right, config.data.classes, counts, folder, split)
 
 
 def student_config(config: Config, folder: Path) -> Config:
