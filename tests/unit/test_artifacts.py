@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 
 from tmkd.errors import ConfigError, DamagedArtifact, TmkdError
 from tmkd.store.artifacts import ArtifactStore, verify
-from tmkd.store.disk import sha256
+from tmkd.store.disk import folder_written_whole, sha256
 from tmkd.store.identity import VERSIONS, key
 
 
@@ -225,6 +225,25 @@ def test_weights_that_a_killed_run_wrote_half_of_are_not_published(tmp_path):
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGXFSZ
     assert len(list((tmp_path / ".building").glob("*/.tmp*"))) == 1
     assert list(store.build("task", {}, make, "weights").manifest["files"]) == ["model.safetensors"]
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o077, 0o600)])
+def test_weights_can_be_read_by_whoever_can_read_the_manifest(tmp_path, umask, mode):
+    # safetensors writes them for their owner alone: no colleague, and no server of another user, could load a student
+
+    def make(work):
+        save_file({"weights": np.zeros(10)}, work / "model.safetensors")
+        return {}
+
+    before = os.umask(umask)
+    try:
+        made = ArtifactStore(tmp_path).build("task", {}, make, "weights").path
+        with folder_written_whole(tmp_path / "exported") as work:
+            make(work)
+    finally:
+        os.umask(before)
+    files = [made / "manifest.json", made / "model.safetensors", tmp_path / "exported" / "model.safetensors"]
+    assert [file.stat().st_mode & 0o777 for file in files] == [mode] * 3
 
 
 def test_result_that_many_ask_for_is_named_once_in_the_log(tmp_path, caplog):

@@ -24,7 +24,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from tmkd.errors import DamagedArtifact
-from tmkd.store.disk import reading_from, sha256, writing_to, written_whole
+from tmkd.store.disk import open_to_others, reading_from, sha256, writing_to, written_whole
 from tmkd.store.identity import VERSIONS, key
 from tmkd.store.provenance import COMPUTED_ON, noted_machines, processor, provenance
 
@@ -150,6 +150,7 @@ class ArtifactStore:
             with written_whole(work / MANIFEST, by_way_of=work / SCRATCH / MANIFEST, durable=True) as file:
                 file.write_text(json.dumps(manifest, indent=1))
         shutil.rmtree(work / SCRATCH, ignore_errors=True)
+        open_to_others(work)
         os.rename(work, self.root / name)
         made = open_artifact(self.root / name)
         log.info("made    %s: %s (%.0f s)", what, name, made.manifest["seconds"])

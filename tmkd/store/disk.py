@@ -136,6 +136,14 @@ def files_in(folder: Path) -> dict[str, Path]:
     return {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
+def open_to_others(folder: Path) -> None:
+    """Let whoever may read a folder read the files in it, too: safetensors writes them for their owner alone."""
+    mode = folder.stat().st_mode & 0o666
+    for file in files_in(folder).values():
+        if file.stat().st_mode & 0o666 != mode:
+            file.chmod(mode)
+
+
 def sha256(path: str | Path) -> str:
     """Return the SHA-256 of a file's bytes, in hexadecimal (OSError; ``reading_from`` makes a sentence of it)."""
     with open(path, "rb") as file:
@@ -174,6 +182,7 @@ def folder_written_whole(path: Path) -> Iterator[Path]:
         temporary.mkdir(parents=True)
         try:
             yield temporary
+            open_to_others(temporary)
             os.rename(temporary, path)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
