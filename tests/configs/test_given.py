@@ -69,3 +69,8 @@ def test_source_that_does_not_read_a_setting_is_named(overrides, said):
 )
 def test_settings_of_presets_and_of_arms_are_no_mistakes(overrides):
     composed(*overrides)
+
+
+@pytest.mark.parametrize("given", ["method.loss=[]", "method.terms=5", "corpus.reader={}", "stage1.teacher_weights=[]"])
+def test_what_an_arm_cannot_set_is_no_traceback_before_its_settings_are_checked(given):
+    composed(f"+method.arms.kd.set.{given}")

@@ -36,7 +36,8 @@ def check_given(config: Config) -> Config:
     _corpus(config.corpus, arms)
     if not config.tune.space:  # trials may have other losses
         _method(config)
-        _terms(config.method, {name for own in given_to(arms, "method") for name in own.get("terms") or ()})
+        terms = (own.get("terms") for own in given_to(arms, "method"))
+        _terms(config.method, {name for own in terms if isinstance(own, dict) for name in own})
     _encoder("", config.encoder)
     _encoder("student", config.student.encoder, vars(config.student), given_to(arms, "student"))
     for at, teacher in enumerate(config.teachers.roster):
@@ -60,7 +61,7 @@ def _data(data: DataConfig) -> None:
 
 
 def _corpus(corpus: CorpusConfig, arms: Sequence[ArmConfig]) -> None:
-    readers = {corpus.reader, *(own.get("reader") for own in given_to(arms, "corpus"))}
+    readers = {corpus.reader, *chosen_by(arms, "corpus", "reader")}
     for name, known in READ_BY.items():
         got, usual = getattr(corpus, name), getattr(CorpusConfig, name)
         known_by = f"corpus={either(known)} beside it, since corpus.reader is {corpus.reader}"
@@ -70,18 +71,18 @@ def _corpus(corpus: CorpusConfig, arms: Sequence[ArmConfig]) -> None:
 def _method(config: Config) -> None:
     """Temperatures, weights and pairs, which nothing may read; arms have losses and weights of their own."""
     method, arms = config.method, list(config.method.arms.values())
-    losses = {method.loss, *(arm.loss for arm in arms), *(own.get("loss") for own in given_to(arms, "method"))}
+    losses = {method.loss, *(arm.loss for arm in arms), *chosen_by(arms, "method", "loss")}
     if method.mix == "weigh":  # one target, learnt by cross-entropy
         losses.add("ce")
     why = f"where no soft loss is {either(TEMPERED)} (method.loss)"
     _usual("method", method, "temperature", bool(losses & {*TEMPERED}), why)
     why = f"where no soft loss is {either(PAIRWISE)} (method.loss)"
     _usual("method", method, "margin_pairs", bool(losses & {*PAIRWISE}), why)
-    losses = {config.stage1.loss, *(own.get("loss") for own in given_to(arms, "stage1"))}
+    losses = {config.stage1.loss, *chosen_by(arms, "stage1", "loss")}
     why = f"where no loss of stage 1 is {either(TEMPERED)} (stage1.loss)"
     _usual("stage1", config.stage1, "temperature", bool(losses & {*TEMPERED}), why)
-    stages = [own for stage in ("method", "stage1") for own in given_to(arms, stage)]
-    weights = {method.teacher_weights, config.stage1.teacher_weights, *(own.get("teacher_weights") for own in stages)}
+    weights = {method.teacher_weights, config.stage1.teacher_weights}
+    weights.update(*(chosen_by(arms, stage, "teacher_weights") for stage in ("method", "stage1")))
     read = "fixed" in weights or method.weights == MethodConfig().weights
     validators.that(read, "method.weights", "method.teacher_weights=fixed (or stage1's) beside it", method.weights)
 
@@ -136,6 +137,11 @@ def _usual(where: str, section: Any, name: str, read: bool, why: str) -> None:
 def given_to(arms: Sequence[ArmConfig], section: str) -> list[dict[str, Any]]:
     """Return what arms set in a section."""
     return [own for arm in arms if isinstance(own := arm.set.get(section), dict)]
+
+
+def chosen_by(arms: Sequence[ArmConfig], section: str, name: str) -> list[str]:
+    """Return what arms set one setting to, where that is a text; other values are told with the arm's own settings."""
+    return [value for own in given_to(arms, section) if isinstance(value := own.get(name), str)]
 
 
 def either(names: Sequence[str]) -> str:
