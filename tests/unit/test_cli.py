@@ -78,6 +78,12 @@ def test_next_command_is_one_of_the_same_kind():
     assert STAGES["plan"].then("tmkd") == "tmkd stage1 && tmkd stage2 && tmkd stage3"
 
 
+def test_next_command_is_not_that_of_another_run():
+    # copied as it stood, `tmkd stage3` after a plan of one's own data trained on the built-in task
+    assert STAGES["stage2"].then("make", set_any=True) == "make stage3, with the same settings"
+    assert STAGES["label"].then("tmkd") == "tmkd stage3, with the settings above"
+
+
 def test_new_project_composes_from_its_own_folder(tmp_path):
     said = CliRunner().invoke(app, ["init", str(tmp_path / "mine")])
     assert said.exit_code == 0 and "make stage1 stage2 stage3" in said.output

@@ -57,7 +57,7 @@ def launch(stage: str, by: str = "make") -> None:
             made = f"{len(made)} results in {config.paths.artifacts}/"
         elif stage == "stage3":
             made = f"{made}/index.html"
-        following = STAGES[stage].then(by, config.data.reader != NO_TASK)
+        following = STAGES[stage].then(by, config.data.reader != NO_TASK, set_any=bool(arguments))
         log.info("%s done: %s, in %.0f s. Next: %s", stage, made, time.monotonic() - started, following)
 
     for stream in (sys.stdout, sys.stderr):
