@@ -140,7 +140,7 @@ def given_to(arms: Sequence[ArmConfig], section: str) -> list[dict[str, Any]]:
 
 
 def chosen_by(arms: Sequence[ArmConfig], section: str, name: str) -> list[str]:
-    """Return what arms set one setting to, where that is a text; other values are told with the arm's own settings."""
+    """Return what arms set one setting to, where that is a text; a value of another type is refused with the arm."""
     return [value for own in given_to(arms, section) if isinstance(value := own.get(name), str)]
 
 
