@@ -2,32 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from tmkd.errors import DataError
 
 
-def check_texts(questions: Sequence[str], passages: Sequence[str]) -> None:
-    """Raise DataError for what is no list of texts, and for lists of unequal length."""
-    for name, texts in (("questions", questions), ("passages", passages)):
-        if isinstance(texts, str):
-            raise DataError(f"{name}: expected a list of texts, got one text; put it in a list.")
-        for place, text in enumerate(texts):
-            if not isinstance(text, str):
-                raise DataError(f"{name}[{place}]: expected a text, got {type(text).__name__} ({text!r:.40}).")
-    if len(questions) != len(passages):
+def list_of_texts(name: str, texts: Iterable[str]) -> list[str]:
+    """Return texts as a list: a generator can be read only once, and a column of pandas has numbers of its own.
+
+    Raises:
+        DataError: it is one text, or something among them is none.
+    """
+    if isinstance(texts, str):
+        raise DataError(f"{name}: expected a list of texts, got one text; put it in a list.")
+    found = list(texts)
+    for place, text in enumerate(found):
+        if not isinstance(text, str):
+            raise DataError(f"{name}[{place}]: expected a text, got {type(text).__name__} ({text!r:.40}).")
+    return found
+
+
+def lists_of_texts(questions: Iterable[str], passages: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Return both as lists (DataError: as ``list_of_texts``, or their lengths are not the same)."""
+    first, second = list_of_texts("questions", questions), list_of_texts("passages", passages)
+    if len(first) != len(second):
         raise DataError(
-            f"Expected a passage for each question, got {len(questions)} questions and {len(passages)} passages; "
+            f"Expected a passage for each question, got {len(first)} questions and {len(second)} passages; "
             "repeat a question for each of its passages, or call rank."
         )
+    return first, second
 
 
-def check_pairs(pairs: Sequence[Any]) -> None:
-    """Raise DataError for what is no pair; whether it is one of texts is for ``check_texts``."""
-    for place, pair in enumerate(pairs):
-        if isinstance(pair, str) or len(pair) != 2:
+def list_of_pairs(pairs: Iterable[Any]) -> list[Any]:
+    """Return pairs as a list (DataError: one is no pair); whether it is one of texts is for ``lists_of_texts``."""
+    found = list(pairs)
+    for place, pair in enumerate(found):
+        if isinstance(pair, (str, dict)) or not hasattr(pair, "__len__") or len(pair) != 2:
             raise DataError(f"pairs[{place}]: expected a question and a passage, got {pair!r:.60}.")
+    return found
 
 
 def check_query(query: Any) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tmkd.data.given import check_pairs, check_query, check_texts
+from tmkd.data.given import check_query, list_of_pairs, list_of_texts, lists_of_texts
 from tmkd.errors import DataError, ModelError
 from tmkd.evaluation.cutoffs import Cutoff
 from tmkd.evaluation.ensemble import scores_of
@@ -115,8 +115,8 @@ class Reranker:
 
     def score(
         self,
-        questions: Sequence[str],
-        passages: Sequence[str],
+        questions: Iterable[str],
+        passages: Iterable[str],
         batch_size: int | None = None,
         calibrated: bool = False,
     ) -> np.ndarray:
@@ -134,7 +134,7 @@ class Reranker:
         """
         if calibrated:
             return self.calibration.apply(self.score(questions, passages, batch_size))
-        check_texts(questions, passages)
+        questions, passages = lists_of_texts(questions, passages)
         if batch_size is not None and batch_size < 1:
             raise DataError(f"batch_size: expected 1 or more, or None for what suits the device, got {batch_size}.")
         if not len(questions):
@@ -142,7 +142,7 @@ class Reranker:
         with self._turn:
             return self.scorer.probabilities(questions, passages, batch_size)
 
-    def predict(self, pairs: Sequence[tuple[str, str]], batch_size: int | None = None) -> np.ndarray:
+    def predict(self, pairs: Iterable[tuple[str, str]], batch_size: int | None = None) -> np.ndarray:
         """Return a score for each (question, passage), ``[pairs]`` float64: the higher, the more surely right.
 
         It is the log-odds of the last class, ``log p − log(1 − p)``: 0 where it is as likely as all others together.
@@ -151,14 +151,14 @@ class Reranker:
         Raises:
             DataError: a pair is not two texts.
         """
-        check_pairs(pairs)
-        found = self.score([pair[0] for pair in pairs], [pair[1] for pair in pairs], batch_size)
+        pairs = list_of_pairs(pairs)
+        found = self.score([question for question, _ in pairs], [passage for _, passage in pairs], batch_size)
         return scores_of(found)
 
     def rank(
         self,
         query: str,
-        documents: Sequence[str],
+        documents: Iterable[str],
         top_k: int | None = None,
         return_documents: bool = False,
         batch_size: int | None = None,
@@ -178,7 +178,7 @@ class Reranker:
             DataError, ModelError: as ``score``.
         """
         check_query(query)
-        check_texts([query] * len(documents), documents)
+        documents = list_of_texts("documents", documents)
         calibrate = self.calibration.apply if calibrated else None
         found = self.score([query] * len(documents), documents, batch_size)
         return ranked(found, documents, top_k, return_documents, calibrate)
