@@ -37,3 +37,13 @@ def test_what_is_no_pair_is_named(pair: object) -> None:
 
 def test_pairs_of_an_array_are_pairs() -> None:
     assert len(list_of_pairs(np.array([["a", "b"], ["c", "d"]]))) == 2
+
+
+def test_half_a_character_is_named(tmp_path: Path, encoder: Encoder) -> None:
+    # a traceback of the tokenizer, which does not say where
+    reranker = load(student(tmp_path, encoder).path)
+    with pytest.raises(DataError, match=r"documents\[1\]: expected a text, got one with half a character"):
+        reranker.rank("what is amber", ["birch", "amber \ud83d"])
+    with pytest.raises(DataError, match="query: expected a text, got one with half a character"):
+        reranker.rank("\udcff", ["birch"])
+    assert reranker.rank("\U0001f600", ["é"])

@@ -43,7 +43,9 @@ def serve(
     ] = 4_000_000,
     max_queue: Annotated[int, typer.Option(help="Pairs that wait.", min=1, rich_help_panel=LIMITS)] = 4096,
     max_requests: Annotated[int, typer.Option(help="Requests at once.", min=1, rich_help_panel=LIMITS)] = 512,
-    timeout: Annotated[float, typer.Option(help="Seconds for one request.", min=0.1, rich_help_panel=LIMITS)] = 60,
+    timeout: Annotated[
+        float, typer.Option(help="Seconds for one request.", min=0.1, max=86_400, rich_help_panel=LIMITS)
+    ] = 60,
     batch_pairs: Annotated[
         int, typer.Option(help="Pairs computed at once; 0: what suits the device.", min=0, rich_help_panel=LIMITS)
     ] = 0,

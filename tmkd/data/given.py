@@ -20,7 +20,14 @@ def list_of_texts(name: str, texts: Iterable[str]) -> list[str]:
     for place, text in enumerate(found):
         if not isinstance(text, str):
             raise DataError(f"{name}[{place}]: expected a text, got {type(text).__name__} ({text!r:.40}).")
+        if half_a_character(text):
+            raise DataError(f"{name}[{place}]: expected a text, got one with half a character ({text!a:.40}); mend it.")
     return found
+
+
+def half_a_character(text: str) -> bool:
+    """Whether a text has one, which no encoder takes: JSON can spell it ("\\ud83d"), where an emoji was cut in two."""
+    return not text.isascii() and text.encode(errors="ignore").decode() != text
 
 
 def lists_of_texts(questions: Iterable[str], passages: Iterable[str]) -> tuple[list[str], list[str]]:
@@ -47,3 +54,5 @@ def check_query(query: Any) -> None:
     """Raise DataError for a question that is no text."""
     if not isinstance(query, str):
         raise DataError(f"query: expected a text, got {type(query).__name__} ({query!r:.40}).")
+    if half_a_character(query):
+        raise DataError(f"query: expected a text, got one with half a character ({query!a:.40}); mend it.")

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 from tmkd.serve.guard import Guard
 from tmkd.serve.metrics import Metrics
 from tmkd.serve.page import HEADERS, PAGE
-from tmkd.serve.refusals import BACKEND, UNHEALTHY, VALIDATION, Refusal, refusal, sentence_of
+from tmkd.serve.refusals import BACKEND, NO_JSON, UNHEALTHY, VALIDATION, Refusal, refusal, sentence_of
 from tmkd.serve.routes import scoring_routes, tei
 from tmkd.serve.service import Service
 from tmkd.serve.shapes import TeiRerank
@@ -108,6 +108,8 @@ def _answer_errors(app: FastAPI, metrics: Metrics) -> None:
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> JSONResponse:
         kind = error.kind if isinstance(error, Refusal) else VALIDATION
+        if error.status_code == 400 and not isinstance(error, Refusal):  # not UTF-8, or nested too deeply
+            return respond(request, 422, kind, NO_JSON)
         found = respond(request, error.status_code, kind, error.detail)
         found.headers.update(error.headers or {})
         return found

@@ -13,6 +13,10 @@ UNHEALTHY, UNAUTHORIZED = "unhealthy", "unauthorized"
 # Names of text-embeddings-inference; it has none for a missing key
 STATUS = {VALIDATION: 413, EMPTY: 400, TOKENIZER: 422, BACKEND: 424, OVERLOADED: 429, UNHEALTHY: 503, UNAUTHORIZED: 401}
 
+# What pydantic calls the choices of a field: a client has no such name
+UNNAMED = ("body", "texts_shape", "documents_shape", "str", "Document", "list[str]", "list[list[str]]")
+NO_JSON = "The body is no valid JSON."
+
 
 class Refusal(HTTPException):
     """A request that is not answered.
@@ -44,9 +48,9 @@ def refusal(path: str, status: int, kind: str, sentence: str) -> JSONResponse:
 def sentence_of(errors: Sequence[Any]) -> str:
     """Return the first of pydantic's errors as a sentence, without the value that came."""
     first = errors[0]
-    names = [part for part in first["loc"] if part not in ("body", "texts_shape", "documents_shape")]
+    names = [part for part in first["loc"] if part not in UNNAMED]
     if first["type"] == "json_invalid":
-        return "The body is no valid JSON."
+        return NO_JSON
     if not names:
         return "Expected a JSON object, sent with Content-Type: application/json."
     place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in names).lstrip(".")

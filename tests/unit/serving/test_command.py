@@ -86,3 +86,9 @@ def test_what_cannot_be_served_is_one_sentence(folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         assert "Address already in use" in run("--port", str(taken.getsockname()[1]))
     assert "environment variable NOTHING_SET" in run("--api-key-env", "NOTHING_SET")
+
+
+def test_seconds_that_never_end_are_refused(folder: Path) -> None:
+    # inf ended in a traceback once the model was loaded
+    found = CliRunner().invoke(app, ["serve", str(folder), "--timeout", "inf"], env={"COLUMNS": "200"})
+    assert found.exit_code == 2 and "--timeout" in found.stderr
