@@ -4,6 +4,7 @@ import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -188,3 +189,18 @@ def test_key_of_an_artifact_names_its_folder(tmp_path: Path, encoder: Encoder) -
     assert found.score(QUESTIONS, PASSAGES) == pytest.approx(load(made.path).score(QUESTIONS, PASSAGES))
     with pytest.raises(ConfigError, match=r"'stage3': expected the name or the key of an artifact"):
         Reranker.from_pretrained("stage3", artifacts=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"precision": "fp16"}, "runtime.precision"),  # computed in fp32, without a word
+        ({"threads": -1}, "runtime.threads"),
+        ({"backend": "tensorrt"}, "backend: expected one of auto, torch, onnx, openvino"),
+    ],
+)
+def test_what_a_reranker_cannot_be_loaded_with_is_refused(
+    tmp_path: Path, encoder: Encoder, given: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ConfigError, match=said):
+        Reranker.from_pretrained(student(tmp_path, encoder).path, **given)

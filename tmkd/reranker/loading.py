@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from tmkd.errors import ModelError
+from tmkd.config.run import RuntimeConfig, check_runtime
+from tmkd.errors import ConfigError, ModelError
 from tmkd.evaluation.score_calibration import ScoreCalibration
 from tmkd.export.calibrated import calibration_of, read_calibration
-from tmkd.export.exported import AUTO, ExportedModel, own_length
+from tmkd.export.exported import AUTO, BACKENDS, ExportedModel, own_length
 from tmkd.export.student import check_answers
 from tmkd.models.classifier import PairClassifier
 from tmkd.reranker.scorer import ClassifierScorer, check_exit
@@ -42,6 +43,9 @@ def load_model(
     max_length: int | None,
 ) -> Loaded:
     """Read a folder; arguments and errors are those of ``Reranker.from_pretrained``."""
+    check_runtime(RuntimeConfig(precision=precision, threads=threads))
+    if backend not in BACKENDS:
+        raise ConfigError(f"backend: expected one of {', '.join(BACKENDS)}, got {backend}.")
     folder = Path(folder).expanduser() if artifacts is None else locate(folder, Path(artifacts))
     if not (folder / MODEL).is_dir():
         runtime = resolve_runtime(device="cpu", precision="fp32", threads=threads)
