@@ -7,6 +7,8 @@ from typing import Any
 
 from tmkd.errors import DataError
 
+HALF = "half a character, a lone surrogate"
+
 
 def list_of_texts(name: str, texts: Iterable[str]) -> list[str]:
     """Return texts as a list: a generator can be read only once, and a column of pandas has numbers of its own.
@@ -21,7 +23,7 @@ def list_of_texts(name: str, texts: Iterable[str]) -> list[str]:
         if not isinstance(text, str):
             raise DataError(f"{name}[{place}]: expected a text, got {type(text).__name__} ({text!r:.40}).")
         if half_a_character(text):
-            raise DataError(f"{name}[{place}]: expected a text, got one with half a character ({text!a:.40}); mend it.")
+            raise DataError(f"{name}[{place}]: expected a text, got one with {HALF} ({text!a:.40}); mend it.")
     return found
 
 
@@ -55,4 +57,4 @@ def check_query(query: Any) -> None:
     if not isinstance(query, str):
         raise DataError(f"query: expected a text, got {type(query).__name__} ({query!r:.40}).")
     if half_a_character(query):
-        raise DataError(f"query: expected a text, got one with half a character ({query!a:.40}); mend it.")
+        raise DataError(f"query: expected a text, got one with {HALF} ({query!a:.40}); mend it.")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tmkd.data.given import half_a_character
+from tmkd.data.given import HALF, half_a_character
 from tmkd.errors import ModelError, TmkdError
 from tmkd.evaluation.ensemble import scores_of
 from tmkd.models.hub import first_sentence
@@ -138,7 +138,7 @@ class Service:
             )
         for text in {*questions, *passages}:
             if half_a_character(text):
-                sentence = f"A text has half a character ({text!a:.40}); cut texts between characters."
+                sentence = f"A text has {HALF} ({text!a:.40}); cut texts between characters."
                 raise Refusal(TOKENIZER, sentence)
         if self._pending and self._pending + len(questions) > limits.queue:
             raise Refusal(OVERLOADED, "The queue is full; try again later.")
