@@ -26,19 +26,22 @@ DRIVER = """
 import os, signal, sys
 from pathlib import Path
 from datasets import load_from_disk
+from tqdm import tqdm
 from tmkd.config import RayConfig, RuntimeConfig
 from tmkd.results.ray_scoring import score_with_ray
 home, work, storage, kill_after = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
 left = kill_after
-def done(pairs):
-    global left
-    left -= 1
-    if left == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
+class Bar(tqdm):
+    def update(self, count):
+        global left
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+bar = Bar(disable=True)
 runtime = RuntimeConfig(device="cpu", precision="fp32", threads=1, score_batch=1, shard_size=2)
 runtime.ray = RayConfig(workers=2, storage=storage)
 work.mkdir(exist_ok=True)
-print("scored", score_with_ray(runtime, home / "model", [0], load_from_disk(str(home / "tokens")), work, done))
+print("scored", score_with_ray(runtime, home / "model", [0], load_from_disk(str(home / "tokens")), work, bar))
 """
 
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 import torch
+from tqdm import tqdm
 
 from tests.pipeline.running import compose_at
 from tmkd.config import RayConfig, RuntimeConfig
@@ -142,7 +143,7 @@ def test_soft_labels_by_ray_are_those_of_the_workers_machines(tmp_path, pairs, e
     config.ray = RayConfig()
 
     def make(work):
-        return {"scored": ray_scoring.score_with_ray(config, tmp_path, [0], tokens, work, lambda _: None)}
+        return {"scored": ray_scoring.score_with_ray(config, tmp_path, [0], tokens, work, tqdm(disable=True))}
 
     made = ArtifactStore(tmp_path, lambda: {"processor": "driver"}).build("soft_labels", {}, make, "soft labels")
     assert made.manifest["computed_on"] == [HERE, THERE]

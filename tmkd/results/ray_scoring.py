@@ -17,7 +17,6 @@ import json
 import logging
 import os
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,11 +27,13 @@ from pyarrow.fs import FileSelector, FileSystem, FSSpecHandler, LocalFileSystem,
 
 from tmkd.config import RuntimeConfig, settings
 from tmkd.errors import ConfigError, TmkdError
+from tmkd.progress import done_before
 from tmkd.store.artifacts import SCRATCH
 from tmkd.store.provenance import COMPUTED_ON, note_machines
 
 if TYPE_CHECKING:
     from datasets import Dataset
+    from tqdm import tqdm
 
 log = logging.getLogger(__name__)
 INSTALL = 'runtime=ray: Ray is not installed; install it with: pip install -c constraints.txt -e ".[ray]"'
@@ -84,13 +85,13 @@ class Scorer:
 
 
 def score_with_ray(
-    runtime: RuntimeConfig, teacher: Path, heads: list[int], tokens: Dataset, work: Path, done: Callable[[int], Any]
+    runtime: RuntimeConfig, teacher: Path, heads: list[int], tokens: Dataset, work: Path, bar: tqdm
 ) -> int:
     """Score ``tokens`` with the classifier in the folder ``teacher`` and write soft labels to ``work``.
 
     Args:
         heads: places of its heads that teach.
-        done: is called with the number of pairs of each shard, once it is scored.
+        bar: moves on with each shard that is scored.
 
     Returns:
         The number of pairs scored now.
@@ -114,12 +115,12 @@ def score_with_ray(
     for shard in shards:
         name = _name(_ids(shard))
         if name in there:
-            done(len(shard))
+            done_before(bar, len(shard))
         else:
             missing[name] = shard
     if missing:
         _put_tokens(filesystem, f"{root}/tokens", missing)
-        _score(runtime, teacher, heads, filesystem, root, list(missing), done)
+        _score(runtime, teacher, heads, filesystem, root, list(missing), bar)
 
     def read(shard: Dataset) -> np.ndarray:
         table = pq.read_table(f"{root}/logits/{_name(_ids(shard))}", filesystem=filesystem)
@@ -140,7 +141,7 @@ def _score(
     filesystem: FileSystem,
     root: str,
     names: list[str],
-    done: Callable[[int], Any],
+    bar: tqdm,
 ) -> None:
     """Let Ray score the named shards."""
     assert runtime.ray is not None
@@ -174,7 +175,7 @@ def _score(
     )
     try:
         for row in scored.iter_rows():
-            done(int(row["pairs"]))
+            bar.update(int(row["pairs"]))
     except ray.exceptions.RayTaskError as error:
         if isinstance(error.cause, TmkdError):  # the user's to mend: its sentence is enough
             raise error.cause from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import logging
 from collections.abc import Callable, Sequence
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from tmkd.progress import done_before
 from tmkd.results.classifier import Classifier
 from tmkd.results.context import RunContext
 from tmkd.results.node import Result
@@ -64,7 +66,7 @@ class TeacherStates(Result):
                 tokens,
                 lambda part: read_states(model, part, states, context.runtime, bar),
                 context.runtime.shard_size,
-                bar.update,
+                functools.partial(done_before, bar),
             )
         return {"pairs": len(tokens), "bytes": size}
 

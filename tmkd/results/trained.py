@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from tmkd.choices import CLASSES, CUT
 from tmkd.config import TrainerConfig
+from tmkd.progress import done_before
 from tmkd.results.classifier import Classifier, validation_metrics
 from tmkd.results.context import RunContext
 from tmkd.results.head_calibration import calibrate_heads, calibrated
@@ -60,10 +61,11 @@ class TrainedClassifier(Classifier):
 
             if not ray:
                 size = context.runtime.shard_size
-                scored = write_soft_labels(work, tokens, score, size, bar.update, processes)
+                before = functools.partial(done_before, bar)
+                scored = write_soft_labels(work, tokens, score, size, before, processes)
                 scored = sum(processes.gather(scored)) if processes else scored
             else:
-                scored = score_with_ray(context.how, teacher.folder(MODEL), heads, tokens, work, bar.update)
+                scored = score_with_ray(context.how, teacher.folder(MODEL), heads, tokens, work, bar)
         details: dict[str, Any] = {"pairs": len(tokens), "scored_in_the_last_run": scored}
         if rows.split == "train" and context.is_main_process and self.own_task.label_kind == CLASSES:
             details["accuracy"] = _memorised(teacher, tokens, work)  # the main process's details are published

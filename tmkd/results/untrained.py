@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from tmkd.config import TeacherConfig, kind_settings
 from tmkd.data.strange import Strange, refusal, warning
 from tmkd.errors import DataError
+from tmkd.progress import done_before
 from tmkd.results.classifier import Classifier, validation_metrics
 from tmkd.results.context import RunContext
 from tmkd.results.node import Result, check_unchanged, fields_identity, merged, outside
@@ -170,7 +172,7 @@ class UntrainedTeacher(Classifier):
             def score(part: Dataset) -> np.ndarray:
                 return kept.scored(part, scorer, bar) if kept else scorer(part, bar)
 
-            scored = write_soft_labels(work, pairs, score, size, bar.update, None)
+            scored = write_soft_labels(work, pairs, score, size, functools.partial(done_before, bar), None)
         if kept and kept.reused:
             scored -= kept.reused
             log.info("%s: %d of %d pairs were scored before, and are looked up", self.what, kept.reused, len(pairs))

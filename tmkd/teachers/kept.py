@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tmkd.progress import done_before
 from tmkd.teachers.database import Database
 from tmkd.teachers.source import Scorer
 
@@ -45,7 +46,7 @@ class KeptScores:
         known = self._found(ids)
         missing = [at for at, pair in enumerate(ids) if pair not in known]
         self.reused += len(ids) - len(missing)
-        bar.update(len(ids) - len(missing))
+        done_before(bar, len(ids) - len(missing))
         if not known:
             logits = scorer(rows, bar)
             self._keep(ids, logits)

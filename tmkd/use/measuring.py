@@ -13,6 +13,7 @@ from tmkd.config import RuntimeConfig
 from tmkd.errors import ConfigError
 from tmkd.evaluation.significance import interval
 from tmkd.export.programs import PROGRAMS
+from tmkd.progress import done_before
 from tmkd.results.answers import FILE, Answers
 from tmkd.results.context import RunContext
 from tmkd.results.latency import latencies
@@ -113,7 +114,7 @@ def _judge(
             scored = replace(node, loaded=_loaded(loader, candidate, judge, bar))
             before, new = bar.n, node.find(context) is None
             answered = scored.build(context)
-            bar.update(before + new * pairs - bar.n)  # a killed run may have scored some
+            done_before(bar, before + new * pairs - bar.n)  # a killed run may have scored some
             values = judge.values(np.load(answered.file(FILE)))
             made[candidate] = values, answered.details["parameters"]
     return [made[candidate] for candidate in asked]

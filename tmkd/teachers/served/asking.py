@@ -15,6 +15,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from tmkd.errors import BudgetSpent, ModelError
+from tmkd.progress import done_before
 from tmkd.teachers.served.answers import Answers, Budget
 from tmkd.teachers.served.api import Api
 from tmkd.teachers.served.endpoint import Endpoint
@@ -64,11 +65,11 @@ class Asker:
         ids = list(rows["id"])
         times = Counter(ids)
         known = self.answers.found(ids)
-        bar.update(sum(times[pair] for pair in known))
+        done_before(bar, sum(times[pair] for pair in known))
         if len(known) < len(times):
             with self._alone():
                 before, known = known, self.answers.found(ids)  # another process may have asked for them
-                bar.update(sum(times[pair] for pair in known.keys() - before.keys()))
+                done_before(bar, sum(times[pair] for pair in known.keys() - before.keys()))
                 try:
                     self._ask(requests_of(rows, known, self.together), times, bar)
                 except Spent:
