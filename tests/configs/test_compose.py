@@ -7,8 +7,9 @@ from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
+from tmkd.cli.arguments import names_in
 from tmkd.cli.explain import explain
-from tmkd.config import check, check_given, resolve
+from tmkd.config import check, check_given, check_typed, resolve
 from tmkd.errors import ConfigError
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -19,7 +20,8 @@ FIXED = ["method.teacher_weights=fixed"]
 
 def composed(*overrides):
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return check_given(check(resolve(compose("config", overrides=list(overrides)))))
+        config = check_given(check(resolve(compose("config", overrides=list(overrides)))))
+        return check_typed(config, names_in(overrides))
 
 
 def test_there_are_options_to_try():

@@ -74,3 +74,52 @@ def test_settings_of_presets_and_of_arms_are_no_mistakes(overrides):
 @pytest.mark.parametrize("given", ["method.loss=[]", "method.terms=5", "corpus.reader={}", "stage1.teacher_weights=[]"])
 def test_what_an_arm_cannot_set_is_no_traceback_before_its_settings_are_checked(given):
     composed(f"+method.arms.kd.set.{given}")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        # two peers would have been trained
+        (
+            ["method=mutual", "method.online.peers=3"],
+            r"online\.peers: expected method\.arms\.mutual\.set\.method\.online\.peers in its place, .*\(2\), got 3",
+        ),
+        (
+            ["method=born_again", "method.alpha=0.3"],
+            r"born_again\.set\.method\.alpha in its place, .* \(0\.5\), got 0\.3",
+        ),
+        (["experiment=ranking", "method.loss=adr_mse"], r"arms\.pointwise_mse\.loss in its place, since each arm has"),
+        # the whole file would have been the corpus
+        (
+            ["corpus=files", "corpus.path=a.tsv", "corpus.questions=500"],
+            r"corpus\.questions: expected corpus\.reader=documentation beside it, .*\(corpus\.pairs limits others\)",
+        ),
+        (["data=smoke", "data.questions=[5,5,5]"], r"data\.questions: expected data\.reader=documentation beside it"),
+        (
+            ["corpus=task", "corpus.separator=tab"],
+            r"corpus\.separator: expected corpus\.reader=files or mined beside it",
+        ),
+        (["encoder.layers=2"], r"encoder\.layers: expected encoder\.source=tiny or bilstm beside .* \(student\.layers"),
+        (["method=mutual", "method.online={peers: 3}"], r"arms\.mutual\.set\.method\.online\.peers in its place"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_typed_setting_that_nothing_reads_is_refused(overrides, said):
+    with pytest.raises(ConfigError, match=said):
+        composed(*overrides)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["method=[mutual,born_again]", "method.alpha=0.3"],  # one of the two takes it
+        ["experiment=smoke", "encoder=minilm"],  # it has layers for the tiny encoder, which nobody typed
+        ["encoder=tiny", "encoder.layers=2"],
+        ["method=mutual", "method.online.peers=2"],  # what the arm has, too
+        ["method=mutual", "method.online={peers: 2}"],
+        ["experiment=ranking", "method.loss=ranknet"],  # what some arms have
+    ],
+    ids=" ".join,
+)
+def test_typed_setting_that_is_read_is_taken(overrides):
+    assert composed(*overrides)

@@ -33,6 +33,22 @@ def as_typed(arguments: Sequence[str]) -> list[str]:
     return [_as_typed(each, parser) for each in arguments]
 
 
+def names_in(arguments: Sequence[str]) -> list[str]:
+    """Return the names of settings that arguments, which Hydra has read, give values to, such as ``method.alpha``."""
+    parser, found = OverridesParser.create(), []
+    for override in parser.parse_overrides([each for each in arguments if SETTING.fullmatch(each)]):
+        value = None if override.is_sweep_override() else override.value()
+        found += _leaves(override.key_or_group, value)
+    return found
+
+
+def _leaves(key: str, value: Any) -> list[str]:
+    """Return the names of all that a value holds: method.online.peers for method.online={peers: 3}."""
+    if isinstance(value, dict) and value:
+        return [name for step, own in value.items() for name in _leaves(f"{key}.{step}", own)]
+    return [key]
+
+
 def _as_typed(argument: str, parser: OverridesParser) -> str:
     found = SETTING.fullmatch(argument)
     if found is None:

@@ -14,9 +14,9 @@ from hydra.core.override_parser.types import Override, Quote, QuotedString, Valu
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from tmkd.cli.arguments import as_typed
+from tmkd.cli.arguments import as_typed, names_in
 from tmkd.cli.explain import explain, unset_section
-from tmkd.config import Config, check, check_given, resolve
+from tmkd.config import Config, check, check_given, check_typed, resolve
 from tmkd.errors import ConfigError
 from tmkd.shipped import CONF
 
@@ -37,7 +37,8 @@ def compose(overrides: Sequence[str]) -> Config:
     """Return the checked settings of a run (ConfigError: one that is not there, or makes no sense)."""
     try:
         with initialize_config_dir(str(CONF), version_base="1.3"):
-            return check_given(check(resolve(hydra_compose("config", as_typed(overrides)))))
+            typed = as_typed(overrides)
+            return check_typed(check_given(check(resolve(hydra_compose("config", typed)))), names_in(typed))
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(explain(error)) from None
     except (AssertionError, AttributeError):

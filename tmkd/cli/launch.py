@@ -19,10 +19,10 @@ from omegaconf.errors import OmegaConfBaseException
 
 from tmkd.choices import NO_TASK
 from tmkd.cli import usage
-from tmkd.cli.arguments import as_typed
+from tmkd.cli.arguments import as_typed, names_in
 from tmkd.cli.explain import explain, missing_plugin, unset_section
 from tmkd.cli.stages import STAGES
-from tmkd.config import check, check_given, resolve
+from tmkd.config import check, check_given, check_typed, resolve
 from tmkd.errors import SecretInSettings, TmkdError
 from tmkd.shipped import CONF
 
@@ -47,7 +47,7 @@ def launch(stage: str, by: str = "make") -> None:
         if int(os.environ.get("RANK", 0)):  # one of several processes, of which the first speaks for all
             logging.getLogger().setLevel(logging.WARNING)
         try:
-            config = check_given(check(resolve(composed)))
+            config = check_typed(check_given(check(resolve(composed))), names_in(arguments))
             made = STAGES[stage].run(stage, config)
         except TmkdError as error:
             if isinstance(error, SecretInSettings):

@@ -28,6 +28,7 @@ from tmkd.config.spend import SpendConfig
 from tmkd.config.stages import Stage1Config, Stage2Config, TrainerConfig
 from tmkd.config.teachers import LoraConfig, TeacherConfig, TeachersConfig, kind_settings
 from tmkd.config.tune import Choice, Interval, TuneConfig, read_space
+from tmkd.config.typed import check_typed
 from tmkd.config.whole import Config, check, encoder_of, task_folder, teaching
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "DataConfig", "EncoderConfig", "ExitsConfig", "Interval", "LabelConfig", "LanguageConfig", "LoraConfig",
     "MethodConfig", "MineConfig", "OnlineConfig", "PathsConfig", "RayConfig", "RowConfig", "RuntimeConfig",
     "SpendConfig", "Stage1Config", "Stage2Config", "StudentConfig", "TableConfig", "TeacherConfig", "TeachersConfig",
-    "TermConfig", "TrainerConfig", "TuneConfig", "check", "check_given", "encoder_of", "kind_of", "kind_settings",
-    "read_space", "resolve", "settings", "takes_text", "task_folder", "teaching", "value_of", "vary", "with_settings",
+    "TermConfig", "TrainerConfig", "TuneConfig", "check", "check_given", "check_typed", "encoder_of", "kind_of",
+    "kind_settings", "read_space", "resolve", "settings", "takes_text", "task_folder", "teaching", "value_of", "vary",
+    "with_settings",
 ]  # fmt: skip
