@@ -50,6 +50,7 @@ def load_model(
     if not (folder / MODEL).is_dir():
         runtime = resolve_runtime(device="cpu", precision="fp32", threads=threads)
         exported = ExportedModel.read(folder, backend, max_length, precision)
+        _check_export_device(str(device))
         whole = own_length(folder)
         return Loaded(exported, runtime, lambda: _of_length(max_length, whole, partial(read_calibration, folder)))
     if backend not in (AUTO, "torch"):
@@ -60,6 +61,14 @@ def load_model(
     student = PairClassifier.load(artifact.folder(MODEL), attention=runtime.attention)
     find = partial(calibration_of, artifact, exit=exit_at)
     return Loaded(student, runtime, lambda: _of_length(max_length, student.max_length, find))
+
+
+def _check_export_device(device: str) -> None:
+    if device not in (AUTO, "cpu"):
+        raise ConfigError(
+            f"device: expected auto or cpu, since an export runs on the CPU, got {device}; take one of these, or load "
+            "the student itself (artifacts/stage2-KEY), which a GPU can run."
+        )
 
 
 def _of_length(asked: int | None, whole: int, find: Callable[[], ScoreCalibration]) -> ScoreCalibration:
