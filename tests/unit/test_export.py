@@ -145,6 +145,24 @@ def test_cross_encoder_of_sentence_transformers_predicts_as_reranker_does(tmp_pa
     assert len(set(found.round(4))) == len(PAIRS)  # or a constant would do
 
 
+@pytest.mark.parametrize("name", ["modules.json", "config_sentence_transformers.json"])
+def test_export_without_its_head_is_no_model(tmp_path: Path, name: str) -> None:
+    # sentence-transformers draws one at random, and its scores look like any others
+    export_model(saved(tmp_path / "artifacts").path, "cross-encoder", tmp_path / "out", verify=False, latency=False)
+    (tmp_path / "out" / name).unlink()
+    with pytest.raises(ModelError, match=rf"expected {name}, which leads to .* head, .*copy the export again"):
+        Reranker.from_pretrained(tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "model.safetensors", "1_Pooling/config.json"])
+def test_export_that_is_cut_off_is_one_sentence(tmp_path: Path, name: str) -> None:
+    export_model(saved(tmp_path / "artifacts").path, "cross-encoder", tmp_path / "out", verify=False, latency=False)
+    file = tmp_path / "out" / name
+    file.write_bytes(file.read_bytes()[:30])
+    with pytest.raises(ModelError, match=r"sentence-transformers cannot load it \(.*\); .* copy the export again"):
+        Reranker.from_pretrained(tmp_path / "out")
+
+
 def test_decoder_whose_tokenizer_puts_nothing_between_texts_is_read_as_the_student_reads_it(tmp_path: Path) -> None:
     letters = ["<|endoftext|>", "!", *sorted(ByteLevel.alphabet())]
     decoder, place = GPT2Config(vocab_size=len(letters) + 1, n_embd=16, n_layer=1, n_head=2), tmp_path / "gpt2"

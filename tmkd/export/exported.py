@@ -13,13 +13,16 @@ from transformers import AutoTokenizer
 
 from tmkd.choices import CROSS_ENCODER, ONNX, ONNX_INT8, OPENVINO
 from tmkd.data.long_texts import without_ends
-from tmkd.errors import ConfigError, ModelError
+from tmkd.errors import ConfigError, ModelError, TmkdError
 from tmkd.export.graph import FILE, OPENVINO_FILE
 from tmkd.export.programs import OPENVINO_BF16, PROGRAMS, Scorer
 from tmkd.export.student import ALL_CLASSES, probabilities
+from tmkd.models.hub import first_sentence
 
 AUTO = "auto"  # whatever the folder is for
 BACKENDS = (AUTO, "torch", "onnx", "openvino")
+CLASSIFIER = "ForSequenceClassification"  # a model that has its head in itself; others need both of these
+LEADS = ("modules.json", "config_sentence_transformers.json")
 SHORTEST = 8  # tokens of a pair, as of the settings
 
 
@@ -53,11 +56,12 @@ class ExportedModel:
 
         Raises:
             ConfigError: a backend whose package is missing, or which has no bf16.
-            ModelError: the folder is no export, or none for this backend, or it reads fewer tokens.
+            ModelError: the folder is no export, or none for this backend, or not whole, or it reads fewer tokens.
         """
         try:
-            classes: Any = json.loads((folder / "config.json").read_text())[ALL_CLASSES]
-        except (OSError, ValueError, KeyError):
+            config = json.loads((folder / "config.json").read_text())
+            classes, kind = config[ALL_CLASSES], str(config.get("architectures"))
+        except (OSError, ValueError, KeyError, TypeError):
             raise ModelError(
                 f"Expected the folder of a student (artifacts/stage2-KEY) or of an export of one, but {folder} is "
                 "neither; reports/NAME/comparison.json names the artifacts of every row."
@@ -72,13 +76,32 @@ class ExportedModel:
         if not program.installed:
             raise ConfigError(f"{folder}: expected {program.name} to be installed, which runs this export; install it.")
         length = chosen_length(max_length, own_length(folder))
-        tokenizer = AutoTokenizer.from_pretrained(folder)
-        return cls(folder, tuple(classes), program.load(folder, max_length), tokenizer, length, program.batch)
+        _check_head(folder, target != CROSS_ENCODER or CLASSIFIER in kind)
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(folder)
+            scorer = program.load(folder, max_length)
+        except TmkdError:
+            raise
+        except Exception as error:  # of whatever kind: each program has its own
+            raise ModelError(
+                f"{folder}: {program.name} cannot load it ({first_sentence(error)[:300].rstrip('.')}); a file is "
+                "missing, cut off or not to be read, so copy the export again, as a whole."
+            ) from None
+        return cls(folder, tuple(classes), scorer, tokenizer, length, program.batch)
 
     def probabilities(self, questions: Sequence[str], passages: Sequence[str], batch_size: int | None) -> np.ndarray:
         """Return the probabilities ``[pairs, classes]``, float64."""
         texts = without_ends(questions, passages, self.tokenizer, self.max_length)
         return probabilities(self.scorer(*texts, batch_size or self.batch), len(self.classes))
+
+
+def _check_head(folder: Path, classifier: bool) -> None:
+    """Raise ModelError where sentence-transformers would give an encoder a random head, for want of the export's."""
+    if not classifier and (gone := [name for name in LEADS if not (folder / name).is_file()]):
+        raise ModelError(
+            f"{folder}: expected {gone[0]}, which leads to the export's head, but there is none, and scores would be "
+            "random; copy the export again, as a whole."
+        )
 
 
 def own_length(folder: Path) -> int:
