@@ -252,6 +252,16 @@ def test_head_that_ends_in_a_sigmoid_is_refused(tmp_path):
         Ready(str(folder)).check(TWO)
 
 
+@pytest.mark.parametrize("gone", [("tokenizer.json",), ("tokenizer.json", "tokenizer_config.json")])
+def test_missing_tokenizer_is_told(tmp_path, gone):
+    # transformers makes up a BERT tokenizer that reads every word as [UNK], and the scores teach nothing
+    bert(tmp_path, num_labels=1)
+    for name in gone:
+        (tmp_path / name).unlink()
+    with pytest.raises(ModelError, match=r"teacher .*its tokenizer (knows no words|cannot be read).*tokenizer\.json"):
+        Ready(str(tmp_path)).check(TWO)
+
+
 def test_folder_that_is_not_there_is_told(tmp_path):
     with pytest.raises(ModelError, match=r"teachers.roster.name: there is no folder"):
         Ready(str(tmp_path / "nowhere")).check(TWO)

@@ -19,7 +19,7 @@ from transformers import PretrainedConfig
 from transformers.utils import logging as transformers_logging
 
 from tmkd.errors import ConfigError, ModelError
-from tmkd.models.checkpoint import any_config
+from tmkd.models.checkpoint import any_config, read_tokenizer
 from tmkd.models.hub import first_sentence
 from tmkd.models.positions import positions_of
 from tmkd.models.unreadable import unreadable
@@ -40,7 +40,8 @@ def load_cross_encoder(
 ) -> CrossEncoder:
     """Return the model with its own weights and length; on the device ``meta`` it has their shapes alone."""
     place, commit = checkpoint.place()
-    config_of(checkpoint)  # which explains what cannot be read
+    config_of(checkpoint)  # which explains what cannot be read, as does the next; a made-up tokenizer reads no word
+    read_tokenizer(place, commit, checkpoint.trust_remote_code, "teacher")
     found: dict[str, Any] = {"revision": commit, "local_files_only": commit is None}
     reading: dict[str, Any] = {"use_safetensors": True, "dtype": dtype}
     try:
