@@ -66,11 +66,15 @@ def test_rank_puts_the_likeliest_passage_first(tmp_path: Path, encoder: Encoder)
 def test_numbers_that_mean_nothing_are_refused(tmp_path: Path, encoder: Encoder) -> None:
     # as a place from the end, -1 would drop the worst passage, and a batch of -1 pairs would score none
     reranker = load(student(tmp_path, encoder).path)
-    with pytest.raises(DataError, match="top_k: expected 0 or more"):
-        reranker.rank("what is amber", PASSAGES, top_k=-1)
-    for size in (0, -1):
-        with pytest.raises(DataError, match=f"batch_size: expected 1 or more, .* got {size}"):
+    for top_k in (-1, 1.5, "2"):
+        with pytest.raises(DataError, match="top_k: expected 0 or more, a whole number, or None for all documents"):
+            reranker.rank("what is amber", PASSAGES, top_k=top_k)
+    assert len(reranker.rank("what is amber", PASSAGES, top_k=np.int64(1))) == 1
+    for size in (0, -1, 1.5, "2"):
+        with pytest.raises(DataError, match=f"batch_size: expected 1 or more, .* got {size!r}"):
             reranker.score(QUESTIONS, PASSAGES, batch_size=size)
+    with pytest.raises(ModelError, match=r"max_length: expected from 8 to .*, got 24\.0"):
+        Reranker(reranker.model, reranker.runtime, max_length=24.0)
 
 
 def test_batch_size_changes_no_score(tmp_path: Path, encoder: Encoder) -> None:

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from tmkd import distributed
-from tmkd.errors import TmkdError
+from tmkd.errors import ConfigError, TmkdError
 from tmkd.training.runtime import resolve_runtime
 
 
@@ -31,6 +31,12 @@ def test_more_processes_than_gpus_are_not_ended_before_the_device_is_looked_at(m
 
 def test_score_batch_that_was_asked_for_is_kept():
     assert resolve_runtime(device="cpu", score_batch=7).score_batch == 7
+
+
+@pytest.mark.parametrize("threads", [-1, 1.5, "2"])
+def test_threads_that_are_none_are_one_sentence(threads):
+    with pytest.raises(ConfigError, match=r"threads: expected a whole number, 0 \(all\) or more, got"):
+        resolve_runtime(device="cpu", threads=threads)
 
 
 def test_score_batch_left_open_on_a_cpu_is_the_small_one():

@@ -1,8 +1,9 @@
-"""Texts that a program hands over: whether they are lists of texts, and as many of one as of the other."""
+"""Texts and numbers that a program hands over: whether they are lists of texts, as many of one as of the other."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from numbers import Integral
 from typing import Any
 
 from tmkd.errors import DataError
@@ -58,3 +59,9 @@ def check_query(query: Any) -> None:
         raise DataError(f"query: expected a text, got {type(query).__name__} ({query!r:.40}).")
     if half_a_character(query):
         raise DataError(f"query: expected a text, got one with {HALF} ({query!a:.40}); mend it.")
+
+
+def check_count(name: str, count: Any, least: int, otherwise: str) -> None:
+    """Raise DataError for what is no whole number from ``least``; None stands for ``otherwise``."""
+    if count is not None and not (isinstance(count, Integral) and count >= least):
+        raise DataError(f"{name}: expected {least} or more, a whole number, or None for {otherwise}, got {count!r}.")

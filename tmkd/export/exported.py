@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +120,7 @@ def chosen_length(asked: int | None, own: int) -> int:
     Raises:
         ModelError: more are asked for, or so few that a pair is lost.
     """
-    if asked is not None and not SHORTEST <= asked <= own:
+    if asked is not None and not (isinstance(asked, Integral) and SHORTEST <= asked <= own):
         raise ModelError(f"max_length: expected from {SHORTEST} to the {own} tokens that the model reads, got {asked}.")
     return asked or own
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from tmkd.errors import DataError
 from tmkd.evaluation.ensemble import scores_of
 
 
@@ -24,8 +23,6 @@ def ranked(
         probabilities: of the documents, ``[documents, classes]``.
         calibrate: maps them to calibrated ones, which become ``probability``; None: there is no such field.
     """
-    if top_k is not None and top_k < 0:
-        raise DataError(f"top_k: expected 0 or more, or None for all documents, got {top_k}.")
     scores = scores_of(probabilities)
     calibrated = calibrate(probabilities)[:, -1] if calibrate and len(scores) else scores
     rows = []

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from tmkd.data.given import check_query, list_of_pairs, list_of_texts, lists_of_texts
-from tmkd.errors import DataError, ModelError
+from tmkd.data.given import check_count, check_query, list_of_pairs, list_of_texts, lists_of_texts
+from tmkd.errors import ModelError
 from tmkd.evaluation.cutoffs import Cutoff
 from tmkd.evaluation.ensemble import scores_of
 from tmkd.evaluation.score_calibration import ScoreCalibration
@@ -135,8 +135,7 @@ class Reranker:
         if calibrated:
             return self.calibration.apply(self.score(questions, passages, batch_size))
         questions, passages = lists_of_texts(questions, passages)
-        if batch_size is not None and batch_size < 1:
-            raise DataError(f"batch_size: expected 1 or more, or None for what suits the device, got {batch_size}.")
+        check_count("batch_size", batch_size, 1, "what suits the device")
         if not len(questions):
             return np.empty((0, len(self.classes)))
         with self._turn:
@@ -178,6 +177,7 @@ class Reranker:
             DataError, ModelError: as ``score``.
         """
         check_query(query)
+        check_count("top_k", top_k, 0, "all documents")
         documents = list_of_texts("documents", documents)
         calibrate = self.calibration.apply if calibrated else None
         found = self.score([query] * len(documents), documents, batch_size)

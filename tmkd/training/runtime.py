@@ -107,7 +107,10 @@ def resolve_runtime(
             "torchrun --nproc-per-node N -m stages.NAME."
         )
     if threads:
-        torch.set_num_threads(threads)
+        try:
+            torch.set_num_threads(threads)
+        except RuntimeError:  # it is below 0, or no whole number
+            raise ConfigError(f"threads: expected a whole number, 0 (all) or more, got {threads!r}.") from None
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cuda" and processes:
