@@ -390,8 +390,16 @@ def test_pairs_are_whole_questions_of_the_test_split_beside_the_artifact(tmp_pat
     assert found.source == "test split, the first 2 of 3 questions"
     bad = tmp_path / "bad.tsv"
     bad.write_text("question\tpassage\tlabel\na\tb\tmaybe\n")
-    with pytest.raises(DataError, match="maybe"):
+    with pytest.raises(DataError, match=r"maybe.* \(bad rows in all: .*bad\.tsv: 1 unknown label\)\.$"):
+        pairs_for(student, bad, 4)  # there is no setting that would leave it out
+    bad.write_text("question\tpassage\tlabel\na\tb\tright\na\tc\t\n")
+    with pytest.raises(DataError, match=r"1 of 2 have none \(line 3 is the first\)"):
+        pairs_for(student, bad, 4)  # or all labels were left out, without a word
+    bad.write_text("question\tpassage\tlabel\na\tb\tright\nb\tc\twrong\n")
+    with pytest.raises(DataError, match=r"--pairs: expected a question with a right and a wrong passage"):
         pairs_for(student, bad, 4)
+    with pytest.raises(DataError, match=r"the first 1 of 2 questions has none; .*--most-pairs"):
+        pairs_for(student, bad, 1)
 
 
 def test_batches_are_of_one_size_and_one_length_and_hold_every_pair_once() -> None:

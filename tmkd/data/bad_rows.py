@@ -57,10 +57,10 @@ class BadRows:
 
     Args:
         skip: leave bad rows out; otherwise ``settle`` raises.
-        remedy: how to set that.
+        remedy: how to set that; None: it cannot be set.
     """
 
-    def __init__(self, skip: bool, remedy: str = "data.on_bad_row=skip") -> None:
+    def __init__(self, skip: bool, remedy: str | None = "data.on_bad_row=skip") -> None:
         self._skip = skip
         self._remedy = remedy
         self._found: dict[str, dict[str, _Found]] = defaultdict(dict)  # by file and kind
@@ -114,6 +114,5 @@ class BadRows:
             f"{name}: " + ", ".join(f"{found.count} {kind}" for kind, found in kinds.items())
             for name, kinds in bad.items()
         )
-        raise DataError(
-            f"{file}, {unit} {number}: {fault} (bad rows in all: {in_all}; {self._remedy} leaves them out)."
-        )
+        skipping = f"; {self._remedy} leaves them out" if self._remedy else ""
+        raise DataError(f"{file}, {unit} {number}: {fault} (bad rows in all: {in_all}{skipping}).")

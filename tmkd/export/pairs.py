@@ -57,7 +57,7 @@ def pairs_for(student: Student, file: Path | None, most: int) -> Pairs:
         most: pairs; of more, the first questions that have no more than that together, at least one.
 
     Raises:
-        DataError: the file has no pairs, or bad rows.
+        DataError: the file has no pairs, or bad rows, or labels by which nothing is ranked.
     """
     task = student.artifact.path.resolve().parent / f"task-{student.artifact.manifest['spec'].get('task')}" / "test"
     if file is not None:
@@ -76,24 +76,41 @@ def pairs_for(student: Student, file: Path | None, most: int) -> Pairs:
         rows = rows.select(np.flatnonzero(np.isin(question, within)))
         source = f"{source}, the first {len(within)} of {len(names)} questions"
     labels = None if None in (given := list(rows[LABEL])) else np.array(given)
+    if labels is not None and student.ranking:
+        _check_ranked(labels, list(rows["question_id"]), len(student.model.classes), source)
     parts = list(rows[PART]) if PART in rows.column_names else None
     return Pairs(source, list(rows["question"]), list(rows["passage"]), list(rows["question_id"]), labels, parts)
 
 
 def _read(file: Path, student: Student) -> Dataset:
     meaning = meaning_of(LABEL, student.model.classes, None, student.label_kind, student.ranking)
-    columns, bad = Columns(), BadRows(False)
+    columns, bad = Columns(), BadRows(False, None)
 
     def make(record: Record) -> dict[str, Any]:
         label = record.get(LABEL)
         return {**pair(record, columns), LABEL: None if label in (None, "") else meaning.read(label)}
 
     source = open_file(file, (columns.question, columns.passage), (columns.question_id, LABEL))
-    rows = [row for _, row in good(source, make, bad)]
+    rows = dict(good(source, make, bad))
     bad.settle()
     if not rows:
         raise DataError(f"--pairs: expected pairs in {file}, got none; add rows, or leave --pairs away.")
-    return Dataset.from_list(rows)
+    bare = [number for number, row in rows.items() if row[LABEL] is None]
+    if 0 < len(bare) < len(rows):
+        raise DataError(
+            f"--pairs: expected a label in every row of {file} or in none, but {len(bare)} of {len(rows)} have none "
+            f"({source.unit} {bare[0]} is the first); fill them in, or leave the column {LABEL} away."
+        )
+    return Dataset.from_list(list(rows.values()))
+
+
+def _check_ranked(labels: np.ndarray, ids: list[Any], classes: int, source: str) -> None:
+    gains = (labels if classes == 1 else labels == classes - 1).tolist()
+    if len(set(zip(ids, gains))) == len(set(ids)):
+        raise DataError(
+            f"--pairs: expected a question with a right and a wrong passage, as the student ranks passages, but "
+            f"{source} has none; give other pairs or more (--most-pairs), or pairs without the column {LABEL}."
+        )
 
 
 def _made_up(student: Student) -> Pairs:
