@@ -140,6 +140,8 @@ def test_cross_encoder_of_sentence_transformers_predicts_as_reranker_does(tmp_pa
         Reranker.from_pretrained(tmp_path / "out", precision="bf16")
     with pytest.raises(ConfigError, match="device: expected auto or cpu, since an export runs on the CPU, got cuda"):
         Reranker.from_pretrained(tmp_path / "out", device="cuda")  # or it ran on the CPU, without a word
+    with pytest.raises(ModelError, match="exit_at: expected a layer with an early exit, of which this model has none"):
+        Reranker.from_pretrained(tmp_path / "out", exit_at=1)
     with pytest.raises(ModelError, match="max_length: expected the 48 tokens that this export was loaded with, got 24"):
         Reranker(again.model, again.runtime, max_length=24)
     assert len(set(found.round(4))) == len(PAIRS)  # or a constant would do

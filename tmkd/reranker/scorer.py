@@ -86,7 +86,8 @@ class ClassifierScorer:
 def check_exit(exit_at: int | None, layers: Sequence[int]) -> None:
     """Raise ModelError for a layer that has no early exit; ``layers`` are those that have one."""
     if exit_at is not None and exit_at not in layers:
+        there = f"one of {list(layers)}" if layers else "of which this model has none"
         raise ModelError(
-            f"exit_at: expected a layer with an early exit, one of {list(layers)}, got {exit_at}; "
-            "student.exits is where a student gets them."
+            f"exit_at: expected a layer with an early exit, {there}, got {exit_at}; student.exits is where a student "
+            "gets them, and an export has none."
         )
