@@ -262,6 +262,16 @@ def test_missing_tokenizer_is_told(tmp_path, gone):
         Ready(str(tmp_path)).check(TWO)
 
 
+def test_tokenizer_with_more_tokens_than_the_model_knows_is_refused(tmp_path):
+    # an IndexError at the first pair that has one of them, after any number that have none
+    bert(tmp_path, num_labels=1)
+    tokenizer = letter_tokenizer()
+    tokenizer.add_tokens(["<question>"])
+    tokenizer.save_pretrained(tmp_path)
+    with pytest.raises(ModelError, match=r"teacher .*: its tokenizer has \d+ tokens but the teacher embeddings for"):
+        Ready(str(tmp_path)).check(TWO)
+
+
 def test_folder_that_is_not_there_is_told(tmp_path):
     with pytest.raises(ModelError, match=r"teachers.roster.name: there is no folder"):
         Ready(str(tmp_path / "nowhere")).check(TWO)

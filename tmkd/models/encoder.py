@@ -93,7 +93,7 @@ def load_encoder(
             _set_dropout(config, dropout)
         tokenizer = read_tokenizer(place, revision, trust_remote_code)
         model = read_model(place, config, revision, trust_remote_code, attention)
-        _check_vocabulary(model, tokenizer, place)
+        check_vocabulary(model, tokenizer, place)
     if getattr(model, "pooler", None) is not None:
         # h1 is the hidden state itself: a pooler would only hold weights that never learn
         model.register_module("pooler", None)
@@ -178,18 +178,20 @@ def _set_dropout(config: PretrainedConfig, dropout: float) -> None:
             setattr(config, key, dropout)
 
 
-def _check_vocabulary(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, place: str) -> None:
+def check_vocabulary(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, place: str, what: str = "encoder"
+) -> None:
     """Raise ModelError for tokens without a row of embeddings; warn where most rows are of no token."""
     if (words := word_embeddings(model)) is None:
         return
     rows, tokens = len(words), max(tokenizer.get_vocab().values()) + 1
     if tokens > rows:
         raise ModelError(
-            f"encoder {place}: its tokenizer has {tokens} tokens but the encoder embeddings for {rows}; save the model "
+            f"{what} {place}: its tokenizer has {tokens} tokens but the {what} embeddings for {rows}; save the model "
             "after model.resize_token_embeddings(len(tokenizer)), or take the tokenizer that it was trained with."
         )
     if 2 * tokens < rows:
-        log.warning("encoder %s: %d tokens for %d rows of embeddings; is its tokenizer its own?", place, tokens, rows)
+        log.warning("%s %s: %d tokens for %d rows of embeddings; is its tokenizer its own?", what, place, tokens, rows)
 
 
 def word_embeddings(model: PreTrainedModel) -> torch.Tensor | None:

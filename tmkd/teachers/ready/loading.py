@@ -20,6 +20,7 @@ from transformers.utils import logging as transformers_logging
 
 from tmkd.errors import ConfigError, ModelError
 from tmkd.models.checkpoint import any_config, read_tokenizer
+from tmkd.models.encoder import check_vocabulary
 from tmkd.models.hub import first_sentence
 from tmkd.models.positions import positions_of
 from tmkd.models.unreadable import unreadable
@@ -41,7 +42,7 @@ def load_cross_encoder(
     """Return the model with its own weights and length; on the device ``meta`` it has their shapes alone."""
     place, commit = checkpoint.place()
     config_of(checkpoint)  # which explains what cannot be read, as does the next; a made-up tokenizer reads no word
-    read_tokenizer(place, commit, checkpoint.trust_remote_code, "teacher")
+    tokenizer = read_tokenizer(place, commit, checkpoint.trust_remote_code, "teacher")
     found: dict[str, Any] = {"revision": commit, "local_files_only": commit is None}
     reading: dict[str, Any] = {"use_safetensors": True, "dtype": dtype}
     try:
@@ -62,6 +63,7 @@ def load_cross_encoder(
     cast(Transformer, model[0]).unpad_inputs = False  # a row a pair, whatever the attention kernel
     folder = json.loads(Path(modules).read_text("utf-8"))[0]["path"] if modules else ""
     _check_weights(model, place, folder, found | {"trust_remote_code": checkpoint.trust_remote_code})
+    check_vocabulary(transformer_of(model), tokenizer, place, "teacher")
     _set_length(model, max_length, place)
     _render(model, place)
     return model
