@@ -34,7 +34,5 @@ def _refuse_single_passages(experiment: Experiment, name: str) -> None:
             f"{experiment.config.stage1.group_size} (arm {name}), but each of its {len(rows):,} pairs has another "
             "question_id; give all passages of a question the same one, or set stage1.group_size=null."
         )
-    reported = experiment.context.reported
-    if (place := ("shared ids", experiment.corpus.key)) not in reported and experiment.context.is_main_process:
-        reported.add(place)
+    if experiment.context.once("shared ids", experiment.corpus.key):
         tell_shared_ids("corpus", rows)

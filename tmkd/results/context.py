@@ -26,7 +26,6 @@ class RunContext:
 
     Attributes:
         before_making: checks that are due once something is to be computed.
-        reported: warnings that were logged already: each is logged once a run.
         lengths: for a number of tokens the settings that it comes from, for warnings of pairs that are cut.
     """
 
@@ -44,7 +43,7 @@ class RunContext:
         self.runs = Path(runs)
         self.store = ArtifactStore(artifacts, self.machine)
         self.before_making: list[Callable[[], None]] = []
-        self.reported: set[Hashable] = set()
+        self._told: set[Hashable] = set()
         self.lengths: dict[int, list[str]] = {}
 
     @functools.cached_property
@@ -64,6 +63,13 @@ class RunContext:
     def is_main_process(self) -> bool:
         """Whether this process writes what all make together."""
         return self.processes is None or self.processes.is_main_process
+
+    def once(self, *what: Hashable) -> bool:
+        """Return whether the log is to say something now: once a run, in the main process alone."""
+        if what in self._told or not self.is_main_process:
+            return False
+        self._told.add(what)
+        return True
 
     def check_due(self, missing: Callable[[], bool]) -> None:
         """Where a result is still to be computed, do the checks in ``before_making``; each is done once."""

@@ -37,12 +37,9 @@ def cut_of(tokens: Artifact) -> dict[str, Any]:
 def warn_of_cuts(context: RunContext, tokens: Artifact) -> None:
     """Warn, once for each split and length, where more than a twentieth of its pairs are cut."""
     spec = tokens.manifest["spec"]
-    place = ("cut", spec["rows"], spec["max_length"], spec.get("long"))
-    if place in context.reported:
-        return
     found = cut_of(tokens)
-    if found["cut"]["pairs"] > MANY * found["pairs"]:
-        context.reported.add(place)
+    place = spec["rows"], spec["max_length"], spec.get("long")
+    if found["cut"]["pairs"] > MANY * found["pairs"] and context.once("cut", *place):
         log.warning(
             "%s are longer than the %d tokens that are read, and are %s; raise %s%s",
             cut_text(found),

@@ -195,8 +195,7 @@ class Gaps:
             )
         if not kept.any():
             raise DataError(f"{split}: no pair has a score of every teacher ({each}); set teachers.missing=average.")
-        if (place := ("missing", split, each)) not in context.reported and context.is_main_process:
-            context.reported.add(place)
+        if context.once("missing", split, each):
             how = "left out" if self.missing == "skip" else "given the mean of the other teachers"
             log.warning("scores missing on %s: %s; those pairs are %s", split, each, how)
         return tokens if kept.all() else tokens.select(np.flatnonzero(kept))

@@ -110,9 +110,7 @@ class Trusted:
         self._log(context, rows.split, {group: count for group, count in unknown.items() if group != NO_GROUP})
 
     def _log(self, context: RunContext, split: str, unknown: dict[str, int]) -> None:
-        place = ("trust", split, self.facts["by"])
-        if unknown and place not in context.reported and context.is_main_process:
-            context.reported.add(place)
+        if unknown and context.once("trust", split, self.facts["by"]):
             names = ", ".join(sorted(unknown)[:SHOWN]) + (", …" if len(unknown) > SHOWN else "")
             log.info(
                 "%s: %d of %d pairs are of groups with too few validation questions for weights of their own (%s); "

@@ -214,17 +214,14 @@ class UntrainedTeacher(Classifier):
         strange = [Strange(*each) for each in details.get("strange", ())]
         if strange and self.missing == "raise":
             raise DataError(refusal(strange, whole=True))
-        if strange and (place := ("strange", self.name)) not in context.reported and context.is_main_process:
-            context.reported.add(place)
+        if strange and context.once("strange", self.name):
             log.warning("%s: %s", self.what, warning(strange))
 
     def _tell_unasked(self, answers: Path, context: RunContext) -> None:
         """Log how many scores the run does not ask for, as soon as all that it asks for is there."""
-        place = ("unasked", self.name)
         there = all(rows.owner.find(context) is not None for rows in self.asked)
-        if place in context.reported or not self.asked or not there:
+        if not self.asked or not there or not context.once("unasked", self.name):
             return
-        context.reported.add(place)
         if found := self.known.source.unasked(answers, (rows.read(context) for rows in self.asked)):
             splits = ", ".join(rows.split for rows in self.asked)
             log.info("%s: %s are not among the pairs that this run asks for (%s)", self.what, found, splits)
@@ -241,7 +238,6 @@ class UntrainedTeacher(Classifier):
                 "score them, leave the split out, or set teachers.missing=skip or average: then it teaches, but "
                 f"{WITHOUT[split]}."
             )
-        if (place := ("partly", self.name, split)) not in context.reported and context.is_main_process:
-            context.reported.add(place)
+        if context.once("partly", self.name, split):
             told = f"{self.what} has no score of {lacking} pairs of {split}: it teaches, but"
             log.warning("%s %s", told, WITHOUT[split])
