@@ -12,6 +12,8 @@ from tmkd.distributed import Processes
 from tmkd.store.artifacts import ArtifactStore
 
 if TYPE_CHECKING:
+    from tqdm import tqdm
+
     from tmkd.training.runtime import Runtime
 
 
@@ -70,6 +72,13 @@ class RunContext:
             return False
         self._told.add(what)
         return True
+
+    def bar(self, total: int, what: str, **shown: Any) -> tqdm:
+        """Return a bar of pairs, which the main process alone shows; ``shown`` goes to tqdm."""
+        from tqdm import tqdm
+
+        style = {"unit": "pair", "dynamic_ncols": True, "mininterval": 1, "disable": not self.is_main_process}
+        return tqdm(total=total, desc=what, **style, **shown)
 
     def check_due(self, missing: Callable[[], bool]) -> None:
         """Where a result is still to be computed, do the checks in ``before_making``; each is done once."""

@@ -100,15 +100,10 @@ class Overlap(Result):
         return "what corpus and splits share"
 
     def make(self, context: RunContext, work: Path) -> dict[str, Any]:
-        from tqdm import tqdm
-
         from tmkd.data.overlap import overlap
 
         corpus = self.corpus.rows().read(context)
-        style = {"unit": "pair", "dynamic_ncols": True, "mininterval": 1, "delay": SHOWN_AFTER}
-        with tqdm(
-            total=len(corpus), desc="compare corpus and splits", disable=not context.is_main_process, **style
-        ) as bar:
+        with context.bar(len(corpus), "compare corpus and splits", delay=SHOWN_AFTER) as bar:
             found = overlap(corpus, {split: self.task.rows(split).read(context) for split in SPLITS}, bar.update)
         return {"pairs": len(corpus), "splits": found}
 

@@ -47,7 +47,6 @@ class TeacherStates(Result):
 
     def make(self, context: RunContext, work: Path) -> dict[str, Any]:
         import numpy as np
-        from tqdm import tqdm
 
         from tmkd.store.teacher_states import bytes_needed, write_states
         from tmkd.training.teacher_states import read_states
@@ -58,9 +57,7 @@ class TeacherStates(Result):
         shape, states = shape_of(model.encoder.config), sorted(self.states)
         size = bytes_needed(np.asarray(tokens["length"]), states, shape.width, shape.heads)
         log.info("the %s will take %.2f GB of disk", self.what, size / 1e9)
-        with tqdm(
-            total=len(tokens), desc=f"states of {self.rows.split}", unit="pair", dynamic_ncols=True, mininterval=1
-        ) as bar:
+        with context.bar(len(tokens), f"states of {self.rows.split}") as bar:
             write_states(
                 work,
                 tokens,

@@ -39,8 +39,6 @@ class TrainedClassifier(Classifier):
     labels_together: ClassVar[bool] = True
 
     def label(self, context: RunContext, rows: Rows, work: Path) -> dict[str, Any]:
-        from tqdm import tqdm
-
         from tmkd.evaluation.ensemble import teaching_logits
         from tmkd.results.ray_scoring import score_with_ray
         from tmkd.store.soft_labels import write_soft_labels
@@ -53,8 +51,7 @@ class TrainedClassifier(Classifier):
         tokens = rows.read_by(context, model)
         processes = context.processes
         share = -(-len(tokens) // (processes.count if processes else 1))
-        shown = {"unit": "pair", "dynamic_ncols": True, "mininterval": 1, "disable": not context.is_main_process}
-        with tqdm(total=share, desc=f"score {rows.split}", **shown) as bar:
+        with context.bar(share, f"score {rows.split}") as bar:
 
             def score(part: Dataset) -> np.ndarray:
                 return teaching_logits(predict(model, part, context.runtime, bar)[:, heads])

@@ -154,17 +154,15 @@ class UntrainedTeacher(Classifier):
 
     def _score(self, context: RunContext, rows: Rows, work: Path) -> dict[str, Any]:
         import numpy as np
-        from tqdm import tqdm
 
         from tmkd.store.soft_labels import each_shard, write_soft_labels
 
         check_unchanged(self.what, self.spec, fields_identity(self))
         pairs, size, source = rows.read(context), context.runtime.shard_size, self.known.source
-        shown = {"unit": "pair", "dynamic_ncols": True, "mininterval": 1, "disable": not context.is_main_process}
         answers = self._folder(context, self.kind)
         started = time.monotonic()
         with (
-            tqdm(total=len(pairs), desc=f"teacher {self.number} scores {rows.split}", **shown) as bar,
+            context.bar(len(pairs), f"teacher {self.number} scores {rows.split}") as bar,
             source.open(context.runtime, self.task.classes, answers) as scorer,
             self._kept(context) as kept,
         ):
