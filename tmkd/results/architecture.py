@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from tmkd.choices import CUT
 from tmkd.config import StudentConfig, TrainerConfig
 from tmkd.results.context import RunContext
+from tmkd.results.costs import member
 from tmkd.results.encoder import Encoder
 from tmkd.results.node import Result, fields_identity, unless
 from tmkd.results.task import Task
-from tmkd.results.trained import TrainedClassifier, member, new_classifier
+from tmkd.results.trained import TrainedClassifier, new_classifier
 from tmkd.results.work import Member
 from tmkd.store.artifacts import Artifact
 

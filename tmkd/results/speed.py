@@ -11,10 +11,11 @@ from typing import Any, ClassVar
 
 from tmkd.results.classifier import Classifier
 from tmkd.results.context import RunContext
+from tmkd.results.costs import scoring
 from tmkd.results.exits import DEEPEST, Predictor, answer
 from tmkd.results.node import Result, merged, outside, unless
 from tmkd.results.rows import Rows
-from tmkd.results.trained import load_classifier, scoring
+from tmkd.results.trained import load_classifier
 from tmkd.results.work import Work
 
 TIMED_PAIRS = 1024

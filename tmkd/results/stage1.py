@@ -18,13 +18,14 @@ from tmkd.results.architecture import Architecture, StudentClassifier
 from tmkd.results.classifier import Classifier
 from tmkd.results.context import RunContext
 from tmkd.results.corpus import Corpus
+from tmkd.results.costs import learning
 from tmkd.results.node import Result, merged, outside, unless
 from tmkd.results.objective import soft_identity
 from tmkd.results.questions import pairs_seen, questions_of
 from tmkd.results.soft_targets import TeacherWeights, reads, soft_targets
 from tmkd.results.task import Task
 from tmkd.results.terms import Terms, state_terms, states_cost
-from tmkd.results.trained import learning, write_classifier
+from tmkd.results.trained import write_classifier
 from tmkd.results.work import Work
 from tmkd.store.artifacts import SCRATCH
 

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from tmkd.config import ExitsConfig, Stage2Config, TrainerConfig, settings
 from tmkd.results.architecture import Architecture, StudentClassifier
 from tmkd.results.context import RunContext
+from tmkd.results.costs import learning
 from tmkd.results.node import Result, identity, merged, outside, unless
 from tmkd.results.objective import Objective
 from tmkd.results.questions import pairs_seen, questions_of
 from tmkd.results.soft_targets import reads, soft_targets
 from tmkd.results.task import Task
 from tmkd.results.terms import Terms, state_terms, states_cost
-from tmkd.results.trained import learning, validator, write_classifier
+from tmkd.results.trained import validator, write_classifier
 from tmkd.results.work import Work
 from tmkd.store.artifacts import MODEL, SCRATCH
 

@@ -14,12 +14,13 @@ from tmkd.config import TeacherConfig, TrainerConfig, kind_settings
 from tmkd.errors import ConfigError
 from tmkd.results.classifier import validation_value
 from tmkd.results.context import RunContext
+from tmkd.results.costs import learning, member
 from tmkd.results.encoder import Encoder
 from tmkd.results.node import merged, outside, unless
 from tmkd.results.questions import pairs_seen, questions_of
 from tmkd.results.rows import Rows
 from tmkd.results.task import Task
-from tmkd.results.trained import TrainedClassifier, learning, member, new_classifier, validator, write_classifier
+from tmkd.results.trained import TrainedClassifier, new_classifier, validator, write_classifier
 from tmkd.results.training_pairs import TrainingPairs
 from tmkd.results.work import Member, Work
 from tmkd.store.artifacts import SCRATCH, Artifact

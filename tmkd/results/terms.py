@@ -11,10 +11,10 @@ from tmkd.config import TermConfig, settings
 from tmkd.losses.schedule import scheduled
 from tmkd.results.classifier import Classifier
 from tmkd.results.context import RunContext
+from tmkd.results.costs import scoring
 from tmkd.results.rows import Rows
 from tmkd.results.soft_targets import TeacherWeights
 from tmkd.results.states import shape_of, state_source, trained_shape
-from tmkd.results.trained import scoring
 from tmkd.results.work import Work
 
 if TYPE_CHECKING:
