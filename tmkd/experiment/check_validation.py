@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import functools
+from collections.abc import Sequence
+from typing import Any
 
 from tmkd.choices import CLASSES
 from tmkd.errors import DataError
 from tmkd.experiment.experiment import Experiment
 from tmkd.results.calibrated import CalibratedTeacher
-
-if TYPE_CHECKING:
-    from tmkd.results.context import RunContext
-    from tmkd.results.task import Task
 
 
 def check_validation(experiment: Experiment) -> None:
@@ -22,23 +20,28 @@ def check_validation(experiment: Experiment) -> None:
     Raises:
         DataError: it has too few pairs, pairs of a class, or questions.
     """
+
+    @functools.cache
+    def validation(column: str) -> Sequence[Any]:
+        """Return a column of the split, which all arms and teachers share."""
+        return list(experiment.task.rows("validation").read(experiment.context)[column])
+
     for name, arm in experiment.config.method.arms.items():
         own = experiment.varied(arm.set)
         if own.task.splits and own.untrained():
             for teacher in own.roster:
                 if isinstance(teacher, CalibratedTeacher):
-                    _check_scale(own.context, teacher)
+                    _check_scale(validation("label"), teacher)
             learnt = arm.pretrain and own.config.stage1.teacher_weights == "learnt"
             learnt |= arm.targets in ("average", "heads") and own.config.method.teacher_weights == "learnt"
             if learnt and len(own.roster) > 1:
-                _check_weights(own.context, own.roster[0].own_task, name)
+                _check_weights(validation("question_id"), name)
 
 
-def _check_scale(context: RunContext, teacher: CalibratedTeacher) -> None:
+def _check_scale(labels: Sequence[Any], teacher: CalibratedTeacher) -> None:
     from tmkd.evaluation.calibration_checks import FEWEST
 
     task = teacher.own_task
-    labels = list(task.rows("validation").read(context)["label"])
     if task.label_kind == CLASSES:
         counts = {name: labels.count(place) for place, name in enumerate(task.classes)}
         enough, needed, found = min(counts.values()) >= FEWEST, f"{FEWEST} pairs of each class", str(counts)
@@ -51,13 +54,13 @@ def _check_scale(context: RunContext, teacher: CalibratedTeacher) -> None:
         )
 
 
-def _check_weights(context: RunContext, task: Task, arm: str) -> None:
+def _check_weights(questions: Sequence[Any], arm: str) -> None:
     from tmkd.evaluation.stacking import FOLDS
 
-    asked = set(task.rows("validation").read(context)["question_id"])
-    if len(asked) < FOLDS:
+    asked = len(set(questions))
+    if asked < FOLDS:
         raise DataError(
             f"The validation split: expected at least {FOLDS} questions, on which the weights of the teachers of the "
-            f"arm {arm} are learnt, but found {len(asked)}; give it more, or set teacher_weights=mean in method and "
+            f"arm {arm} are learnt, but found {asked}; give it more, or set teacher_weights=mean in method and "
             "stage1."
         )
