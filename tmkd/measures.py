@@ -13,13 +13,8 @@ TITLES = {
 }  # fmt: skip
 WHOLE = ("map", "mrr", "ndcg")  # of all of a question's passages
 CUT_OFF = ("ndcg", "mrr", "r")  # those that can be of the first k passages alone, as NAME@k
-SHOWN = (
-    *WHOLE,
-    "accuracy",
-    "auc",
-    "spearman",
-    "mse",
-)  # columns of every table; others stand there where they are asked for
+# columns of every table; others stand there where they are asked for
+SHOWN = (*WHOLE, "accuracy", "auc", "spearman", "mse")
 RECORDED = (*WHOLE, "ndcg@10", "mrr@10", "r@1", "r@10")  # of every ranking, in comparison.json and .csv
 _CUT = re.compile(rf"({'|'.join(CUT_OFF)})@([1-9][0-9]{{0,5}})")
 

@@ -43,9 +43,8 @@ def number_questions(rows: Dataset, by: str = "question_id") -> np.ndarray:
 
 def any_group(rows: Dataset) -> bool:
     """Return whether any question has several passages; rows are read until one has."""
-    if any(
-        len(column.unique()) < len(column) for column in _column(rows, "question_id")
-    ):  # in most files they are neighbours
+    # in most files they are neighbours
+    if any(len(column.unique()) < len(column) for column in _column(rows, "question_id")):
         return True
     return len(np.unique(number_questions(rows))) < len(rows)
 

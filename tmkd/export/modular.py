@@ -30,9 +30,8 @@ def write_modular(student: Student, folder: Path) -> None:
             torch.nn.init.zeros_(parameter)
     encoder.model.config.update(student.config())
     width = weight.shape[1]
-    dense = Dense(
-        width, len(weight), True, nn.Identity(), weight, bias, module_output_name="scores"
-    )  # the name by which CrossEncoder finds its scores
+    # CrossEncoder finds its scores by this name
+    dense = Dense(width, len(weight), True, nn.Identity(), weight, bias, module_output_name="scores")
     pooling = Pooling(width, POOLING[model.pooling])
     cross_encoder = CrossEncoder(modules=[encoder, pooling, dense], device="cpu", activation_fn=nn.Identity())
     cross_encoder.save_pretrained(str(folder), create_model_card=False)

@@ -134,9 +134,8 @@ class StudentClassifier(TrainedClassifier):
         from tmkd.models.heads import GOLD
 
         def untrained() -> PairClassifier:
-            return replace(self.student, init=None).new(
-                context, [GOLD], self.task.classes
-            )  # its teacher may not be there
+            alike = replace(self.student, init=None)  # the teacher that it starts from may not be there
+            return alike.new(context, [GOLD], self.task.classes)
 
         return member(context, self.task.rows("train"), self.student.costed_as, "the student", untrained, self.trainer)
 
