@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from tmkd.report.drawing import chance_line, draw, label, new_axes, save
-from tmkd.report.rows import CHANCE, Row, is_teacher
+from tmkd.report.rows import Row, chance_of, is_teacher
 
 GROUPS = {
     "teachers": {"color": "#000000", "marker": "s"},
@@ -62,7 +62,7 @@ def accuracy_against_speed(rows: Sequence[Row], path: Path, metric: str) -> None
     slow = [arm for arm, (speed, _) in found.items() if speed < middle]
     label(axes, {arm: points[arm] for arm in points if arm in slow}, slowest / room**0.15, "right")
     label(axes, {arm: points[arm] for arm in points if arm not in slow}, fastest * room**0.15, "left")
-    chance_line(axes, next((row.mean(metric) for row in rows if row.arm == CHANCE), None))
+    chance_line(axes, chance_of(rows, metric))
     for name in sorted({_group(row) for row in drawn}, key=list(GROUPS).index):
         axes.plot([], [], ls="", ms=8, label=name, **GROUPS[name])  # type: ignore[arg-type]
     axes.plot([], [], color="#999999", ls="--", lw=1.2, label="Pareto front: no other is faster and better")

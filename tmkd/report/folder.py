@@ -12,7 +12,7 @@ from tmkd.report.facts import Facts
 from tmkd.report.figures import accuracy_against_speed, metric_against_teacher_count
 from tmkd.report.index_page import to_page
 from tmkd.report.reliability_figure import draw_reliability, reliability_section, teachers_from_json
-from tmkd.report.rows import BASELINE, CHANCE, Row
+from tmkd.report.rows import BASELINE, Row, chance_of
 from tmkd.report.tables import to_csv, to_json, to_markdown
 from tmkd.report.trust_section import trust_section
 from tmkd.store.disk import written_whole
@@ -55,7 +55,7 @@ def write_report(
     if any(row.pairs_per_second for row in rows):
         figures[f"{metric}_against_speed.png"] = lambda path: accuracy_against_speed(rows, path, metric)
     if counts := extra.get("teacher_counts"):
-        chance = next((row.mean(metric) for row in rows if row.arm == CHANCE), None)
+        chance = chance_of(rows, metric)
         figures[f"{metric}_against_teacher_count.png"] = lambda path: metric_against_teacher_count(
             counts, path, metric, chance
         )

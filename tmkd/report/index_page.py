@@ -15,7 +15,7 @@ from tmkd.report.headline import headline
 from tmkd.report.page import to_fragment
 from tmkd.report.page_figures import page_figures
 from tmkd.report.reliability_figure import reliability_section, teachers_from_json
-from tmkd.report.rows import CHANCE, Row, is_teacher
+from tmkd.report.rows import Row, is_teacher, students_of
 from tmkd.report.tables import caption
 from tmkd.report.trust_section import trust_section
 
@@ -84,16 +84,16 @@ def shortened(text: str) -> tuple[str, int]:
 
 def _compared(rows: Sequence[Row], baseline: str | None) -> str:
     """Say in a few words what is compared."""
-    students = [row for row in rows if row.arm != CHANCE and not is_teacher(row.arm)]
+    students = students_of(rows)
     teachers = [row for row in rows if is_teacher(row.arm)]
     seeds = sorted({len(row.seeds) for row in students})
     runs = f" ({' or '.join(map(str, seeds))} {'seed' if seeds == [1] else 'seeds'} each)" if seeds else ""
     against = f"; tested against {baseline}" if any(row.versus for row in rows) else ""
-    return f"{_many(students, 'row')} of students{runs}, {_many(teachers, 'row')} of teachers{against}"
+    return f"{_rows(len(students))} of students{runs}, {_rows(len(teachers))} of teachers{against}"
 
 
-def _many(things: Sequence[object], name: str) -> str:
-    return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count} rows"
 
 
 def _judged(mistakes: Mistakes | None) -> Mistakes | None:

@@ -13,7 +13,7 @@ from tmkd.report.curves_figure import curves, draw_curves
 from tmkd.report.facts import Facts
 from tmkd.report.figures import accuracy_against_speed, metric_against_teacher_count, pareto, places
 from tmkd.report.reliability_figure import alternative, draw_reliability, teachers_from_json
-from tmkd.report.rows import CHANCE, Row
+from tmkd.report.rows import Row, chance_of
 from tmkd.report.svg import inline_svg
 
 
@@ -40,7 +40,7 @@ def page_figures(rows: Sequence[Row], metric: str, extra: Mapping[str, Any], fac
             f"{points}. On the Pareto front: {', '.join(pareto(timed))}.",
         )
     if counts := extra.get("teacher_counts"):
-        chance = next((row.mean(metric) for row in rows if row.arm == CHANCE), None)
+        chance = chance_of(rows, metric)
         points = "; ".join(
             f"{name}: {', '.join(f'{mean:.3f} with {count}' for count, mean, _ in series)}"
             for name, series in counts.items()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tmkd.measures import title
 from tmkd.report.claims import LEVEL
 from tmkd.report.headline import interval, share, verdict_of
-from tmkd.report.rows import CHANCE, Row, is_teacher
+from tmkd.report.rows import CHANCE, Row, is_teacher, students_of
 from tmkd.report.tables import MISSING, all_cells, mean_and_std, number, p_text
 
 
@@ -84,8 +84,7 @@ def whole_table(rows: Sequence[Row], metric: str, baseline: str | None, caption:
 
 
 def _grouped(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
-    students = [row for row in rows if row.arm != CHANCE and not is_teacher(row.arm)]
     teachers = [row for row in rows if is_teacher(row.arm)]
     chance = [row for row in rows if row.arm == CHANCE]
-    groups = {"Students": students, "Teachers and chance" if teachers else "Chance": [*teachers, *chance]}
+    groups = {"Students": students_of(rows), "Teachers and chance" if teachers else "Chance": [*teachers, *chance]}
     return ((name, members) for name, members in groups.items() if members)

@@ -78,10 +78,19 @@ def is_teacher(arm: str) -> bool:
     return arm.startswith("teacher")
 
 
+def students_of(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows of students: those that are neither a teacher's nor chance."""
+    return [row for row in rows if row.arm != CHANCE and not is_teacher(row.arm)]
+
+
+def chance_of(rows: Sequence[Row], metric: str) -> float | None:
+    """Return the metric of answers that know nothing; None where there is no such row, or it lacks the metric."""
+    return next((row.mean(metric) for row in rows if row.arm == CHANCE), None)
+
+
 def best_student(rows: Sequence[Row], metric: str) -> Row | None:
     """Return the row of students with the highest mean; None where there is none, or none has the metric."""
-    students = [row for row in rows if row.arm != CHANCE and not is_teacher(row.arm)]
-    judged = [(mean, row) for row in students if (mean := row.mean(metric)) is not None]
+    judged = [(mean, row) for row in students_of(rows) if (mean := row.mean(metric)) is not None]
     return max(judged, key=lambda each: each[0])[1] if judged else None
 
 
