@@ -32,6 +32,11 @@ def pair_id(question: str, passage: str) -> str:
     return hashlib.sha256(f"{question}\x1f{passage}".encode()).hexdigest()[:16]
 
 
+def parts_of(rows: Dataset) -> list[str] | None:
+    """Return the part of a split that each row is in, ``[rows]``; None where the split has no parts."""
+    return list(rows[PART]) if PART in rows.column_names else None
+
+
 @dataclass(frozen=True)
 class Task:
     """A labelled task.

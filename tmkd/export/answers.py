@@ -10,7 +10,7 @@ import numpy as np
 from datasets import Dataset, load_from_disk
 from scipy.special import softmax
 
-from tmkd.data.schema import PART
+from tmkd.data.schema import parts_of
 from tmkd.errors import ModelError
 from tmkd.evaluation.ensemble import average_probabilities
 from tmkd.evaluation.score_calibration import Split
@@ -51,8 +51,7 @@ class Rows:
                 "calibration.json of the export has the map."
             )
         rows = Dataset.with_format(load_from_disk(str(folder)), None)
-        parts = list(rows[PART]) if PART in rows.column_names else None
-        return cls(np.asarray(rows["label"]), list(rows["question_id"]), parts)
+        return cls(np.asarray(rows["label"]), list(rows["question_id"]), parts_of(rows))
 
 
 def answered(

@@ -15,8 +15,9 @@ from tmkd.data.formats import open_file
 from tmkd.data.labels import meaning_of
 from tmkd.data.records import Record
 from tmkd.data.rows import Columns, good, pair
-from tmkd.data.schema import PART
+from tmkd.data.schema import parts_of
 from tmkd.errors import DataError
+from tmkd.export.answers import task_folder
 from tmkd.export.student import Student
 
 MADE_UP = 64
@@ -59,7 +60,7 @@ def pairs_for(student: Student, file: Path | None, most: int) -> Pairs:
     Raises:
         DataError: the file has no pairs, or bad rows, or labels by which nothing is ranked.
     """
-    task = student.artifact.path.resolve().parent / f"task-{student.artifact.manifest['spec'].get('task')}" / "test"
+    task = task_folder(student.artifact) / "test"
     if file is not None:
         rows, source = _read(file, student), file.name
     elif task.is_dir():
@@ -78,8 +79,8 @@ def pairs_for(student: Student, file: Path | None, most: int) -> Pairs:
     labels = None if None in (given := list(rows[LABEL])) else np.array(given)
     if labels is not None and student.ranking:
         _check_ranked(labels, list(rows["question_id"]), len(student.model.classes), source)
-    parts = list(rows[PART]) if PART in rows.column_names else None
-    return Pairs(source, list(rows["question"]), list(rows["passage"]), list(rows["question_id"]), labels, parts)
+    texts = list(rows["question"]), list(rows["passage"])
+    return Pairs(source, *texts, list(rows["question_id"]), labels, parts_of(rows))
 
 
 def _read(file: Path, student: Student) -> Dataset:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from tmkd.data.schema import parts_of
 from tmkd.results.context import RunContext
 from tmkd.results.node import Result
-from tmkd.results.rows import Rows, parts_of
+from tmkd.results.rows import Rows
 from tmkd.results.task import Task
 from tmkd.results.work import Member, Work
 from tmkd.store.artifacts import Artifact

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from tmkd.data.schema import parts_of
 from tmkd.results.answering import Answering
 from tmkd.results.classifier import Classifier
 from tmkd.results.context import RunContext
@@ -19,7 +20,6 @@ from tmkd.results.data_facts import data_facts
 from tmkd.results.exits import DEEPEST, Predictor, leaving, parameters, probabilities
 from tmkd.results.node import Result, outside, unless
 from tmkd.results.row_facts import row_facts
-from tmkd.results.rows import parts_of
 from tmkd.results.speed import Speed
 from tmkd.results.task import Task
 from tmkd.results.trust import TeacherTrust

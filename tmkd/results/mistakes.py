@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from tmkd.data.schema import parts_of
 from tmkd.measures import of_ranking
 from tmkd.report.facts import Mistake, Mistakes
-from tmkd.results.rows import parts_of
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tmkd.choices import CLASSES
+from tmkd.data.schema import parts_of
 from tmkd.report.facts import Agreement, Calibration, Facts, Mistakes, Source, Training
 from tmkd.results.answering import Answering, heads
 from tmkd.results.mistakes import worst_mistakes
-from tmkd.results.rows import parts_of
 from tmkd.store.artifacts import Artifact
 from tmkd.store.provenance import command
 

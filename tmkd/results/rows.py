@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tmkd.choices import CUT
-from tmkd.data.schema import PART
 from tmkd.results.context import RunContext
 from tmkd.results.cuts import warn_of_cuts
 from tmkd.results.node import Result, outside, unless
@@ -105,11 +104,6 @@ class Tokens(Result):
         cut = count_cut(rows, tokens, self.by, self.max_length)
         with letting_go(tokens):
             return {"pairs": len(tokens), "mean_tokens": float(lengths_of(tokens).mean()), "cut": cut}
-
-
-def parts_of(rows: Dataset) -> list[str] | None:
-    """Return the part of a split that each row is in, where there are several."""
-    return list(rows[PART]) if PART in rows.column_names else None
 
 
 def _load(folder: Path) -> Dataset:

@@ -9,7 +9,7 @@ import numpy as np
 from datasets import Dataset, load_from_disk
 
 from tmkd.choices import CLASSES, SCORE
-from tmkd.data.schema import PART
+from tmkd.data.schema import parts_of
 from tmkd.errors import ConfigError, DataError
 from tmkd.evaluation.metrics import per_question
 from tmkd.measures import is_possible, main_metric, possible
@@ -70,8 +70,7 @@ class Judge:
     def values(self, answers: np.ndarray) -> np.ndarray:
         """Return values ``[questions]``, whose mean is the metric, of answers ``[pairs, classes]``."""
         rows = self.rows
-        parts = list(rows[PART]) if PART in rows.column_names else None
-        labels, ids = np.asarray(rows["label"]), list(rows["question_id"])
+        labels, ids, parts = np.asarray(rows["label"]), list(rows["question_id"]), parts_of(rows)
         return per_question(answers, labels, ids, self.ranking, parts, self.metric, self.label_kind)[1]
 
 
