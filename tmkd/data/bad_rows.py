@@ -82,6 +82,10 @@ class BadRows:
         """How many rows are left out, by file and kind."""
         return {file: {kind: found.count for kind, found in kinds.items()} for file, kinds in self._found.items()}
 
+    def left_out(self) -> int:
+        """Settle, and return how many rows are left out in all."""
+        return sum(sum(kinds.values()) for kinds in self.settle().values())
+
     def settle(self) -> dict[str, dict[str, int]]:
         """Return ``counts`` and log them; raise DataError for bad rows that are not to be skipped."""
         for file, kinds in self._found.items():

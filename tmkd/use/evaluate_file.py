@@ -107,7 +107,7 @@ def evaluate_file(
             pairs = open_pairs(layout_of(format, kind), path, texts, want=LABEL, advance=bar.update)
             source = with_class_names(pairs, reranker.classes if kind == CLASSES else RIGHT_IS_1)
         rows = read_labelled(source, columns, meaning=meaning, bad=bad)
-    left_out = sum(sum(kinds.values()) for kinds in bad.settle().values())
+    left_out = bad.left_out()
     if not len(rows.data):
         raise DataError(f"{path}: expected at least one labelled pair but found none; add rows.")
     return _judge(reranker, rows, kind, left_out, with_cutoffs)

@@ -106,7 +106,7 @@ class RowFile:
             rows += 1
             if isinstance(row, BadRow):
                 bad.add(source, number, row)
-        return rows, sum(sum(kinds.values()) for kinds in bad.settle().values())
+        return rows, bad.left_out()
 
     def chunks(self, start: int, size: int) -> Iterator[Chunk]:
         source, rows, first, end = self.opened(lambda _: None), list[Row](), start == 0, start

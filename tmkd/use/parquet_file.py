@@ -42,7 +42,7 @@ class ParquetFile:
                     bad.add(source, number, found)
             rows += batch.num_rows
         advance(self.path.stat().st_size)
-        return rows, sum(sum(kinds.values()) for kinds in bad.settle().values())
+        return rows, bad.left_out()
 
     def chunks(self, start: int, size: int) -> Iterator[Chunk]:
         end, first = 0, start == 0
