@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from tmkd.choices import CROSS_ENCODER, CUT, HF, ONNX, ONNX_INT8, OPENVINO
+from tmkd.export import markdown
 from tmkd.export.checkpoint import HEADS
 from tmkd.export.graph import FILE, OPENVINO_FILE, SCORES
 from tmkd.export.int8 import int8_file
@@ -140,13 +140,13 @@ def losses(student: Student, target: str, proof: Proof | None) -> list[str]:
 
 def table(proof: Proof) -> str:
     """Return what every program said, as Markdown."""
-    rows: list[Sequence[str]] = [("program", "pairs", "largest difference", proof.metric), (":--", "--:", "--:", "--:")]
+    body = []
     for each in proof.rows:
         difference = "" if each.difference is None else f"{each.difference:.1e}"
-        rows.append((each.program, str(each.pairs), difference, "" if each.metric is None else f"{each.metric:.4f}"))
-    lines = ["| " + " | ".join(cells) + " |" for cells in rows]
+        body.append((each.program, str(each.pairs), difference, "" if each.metric is None else f"{each.metric:.4f}"))
+    rows = markdown.table(("program", "pairs", "largest difference", proof.metric), body)
     notes = [f"Pairs: {proof.source}.", *(f"Not installed, and so not asked: {name}." for name in proof.missing)]
-    return "\n".join([*lines, "", *notes])
+    return "\n".join([rows, "", *notes])
 
 
 def _code(target: str, folder: Path) -> str:
