@@ -11,6 +11,7 @@ from tmkd.errors import ModelError
 from tmkd.models.classifier import PairClassifier
 from tmkd.models.hub import first_sentence
 from tmkd.models.positions import positions_of
+from tmkd.training.learner import inputs_of
 from tmkd.training.predict import to_device
 from tmkd.training.runtime import Runtime
 
@@ -69,8 +70,7 @@ def _failure(model: PairClassifier, batch: dict[str, Tensor], bf16: bool) -> str
 
 
 def _read(model: PairClassifier, batch: dict[str, Tensor], bf16: bool) -> tuple[Tensor, Tensor]:
-    inputs = {name: batch[name] for name in ("input_ids", "attention_mask", "token_type_ids") if name in batch}
     with torch.autocast(batch["input_ids"].device.type, torch.bfloat16, enabled=bf16):
-        output = model(**inputs)
+        output = model(**inputs_of(batch))
     assert output.h1 is not None
     return output.logits, output.h1.float()
