@@ -105,9 +105,8 @@ class PairDataset(TorchDataset[dict[str, Any]]):
         return self.__getitems__([index])[0]
 
     def __getitems__(self, indices: Sequence[int]) -> list[dict[str, Any]]:
-        """Return several rows, as a DataLoader asks for a batch: together they take a third of the time."""
-        columns = self._read[[int(index) for index in indices]]
-        rows = [dict(zip(columns, values)) for values in zip(*columns.values())]
+        """Return several rows, as a DataLoader asks for a batch."""
+        rows = rows_at(self._read, [int(index) for index in indices])
         for row, index in zip(rows, indices, strict=True):
             if self.soft_targets is not None:
                 row["soft_targets"] = self.soft_targets[index]
@@ -118,6 +117,12 @@ class PairDataset(TorchDataset[dict[str, Any]]):
             if self.questions is not None:
                 row["questions"] = int(self.questions.numbers[index])
         return rows
+
+
+def rows_at(tokens: Dataset, places: list[int]) -> list[dict[str, Any]]:
+    """Return the rows at some places, as a Collator takes them: together they take a third of the time."""
+    columns = tokens[places]
+    return [dict(zip(columns, values)) for values in zip(*columns.values())]
 
 
 def lengths_of(tokens: Dataset) -> np.ndarray:

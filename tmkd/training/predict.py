@@ -12,7 +12,7 @@ from datasets import Dataset
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from tmkd.data.batching import Collator, lengths_of
+from tmkd.data.batching import Collator, lengths_of, rows_at
 from tmkd.errors import REMEDY, TrainingDiverged
 from tmkd.models.classifier import PairClassifier
 from tmkd.models.positions import positions_of
@@ -102,8 +102,8 @@ def batches_of(model: PairClassifier, tokens: Dataset | Columns) -> Callable[[np
     """Return what puts pairs, known by their places, into a batch as the model reads it."""
     collate = Collator(model.tokenizer.pad_token_id, positions_of(model.encoder))
     if isinstance(tokens, Dataset):
-        inputs = model_inputs(tokens)
-        return lambda chosen: collate(rows_of(inputs, chosen))
+        inputs = tokens.select_columns([name for name in INPUTS if name in tokens.column_names])
+        return lambda chosen: collate(rows_at(inputs, chosen.tolist()))
     read = [name for name in INPUTS if name in tokens]
     return lambda chosen: collate([{name: tokens[name][at] for name in read} for at in chosen])
 
@@ -141,17 +141,6 @@ def pairs_per_second(
         predict(model, tokens, runtime, answer=answer)
         times.append(time.perf_counter() - started)
     return len(tokens) / float(np.median(times))
-
-
-def model_inputs(tokens: Dataset) -> Dataset:
-    """Return the columns that a model reads."""
-    return tokens.select_columns([name for name in INPUTS if name in tokens.column_names])
-
-
-def rows_of(inputs: Dataset, chosen: np.ndarray) -> Sequence[dict[str, list[int]]]:
-    """Return the chosen rows, as a Collator takes them."""
-    columns = inputs[chosen.tolist()]
-    return [dict(zip(columns, values)) for values in zip(*columns.values())]
 
 
 def to_device(batch: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
