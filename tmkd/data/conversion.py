@@ -17,7 +17,7 @@ from tmkd.data.layouts.grades import QRELS, grade_of, keeps_grades, kept, whole,
 from tmkd.data.layouts.layout import LABEL, SCORE, Layout, open_pairs
 from tmkd.data.layouts.pairs import Losses, Pair, once
 from tmkd.data.layouts.registry import LAYOUTS
-from tmkd.data.layouts.texts import Texts
+from tmkd.data.layouts.texts import Texts, check_texts
 from tmkd.data.layouts.write_folder import FOLDERS, write_folder
 from tmkd.data.layouts.write_rows import ROWS, check_ending, write_rows
 from tmkd.data.records import Record
@@ -60,10 +60,7 @@ def convert(
     for name, value in (("--from", source), ("--to", target)):
         if value not in FORMATS:
             raise ConfigError(f"{name}: expected one of {', '.join(FORMATS)}, got {value}.")
-    for name, given in (("--queries", queries), ("--documents", documents)):
-        if bool(given) != (source in JOINED_FORMATS):
-            expected = "a file, to which the ids lead," if source in JOINED_FORMATS else "nothing"
-            raise ConfigError(f"{name}: expected {expected} where --from is {source}, got {given}.")
+    check_texts(queries, documents, source in JOINED_FORMATS, f"--from is {source}")
     if split != TRAIN and BEIR not in (source, target):
         expected = f"nothing where neither --from nor --to is {BEIR}, whose qrels it names"
         raise ConfigError(f"--split: expected {expected}, got {split}.")

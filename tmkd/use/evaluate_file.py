@@ -16,7 +16,7 @@ from tmkd.data.formats import open_file
 from tmkd.data.labelled import LabelledRows, read_labelled, tell_shared_ids
 from tmkd.data.labels import meaning_of
 from tmkd.data.layouts.layout import LABEL, open_pairs
-from tmkd.data.layouts.texts import Texts
+from tmkd.data.layouts.texts import Texts, check_texts
 from tmkd.data.rows import Columns
 from tmkd.errors import ConfigError, DataError
 from tmkd.evaluation.chance import chance
@@ -86,10 +86,7 @@ def evaluate_file(
         )
     if format not in FORMATS or format == BEIR:
         raise ConfigError(f"--format: expected one of {', '.join(set(FORMATS) - {BEIR})}, got {format}.")
-    for name, given in (("--queries", queries), ("--documents", documents)):
-        if bool(given) != (format in JOINED_FORMATS):
-            expected = "a file, to which the ids lead," if format in JOINED_FORMATS else "nothing"
-            raise ConfigError(f"{name}: expected {expected} where --format is {format}, got {given}.")
+    check_texts(queries, documents, format in JOINED_FORMATS, f"--format is {format}")
     named = {f"--{name.replace('_', '-')}": (getattr(columns, name), name) for name in Columns().names}
     for name, (field, usual) in {**named, "--label": (label, LABEL)}.items():
         if format != PAIRS and field != usual:

@@ -14,7 +14,7 @@ from tmkd.data.files import files_of
 from tmkd.data.formats import FORMATS, ending_of, open_file
 from tmkd.data.layouts.layout import open_pairs
 from tmkd.data.layouts.registry import LAYOUTS
-from tmkd.data.layouts.texts import Texts
+from tmkd.data.layouts.texts import Texts, check_texts
 from tmkd.data.records import EVERY_COLUMN, Record, Source
 from tmkd.data.separated import ENDINGS, separated, table_writer
 from tmkd.errors import ConfigError, DataError
@@ -51,10 +51,7 @@ def pair_file(
     form = format or (TREC if queries or documents else _form(path))
     if form not in NAMES:
         raise ConfigError(f"--format: expected one of {', '.join(NAMES)}, got {form}.")
-    for name, given in (("--queries", queries), ("--documents", documents)):
-        if bool(given) != (form == TREC):
-            expected = "a file, to which the ids lead," if form == TREC else "nothing"
-            raise ConfigError(f"{name}: expected {expected} where the format is {form}, got {given}.")
+    check_texts(queries, documents, form == TREC, f"the format is {form}")
     if form == "parquet":
         return ParquetFile(path, fields, skip)
     if form == TREC:
@@ -95,8 +92,7 @@ def pair_file(
 
 def check_output(path: Path, into: Path, format: str | None) -> bool:
     """Return whether the output is to be packed; ConfigError where its name belongs to another format."""
-    form, (ending, packed) = format or _form(path), ending_of(into)
-    ending = {".json": ".jsonl"}.get(ending, ending)
+    form, (ending, packed) = format or _form(path), _ending(into)
     known = {f".{name}" for name in NAMES if name != TREC}
     if (ending in known and ending != f".{form}") or (form == "parquet" and (packed or ending != ".parquet")):
         raise ConfigError(
@@ -106,8 +102,14 @@ def check_output(path: Path, into: Path, format: str | None) -> bool:
     return packed
 
 
+def _ending(path: Path) -> tuple[str, bool]:
+    """Return what a name ends in, .jsonl for .json too, and whether the file is packed."""
+    ending, packed = ending_of(path)
+    return {".json": ".jsonl"}.get(ending, ending), packed
+
+
 def _form(path: Path) -> str:
-    ending = {".json": ".jsonl"}.get(ending_of(path)[0], ending_of(path)[0])
+    ending, _ = _ending(path)
     if path == STDIN:
         return "jsonl"
     if ending[1:] not in NAMES[:-1]:

@@ -10,7 +10,7 @@ from tmkd.data.bad_rows import NO_TEXT, BadRow
 from tmkd.data.fields import shown, text
 from tmkd.data.formats import ending_of, open_file
 from tmkd.data.records import EVERY_COLUMN, Format, Lines, Located, Record, Source, Stream
-from tmkd.errors import DataError
+from tmkd.errors import ConfigError, DataError
 from tmkd.spelling import as_text
 
 IDS = {
@@ -43,6 +43,19 @@ def titled(title: Any, body: Any) -> Any:
     if isinstance(title, str) and title.strip() and isinstance(body, str):
         return f"{title.strip()} {body.strip()}"
     return body
+
+
+def check_texts(queries: str | None, documents: str | None, joined: bool, where: str) -> None:
+    """Raise ConfigError where files of texts are not given to a format of ids, or are given to another.
+
+    Args:
+        joined: whether pairs are of ids.
+        where: what says so, for the message: ``--from is trec``.
+    """
+    for name, given in (("--queries", queries), ("--documents", documents)):
+        if bool(given) != joined:
+            expected = "a file, to which the ids lead," if joined else "nothing"
+            raise ConfigError(f"{name}: expected {expected} where {where}, got {given}.")
 
 
 class Texts:
