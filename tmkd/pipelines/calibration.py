@@ -33,7 +33,7 @@ class Trial:
             checkpoint holds.
         speeds: tokens a second, padding and batching included, by the training's batch size; of scoring under None.
         peak_bytes: the most memory held: the device's where it has its own, else the process's.
-        sizes: pairs and tokens of each split that it reads, by ``RunContext.source``.
+        sizes: pairs and tokens of each split that it reads, by ``Work.source``.
     """
 
     parameters: int
