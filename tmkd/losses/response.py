@@ -48,24 +48,17 @@ def per_teacher(
     return torch.vmap(torch.vmap(lambda s, t: loss(s[None, None], t[None, None], temperature)))(student, teacher)
 
 
-def blend(student: Tensor, teacher: Tensor, labels: Tensor, alpha: float, temperature: float = 1.0) -> Tensor:
-    """``(1 − α) CE + α T² KL(p_t^T ‖ p_s^T)``: two losses of one head (Hinton et al. 2015, section 2).
+def weigh(student: Tensor, teacher: Tensor, labels: Tensor, alpha: float, temperature: float = 1.0) -> Tensor:
+    """Cross-entropy with one target, ``(1 − α) one-hot + α p_t^T``.
+
+    T softens the target alone: the student's own logits are not divided, and there is no T². At T = 1 the gradient is
+    that of two losses of one head, ``(1 − α) CE + α KL`` (Hinton et al. 2015, section 2). The value is least, not 0,
+    where the student predicts the target: its entropy remains.
 
     Args:
         student, teacher: logits, ``[batch, classes]`` or ``[batch, teachers, classes]``.
         labels: gold classes ``[batch]``, or probabilities of classes ``[batch, classes]``, such as one-hot rows.
         alpha: weight of the soft target, in [0, 1].
-    """
-    student, teacher, gold = _checked_with_labels(student, teacher, labels, alpha)
-    hard = -(gold * F.log_softmax(student, dim=-1)).sum(-1).mean()
-    return (1 - alpha) * hard + alpha * kl_divergence(student, teacher, temperature)
-
-
-def weigh(student: Tensor, teacher: Tensor, labels: Tensor, alpha: float, temperature: float = 1.0) -> Tensor:
-    """Cross-entropy with one target, ``(1 − α) one-hot + α p_t^T``. Arguments as for ``blend``.
-
-    T softens the target alone: the student's own logits are not divided, and there is no T². At T = 1 the gradient is
-    that of ``blend``. The value is least, not 0, where the student predicts the target: its entropy remains.
     """
     student, teacher, gold = _checked_with_labels(student, teacher, labels, alpha)
     target = (1 - alpha) * gold + alpha * F.softmax(teacher / temperature, dim=-1)
