@@ -20,6 +20,7 @@ from tmkd.data.formats import raise_bad_row
 from tmkd.data.mistaken import SAVED
 from tmkd.data.schema import Settings
 from tmkd.errors import ConfigError, DataError
+from tmkd.store.disk import is_path
 
 
 def splits_of(owner: str, settings: Settings) -> Mapping[str, Dataset]:
@@ -121,7 +122,7 @@ def place_of(owner: str, settings: Settings) -> Path:
         return path / subset
     if subset and is_saved(path):
         raise ConfigError(f"{owner}.subset is {subset} but {path} is one saved data set; set {owner}.subset=null.")
-    if not path.is_dir() and (name.startswith((".", "/", "~")) or name.count("/") > 1):
+    if not path.is_dir() and is_path(name):
         raise DataError(f"{owner}.path: there is no folder {name}; expected one, or the name of a data set on the hub.")
     return path
 

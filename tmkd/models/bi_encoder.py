@@ -12,7 +12,7 @@ from tqdm.auto import tqdm
 from tmkd.errors import ModelError
 from tmkd.models.embedded import WEIGHTS_SHA256, embedded_folder
 from tmkd.models.hub import commit_of, first_sentence, shaping_files
-from tmkd.store.disk import sha256, written_whole
+from tmkd.store.disk import is_path, sha256, written_whole
 
 SETTING = "mine.encoder"
 PART = 8192  # texts whose vectors are saved together
@@ -37,7 +37,7 @@ def bi_encoder_identity(name: str | None) -> dict[str, Any]:
 
 
 def _commit(name: str) -> str:
-    if name.startswith((".", "/", "~")) or name.count("/") > 1:
+    if is_path(name):
         raise ModelError(f"{SETTING}: expected a hub name or a folder but there is no folder {name}; check the path.")
     try:
         return commit_of(name, None)

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from tmkd.errors import ConfigError, ModelError
-from tmkd.store.disk import files_in
+from tmkd.store.disk import files_in, is_path
 
 # What transformers reads of a folder. Documents, pictures, logs and weights in other formats shape no result.
 READ = (".json", ".safetensors", ".txt", ".model", ".spm", ".bpe", ".codes", ".vocab", ".tiktoken")
@@ -33,7 +33,7 @@ def folder_of(name: str | None, section: str = "encoder") -> Path | None:
     folder = Path(name).expanduser()
     if folder.is_dir():
         return folder
-    if name.startswith((".", "/", "~")) or name.count("/") > 1:
+    if is_path(name):
         raise ModelError(
             f"{section}.name: there is no folder {name}; expected a hub name or a folder of save_pretrained."
         )

@@ -131,6 +131,11 @@ def reading_from(
         raise raises(f"{where}{path} cannot be read ({error.strerror or error}){then}.") from None
 
 
+def is_path(name: str) -> bool:
+    """Whether a name can only be a folder's: on the hub it is ``NAME`` or ``OWNER/NAME``."""
+    return name.startswith((".", "/", "~")) or name.count("/") > 1
+
+
 def files_in(folder: Path) -> dict[str, Path]:
     """Return the files of a folder and of those within it, by their names there (with /), sorted."""
     return {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
