@@ -18,9 +18,9 @@ from transformers import (
 from tmkd.data.batching import Collator, tokenise
 from tmkd.errors import ConfigError, DamagedArtifact, ModelError
 from tmkd.losses.response import squared_error
-from tmkd.models.classifier import PairClassifier, encoder_config, prediction_heads
+from tmkd.models.classifier import PairClassifier, encoder_config
 from tmkd.models.encoder import check_encoder, load_encoder
-from tmkd.models.heads import Heads
+from tmkd.models.heads import Heads, prediction_heads
 from tmkd.models.layers import keep_layers, kept
 from tmkd.models.tiny import letter_tokenizer
 from tmkd.training.predict import predict

@@ -67,3 +67,18 @@ class Heads(nn.Module):
             target = mine.unflatten(0, (len(self.names), self.classes))
             for index, name in enumerate(self.names):
                 target[index] = source[earlier.names.index(name)] if name in earlier.names else source.mean(0)
+
+
+def prediction_heads(names: Sequence[str], alpha: float) -> list[int]:
+    """Return the places of the heads that predict: those that the loss still teaches when training ends.
+
+    Args:
+        names: of the heads, ``gold`` first if it is there.
+        alpha: the weight of the soft labels at the end of the training. At 1 the soft heads predict, as in the paper,
+            at 0 the gold head, in between all of them.
+    """
+    gold = [index for index, name in enumerate(names) if name == GOLD]
+    soft = [index for index, name in enumerate(names) if name != GOLD]
+    if not gold or not soft:
+        return [*gold, *soft]
+    return soft if alpha == 1 else gold if alpha == 0 else [*gold, *soft]

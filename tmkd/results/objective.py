@@ -101,7 +101,7 @@ class Objective:
     @property
     def predicting(self) -> list[int]:
         """The places of the heads that predict: those that the loss still teaches when training ends."""
-        from tmkd.models.classifier import prediction_heads
+        from tmkd.models.heads import prediction_heads
 
         return prediction_heads(self.heads, self.alpha if self.alpha_end is None else self.alpha_end)
 
