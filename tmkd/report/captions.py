@@ -29,7 +29,8 @@ def results_caption(table: PaperTable, columns: Sequence[Column]) -> str:
         notes.append(f"Cells in %: mean ± sample standard deviation over seeds; {SHARES}. The paper has no such table.")
     notes += _grouped({column.task: chance_note(column.rows[CHANCE], [column.metric]) for column in columns})
     notes += [_of(column, table.beside) for column in columns]
-    notes += _encoders(columns)
+    notes += [f"{text}." for text in _grouped({column.task: column.encoders for column in columns})]
+    notes.append(PAPER_ENCODERS)
     notes += _grouped({column.task: note for column in columns if (note := vectors_note(column.rows))})
     return " ".join(filter(None, notes))
 
@@ -79,10 +80,6 @@ def _of(column: Column, beside: bool) -> str:
         judged += f", where the paper has {PAPER_METRIC}"
     name = f"{column.task} {is_}".strip()
     return f"{name}: {size} (fingerprint {column.fingerprint}), {judged}."
-
-
-def _encoders(columns: Sequence[Column]) -> list[str]:
-    return [f"{text}." for text in _grouped({column.task: column.encoders for column in columns})] + [PAPER_ENCODERS]
 
 
 def _grouped(texts: dict[str, str]) -> list[str]:

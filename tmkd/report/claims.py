@@ -48,7 +48,7 @@ def judge(table: PaperTable, columns: Sequence[Column]) -> list[Verdict]:
                 continue
             tests = [test for test in column.tests if (test.better, test.worse) == (claim.better, claim.worse)]
             found += [(column, test) for test in tests]
-    compared = [_two_runs(column, test) for column, test in found]
+    compared = [column.rows[test.better].artifacts != column.rows[test.worse].artifacts for column, test in found]
     adjusted = iter(holm([test.p_value for (_, test), two in zip(found, compared) if two]))
     verdicts = []
     for (column, test), two in zip(found, compared):
@@ -57,10 +57,6 @@ def judge(table: PaperTable, columns: Sequence[Column]) -> list[Verdict]:
             Verdict(column, test, p_holm, _verdict(test.difference, p_holm), _in_paper(table, column, test))
         )
     return verdicts
-
-
-def _two_runs(column: Column, test: ClaimTest) -> bool:
-    return column.rows[test.better].artifacts != column.rows[test.worse].artifacts
 
 
 def _verdict(difference: float, p_holm: float | None) -> str:

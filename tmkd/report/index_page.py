@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tmkd.measures import title
 from tmkd.report import detail_tables, page_tables
 from tmkd.report.data_notes import data_notes
-from tmkd.report.facts import Facts, Mistakes, Source
+from tmkd.report.facts import Facts, Source
 from tmkd.report.headline import headline
 from tmkd.report.page import to_fragment
 from tmkd.report.page_figures import page_figures
@@ -64,7 +64,7 @@ def to_page(
         trust=_fragment(trust_section(trust)) if trust else None,
         calibration=detail_tables.calibration_table(facts.calibration),
         calibrated=_fragment(reliability_section(calibrated)) if calibrated else None,
-        mistakes=_judged(facts.mistakes),
+        mistakes=facts.mistakes if facts.mistakes and facts.mistakes.worst else None,
         notes=_fragment(data_notes(extra)),
         machine=extra.get("machine", {}),
         command=facts.command,
@@ -94,10 +94,6 @@ def _compared(rows: Sequence[Row], baseline: str | None) -> str:
 
 def _rows(count: int) -> str:
     return "1 row" if count == 1 else f"{count} rows"
-
-
-def _judged(mistakes: Mistakes | None) -> Mistakes | None:
-    return mistakes if mistakes and mistakes.worst else None
 
 
 def _versions(sources: Sequence[Source]) -> list[dict[str, Any]]:

@@ -88,7 +88,8 @@ def _lines(axes: Axes, table: PaperTable, columns: Sequence[Column]) -> None:
             axes.plot([], [], color=color, marker=marker, ls=style, label=_name(column))
         theirs = [(x, paper) for label, x in placed.items() if (paper := table.paper(label, column.paper)) is not None]
         if theirs:
-            axes.plot(*_xy(theirs), color=color, marker=marker, mfc="white", ls=style, lw=0.8, label=_paper(column))
+            called = f"the paper's {column.paper}"
+            axes.plot(*_xy(theirs), color=color, marker=marker, mfc="white", ls=style, lw=0.8, label=called)
     axes.set_xticks(sorted(set(placed.values())))
     low, high = axes.get_ylim()
     for index, column in enumerate(columns):
@@ -103,7 +104,3 @@ def _xy(points: Sequence[tuple[float, float]]) -> np.ndarray:
 
 def _name(column: Column) -> str:
     return f"{column.task} (for {column.paper})" if column.paper and column.stands_in else column.task
-
-
-def _paper(column: Column) -> str:
-    return f"the paper's {column.paper}"
