@@ -69,9 +69,8 @@ class CalibratedTeacher(Classifier):
         from tmkd.evaluation.reliability import reliability
 
         teacher, task = self.teacher.build(context), self.own_task
-        before = {
-            split: teaching_logits(predictions(teacher, split).transpose(1, 0, 2)) for split in _predicted(teacher)
-        }
+        predicted = teacher.details.get("predicted", ("validation", "test"))
+        before = {split: teaching_logits(predictions(teacher, split).transpose(1, 0, 2)) for split in predicted}
         rows = task.rows("validation").read(context)
         if (known := before.get("validation", self._part(context, teacher, rows["id"]))) is None:
             raise DataError(
@@ -138,10 +137,6 @@ class CalibratedTeacher(Classifier):
 
 KEPT = ("training", "parameters", "pairs_per_second")  # what its teacher's manifest says, and holds for it too
 LABELLED = ("pairs", "missing", "accuracy", "strange")  # what that of its teacher's soft labels says, likewise
-
-
-def _predicted(teacher: Artifact) -> list[str]:
-    return list(teacher.details.get("predicted", ("validation", "test")))
 
 
 def _labels(rows: Dataset) -> np.ndarray:

@@ -59,7 +59,8 @@ class Corpus(Result):
         if corpus.reader == "task":
             shared = task_settings(data)
         else:
-            shared = {name: sections[0][name] for name in _shared(corpus.reader)}
+            names = ("passage_words", "seed") if corpus.reader == "documentation" else ("on_bad_row",)
+            shared = {name: sections[0][name] for name in names}
         read = counted(sections[1], UNREAD[corpus.reader])
         return cls(read, shared, readers.corpus_identity(*sections), sections, corpus.pairs or None)
 
@@ -106,7 +107,3 @@ class Overlap(Result):
         with context.bar(len(corpus), "compare corpus and splits", delay=SHOWN_AFTER) as bar:
             found = overlap(corpus, {split: self.task.rows(split).read(context) for split in SPLITS}, bar.update)
         return {"pairs": len(corpus), "splits": found}
-
-
-def _shared(reader: str) -> tuple[str, ...]:
-    return ("passage_words", "seed") if reader == "documentation" else ("on_bad_row",)
