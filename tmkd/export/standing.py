@@ -15,11 +15,11 @@ from tmkd.evaluation.metrics import per_question
 from tmkd.evaluation.significance import crossed_bootstrap
 from tmkd.export.answers import Rows, answered
 from tmkd.measures import main_metric
+from tmkd.report.claims import LEVEL
 from tmkd.store.artifacts import Artifact, open_artifact
 from tmkd.store.catalogue import entries
 
 COMPARISON = "comparison.json"
-LEVEL = 0.05  # of p
 
 
 @dataclass(frozen=True)
