@@ -111,7 +111,8 @@ class _Facts:
 def _facts(
     experiment: Experiment, member: TeacherConfig | StudentConfig, keep: int | None = None, keep_which: str = "bottom"
 ) -> _Facts:
-    model, digest, first = _inspected(**_source(experiment, member), keep=keep, keep_which=keep_which)
+    source = experiment.encoder(member).source(experiment.context)
+    model, digest, first = _inspected(**source, keep=keep, keep_which=keep_which)
     own = encoder_of(member, experiment.config)
     tokens = digest, member.max_length or own.max_length, member.long or own.long
     return _Facts(model, shape_of(model.config), tokens, first)
@@ -123,7 +124,3 @@ def _inspected(**encoder: Any) -> tuple[Any, str, bool]:
 
     model, tokenizer = inspect_encoder(**encoder)
     return model, tokenizer_digest(tokenizer), first_stands_for_pair(model, tokenizer)
-
-
-def _source(experiment: Experiment, member: TeacherConfig | StudentConfig) -> dict[str, Any]:
-    return experiment.encoder(member).source(experiment.context)
