@@ -101,6 +101,7 @@ def score_with_ray(
     """
     from safetensors.numpy import load_file
 
+    from tmkd.store.shards import shards_of
     from tmkd.store.soft_labels import write_soft_labels
 
     assert runtime.ray is not None
@@ -110,7 +111,7 @@ def score_with_ray(
     shards = [tokens.select(range(start, min(start + runtime.shard_size, len(tokens)))) for start in starts]
     # what another run has scored, with Ray or without
     there = _names(filesystem, f"{root}/logits")
-    there |= {_name(load_file(path)["ids"]) for path in work.glob("part-*.safetensors")}
+    there |= {_name(load_file(path)["ids"]) for path in shards_of(work)}
     missing = {}
     for shard in shards:
         name = _name(_ids(shard))

@@ -21,6 +21,11 @@ ID_BYTES = 16
 BATCH = 10_000  # rows whose ids are Python objects at once
 
 
+def shards_of(folder: Path) -> list[Path]:
+    """Return the shards of a folder, in the order of their examples."""
+    return sorted(folder.glob("part-*.safetensors"))
+
+
 def write_shards(
     folder: Path,
     tokens: Dataset,

@@ -20,7 +20,7 @@ from safetensors.numpy import load_file, save_file
 from tmkd.distributed import Processes
 from tmkd.errors import DamagedArtifact
 from tmkd.store.disk import written_whole
-from tmkd.store.shards import BATCH, as_numbers, pack, unpack, write_shards
+from tmkd.store.shards import BATCH, as_numbers, pack, shards_of, unpack, write_shards
 
 
 def write_soft_labels(
@@ -63,7 +63,7 @@ def join_soft_labels(
         join: of ids ``[pairs]`` and logits ``[pairs, stores, classes]`` to logits ``[pairs, classes]``.
     """
     stores = [SoftLabels(folder) for folder in folders]
-    for path in sorted(folders[0].glob("part-*.safetensors")):
+    for path in shards_of(folders[0]):
         ids = load_file(path)["ids"]
         logits = np.stack([store.read(ids) for store in stores], axis=1)
         joined = np.ascontiguousarray(join(unpack(ids), logits), dtype=np.float32)
@@ -73,7 +73,7 @@ def join_soft_labels(
 
 def each_shard(folder: Path) -> Iterator[np.ndarray]:
     """Yield the logits ``[pairs, classes]`` of a store shard by shard, one in memory."""
-    for path in sorted(folder.glob("part-*.safetensors")):
+    for path in shards_of(folder):
         yield load_file(path)["logits"]
 
 
@@ -86,7 +86,7 @@ class SoftLabels:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.paths = sorted(folder.glob("part-*.safetensors"))
+        self.paths = shards_of(folder)
         if not self.paths:
             raise DamagedArtifact(f"{folder} holds no soft labels; remove the folder and run the same command again.")
         self._turn = itertools.cycle(self.paths)

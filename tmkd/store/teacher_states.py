@@ -19,7 +19,7 @@ from safetensors import safe_open
 
 from tmkd.errors import DamagedArtifact
 from tmkd.states import PairStates, State, token_axes
-from tmkd.store.shards import unpack, write_shards
+from tmkd.store.shards import shards_of, unpack, write_shards
 
 
 def write_states(
@@ -84,7 +84,7 @@ class _Folder:
     def __init__(self, folder: Path, wanted: Collection[State]) -> None:
         self.folder = folder
         self.wanted = list(wanted)
-        self.shards = [safe_open(path, "np") for path in sorted(folder.glob("part-*.safetensors"))]
+        self.shards = [safe_open(path, "np") for path in shards_of(folder)]
         self.places: dict[str, tuple[int, int]] = {}
         self.lengths: list[np.ndarray] = []
         self.ends: list[dict[int, np.ndarray]] = []  # of each pair's tokens (1) and squared tokens (2) in its shard
