@@ -29,7 +29,7 @@ def mean_logits(logits: np.ndarray) -> np.ndarray:
 
 def task_folder(artifact: Artifact) -> Path:
     """Return where the task of an artifact is, if it lies beside it."""
-    return artifact.path.resolve().parent / f"task-{artifact.manifest['spec'].get('task')}"
+    return artifact.root / f"task-{artifact.manifest['spec'].get('task')}"
 
 
 @dataclass(frozen=True)

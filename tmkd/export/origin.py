@@ -90,7 +90,7 @@ def origin(artifact: Artifact) -> Origin:
 
 def _teachers(artifact: Artifact) -> list[Part]:
     """Return what the teachers are, each once."""
-    root = artifact.path.resolve().parent
+    root = artifact.root
     names, found = keys(root), list[Part]()
     for key in artifact.manifest["spec"].get("teachers", []):
         try:
@@ -106,7 +106,7 @@ def _teachers(artifact: Artifact) -> list[Part]:
 
 def _stage1(artifact: Artifact) -> str | None:
     """Say which student of stage 1 it starts from, and of what corpus that learnt, as far as the store has them."""
-    key, root = artifact.manifest["spec"].get("stage1"), artifact.path.resolve().parent
+    key, root = artifact.manifest["spec"].get("stage1"), artifact.root
     if key is None:
         return None
     try:

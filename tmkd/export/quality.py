@@ -104,11 +104,10 @@ def quality(artifact: Artifact, ranking: bool, kind: str = CLASSES) -> Quality:
 
 
 def _teacher(artifact: Artifact, key: str) -> Artifact | None:
-    root = artifact.path.resolve().parent
-    name = keys(root).get(key)
-    if name is None or not (root / name / MANIFEST).is_file():
+    name = keys(artifact.root).get(key)
+    if name is None or not (artifact.root / name / MANIFEST).is_file():
         return None
     try:
-        return open_artifact(root / name)
+        return open_artifact(artifact.root / name)
     except DamagedArtifact:
         return None

@@ -76,7 +76,7 @@ def standing(artifact: Artifact, ranking: bool, kind: str = CLASSES) -> Standing
         ranking, kind: as for ``tmkd.evaluation.metrics.evaluate``.
     """
     named = []
-    for entry in entries(artifact.path.resolve().parent, "comparison")[0]:
+    for entry in entries(artifact.root, "comparison")[0]:
         if (entry.artifact.path / COMPARISON).is_file():
             document = json.loads(entry.artifact.file(COMPARISON).read_text(encoding="utf-8"))
             row = next((row for row in document["rows"] if _is_of(row, artifact)), None)
@@ -114,10 +114,10 @@ def _beside_ensemble(
     kind: str,
 ) -> Beside:
     """Test a row against the teachers' ensemble, where the store has the predictions of both."""
-    root, rows = artifact.path.resolve().parent, Rows.read(artifact, "test")
+    rows = Rows.read(artifact, "test")
 
     def values(names: list[str]) -> np.ndarray:
-        each = [answered(open_artifact(root / name), rows, "test").probabilities for name in names]
+        each = [answered(open_artifact(artifact.root / name), rows, "test").probabilities for name in names]
         mean = np.mean(each, axis=0)
         return per_question(mean, rows.labels, rows.question_ids, ranking, rows.parts, metric, kind)[1]
 

@@ -53,6 +53,11 @@ class Artifact:
         return self.path.name
 
     @property
+    def root(self) -> Path:
+        """The folder of results that it lies in, whatever link has led to it."""
+        return self.path.resolve().parent
+
+    @property
     def details(self) -> dict[str, Any]:
         details: dict[str, Any] = self.manifest["details"]
         return details

@@ -60,7 +60,7 @@ def measure(
 
 def measuring_context(task: Artifact, device: str) -> RunContext:
     """Return what candidates are measured with, in the store of their task."""
-    return RunContext(task.path.resolve().parent, RuntimeConfig(device=device))
+    return RunContext(task.root, RuntimeConfig(device=device))
 
 
 def time_models(context: RunContext, task: Artifact, models: Sequence[Model], budget: Budget) -> list[Timed]:
