@@ -16,10 +16,9 @@ from tmkd.evaluation.significance import crossed_bootstrap
 from tmkd.export.answers import Rows, answered
 from tmkd.measures import main_metric
 from tmkd.report.claims import LEVEL
+from tmkd.report.facts import COMPARISON
 from tmkd.store.artifacts import Artifact, open_artifact
 from tmkd.store.catalogue import entries
-
-COMPARISON = "comparison.json"
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from tmkd.experiment.experiment import Experiment
 from tmkd.experiment.overlap import corpora
 from tmkd.pipelines.arms import build_arms
 from tmkd.pipelines.tables import COLUMN, add_column, check_columns, column_spec, report_folder, write_column
+from tmkd.report.facts import COMPARISON
 from tmkd.report.rows import Row
 from tmkd.report.tables import print_table
 from tmkd.report.trec import RUNS
@@ -55,7 +56,7 @@ def run(config: Config) -> Path:
     if not experiment.context.is_main_process:
         return report_folder(config)
     folder = _publish(config, made)
-    found = json.loads(made.file("comparison.json").read_text(encoding="utf-8"))
+    found = json.loads(made.file(COMPARISON).read_text(encoding="utf-8"))
     title = f"{found['data']} (fingerprint {found['fingerprint']})"
     # Where there is a table, its labels: they are shorter than names that list settings.
     labels = {name: label for label, name in (comparison.table or {}).get("rows", {}).items()}

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+COMPARISON = "comparison.json"
+
 
 @dataclass(frozen=True)
 class Training:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tmkd.report.data_notes import data_notes
-from tmkd.report.facts import Facts
+from tmkd.report.facts import COMPARISON, Facts
 from tmkd.report.figures import accuracy_against_speed, metric_against_teacher_count
 from tmkd.report.index_page import to_page
 from tmkd.report.reliability_figure import draw_reliability, reliability_section, teachers_from_json
@@ -62,7 +62,7 @@ def write_report(
     calibrated = teachers_from_json(extra.get("reliability", {}))
     images = "".join(f"\n![{Path(name).stem.replace('_', ' ')}]({name})\n" for name in figures)
 
-    _publish(folder / "comparison.json", _text(json.dumps(document, indent=2, ensure_ascii=False) + "\n"))
+    _publish(folder / COMPARISON, _text(json.dumps(document, indent=2, ensure_ascii=False) + "\n"))
     _publish(folder / "comparison.csv", _text(to_csv(rows, metric, baseline)))
     section = f"\n{reliability_section(calibrated, RELIABILITY)}" if calibrated else ""
     if calibrated:

@@ -10,10 +10,10 @@ from typing import Any
 from tmkd.errors import ConfigError
 from tmkd.experiment.names import ENSEMBLE
 from tmkd.measures import usual_metric
+from tmkd.report.facts import COMPARISON
 from tmkd.store.artifacts import MODEL, open_artifact
 from tmkd.store.disk import reading_from
 
-COMPARISON = "comparison.json"
 PREFERRED = "TMKD"  # the row whose student is taken
 TEACHER = "teacher "  # how the names of their rows begin, that of all together too
 
