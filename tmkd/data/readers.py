@@ -19,12 +19,11 @@ from tmkd.data.documentation_task import CLASSES, build_corpus, build_task, divi
 from tmkd.data.files_reader import FILES
 from tmkd.data.hub import HUB
 from tmkd.data.mined import MINED, draw, mine, no_task
+from tmkd.data.rows import rows_of
 from tmkd.data.schema import Corpus, Reader, Settings, Task
 from tmkd.data.splits import draw_pairs, rankable
 from tmkd.errors import ConfigError
 from tmkd.store.memmap import letting_go
-
-BATCH = 1000  # rows that are in memory at once
 
 
 def read_task(data: Settings, corpus: Settings, cache: Path | None = None) -> Task:
@@ -61,9 +60,8 @@ def content(*parts: Dataset) -> str:
     digest = hashlib.sha256()
     for rows in parts:
         with letting_go(rows):
-            for batch in rows.iter(BATCH):
-                for values in zip(*batch.values()):
-                    digest.update(json.dumps(dict(zip(batch, values)), sort_keys=True).encode() + b"\n")
+            for row in rows_of(rows):
+                digest.update(json.dumps(row, sort_keys=True).encode() + b"\n")
     return digest.hexdigest()
 
 

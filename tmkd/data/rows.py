@@ -27,6 +27,7 @@ from tmkd.store.memmap import letting_go
 from tmkd.store.shards import as_numbers, ids_of
 
 BATCH = 10_000  # rows that are in memory at once
+READ = 1000  # likewise, with all their columns
 SHARES = 64  # of all numbers, one of which is in memory at once; a power of 2
 NUMBERED = np.dtype([("number", np.uint64), ("place", np.int64)])
 SCHEMA = pa.schema([(name, pa.string()) for name in CORPUS_COLUMNS])
@@ -57,6 +58,13 @@ class Columns:
     def schema(self) -> pa.Schema:
         """What rows have, but for labels."""
         return pa.schema([*SCHEMA, *((name, pa.string()) for name in self.extra)])
+
+
+def rows_of(rows: Dataset) -> Iterator[dict[str, Any]]:
+    """Yield the rows one by one, read in batches."""
+    for batch in rows.iter(READ):
+        for values in zip(*batch.values()):
+            yield dict(zip(batch, values))
 
 
 def read_corpus(sources: Iterable[Source], columns: Columns, *, skip: bool, cache: Path | None = None) -> Corpus:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from tmkd.choices import CLASSES
 from tmkd.config import DataConfig, LabelConfig
+from tmkd.data.rows import rows_of
 from tmkd.data.schema import PAIR_COLUMNS
 from tmkd.errors import ConfigError, DataError
 from tmkd.experiment.experiment import Experiment
-from tmkd.pipelines.pairs import COLUMNS, rows_of
+from tmkd.pipelines.pairs import COLUMNS
 from tmkd.pipelines.typed import typed, typed_splits
 from tmkd.results.untrained import UntrainedTeacher
 

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 from tmkd.choices import CLASSES
 from tmkd.config import Config
 from tmkd.data.labels import Labels
+from tmkd.data.rows import rows_of
 from tmkd.errors import ConfigError, DataError
 from tmkd.experiment.check import check_roster
 from tmkd.experiment.experiment import Experiment
 from tmkd.pipelines.negatives import SCORE, SHOWN, Negatives, judge
-from tmkd.pipelines.pairs import rows_of, write_pairs, write_rows
+from tmkd.pipelines.pairs import write_pairs, write_rows
 from tmkd.pipelines.tables import report_folder
 from tmkd.pipelines.typed import typed_splits
 from tmkd.results.candidates import RANK, Candidates, labelled

@@ -8,8 +8,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from tmkd.config import MineConfig
+from tmkd.data.rows import rows_of
 from tmkd.evaluation.negatives import hardest
-from tmkd.pipelines.pairs import rows_of
 from tmkd.results.candidates import Labelled
 
 if TYPE_CHECKING:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
 from tmkd.config import Config
+from tmkd.data.rows import rows_of
 from tmkd.experiment.experiment import Experiment
 from tmkd.pipelines.tables import report_folder
 from tmkd.store.disk import in_turn, written_whole
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 COLUMNS = ("question_id", "question", "passage")
-BATCH = 1000  # rows that are in memory at once
 
 
 def run(config: Config) -> Path:
@@ -50,10 +50,3 @@ def write_rows(path: Path, rows: Iterable[Mapping[str, Any]], what: str, total: 
     with written_whole(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         for row in tqdm(rows, desc=f"write {what}", total=total, unit="pair", dynamic_ncols=True, delay=5):
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
-
-
-def rows_of(pairs: Dataset) -> Iterator[dict[str, Any]]:
-    """Yield the rows one by one, read in batches."""
-    for batch in pairs.iter(BATCH):
-        for values in zip(*batch.values()):
-            yield dict(zip(batch, values))
