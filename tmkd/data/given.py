@@ -63,5 +63,5 @@ def check_query(query: Any) -> None:
 
 def check_count(name: str, count: Any, least: int, otherwise: str) -> None:
     """Raise DataError for what is no whole number from ``least``; None stands for ``otherwise``."""
-    if count is not None and not (isinstance(count, Integral) and count >= least):
+    if count is not None and not (isinstance(count, Integral) and int(count) >= least):
         raise DataError(f"{name}: expected {least} or more, a whole number, or None for {otherwise}, got {count!r}.")
