@@ -123,3 +123,13 @@ def test_scores_that_fall_where_right_answers_are_cannot_be_calibrated() -> None
     given = split(1)
     with pytest.raises(DataError, match="fall where the right answers are"):
         calibrate_scores(Split(given.probabilities[:, ::-1], given.labels, given.question_ids), given)
+
+
+def test_too_few_pairs_of_a_student_are_counted_in_the_part_that_has_them() -> None:
+    # what helps a teacher, to do without a map, is nothing that a student could set
+    given = split(7, 6)
+    said = (
+        r"this student on a part of the questions: expected at least 5 .* found \[\d+, \d\]; give the validation split"
+    )
+    with pytest.raises(DataError, match=said):
+        calibrate_scores(given, given)

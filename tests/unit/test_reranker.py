@@ -187,9 +187,11 @@ def test_early_exit_answers_by_its_own_classifier(tmp_path: Path, encoder: Encod
         Reranker(model, runtime, exit_at=3)
 
 
-def test_key_of_an_artifact_names_its_folder(tmp_path: Path, encoder: Encoder) -> None:
+def test_key_of_an_artifact_names_its_folder(tmp_path: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path.parent))
     made = student(tmp_path, encoder)
-    found = Reranker.from_pretrained(made.key[:5], artifacts=tmp_path, device="cpu", precision="fp32")
+    at_home = f"~/{tmp_path.name}"
+    found = Reranker.from_pretrained(made.key[:5], artifacts=at_home, device="cpu", precision="fp32")
     assert found.score(QUESTIONS, PASSAGES) == pytest.approx(load(made.path).score(QUESTIONS, PASSAGES))
     with pytest.raises(ConfigError, match=r"'stage3': expected the name or the key of an artifact"):
         Reranker.from_pretrained("stage3", artifacts=tmp_path)

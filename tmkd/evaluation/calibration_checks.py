@@ -48,8 +48,8 @@ def check_line(scores: np.ndarray, what: str) -> None:
     if len(scores) < 2 * FEWEST or not np.ptp(scores):
         raise DataError(
             f"Calibration of {what}: expected at least {2 * FEWEST} scored validation pairs with scores that differ, "
-            f"but found {len(scores)} pairs with {len(np.unique(scores))} different scores; score more of the "
-            "validation split, or calibrate with none."
+            f"but found {len(scores)} pairs with {len(np.unique(scores))} different scores; give the validation "
+            "split more, or, of a teacher, set calibration: none."
         )
 
 
@@ -59,7 +59,8 @@ def check_fittable(scores: np.ndarray, labels: np.ndarray, what: str) -> None:
     if counts.min() < FEWEST:
         raise DataError(
             f"Calibration of {what}: expected at least {FEWEST} scored validation pairs of each class, but found "
-            f"{counts.tolist()}; score more of the validation split, or calibrate with none."
+            f"{counts.tolist()}; give the validation split more, or, of a teacher, set "
+            "calibration: none."
         )
     differ = np.ptp(margin(scores)) if scores.shape[1] == 2 else np.ptp(scores, axis=1).max()
     if not differ:

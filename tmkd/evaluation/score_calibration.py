@@ -114,7 +114,7 @@ def _crossed(method: str, split: Split, what: str) -> Judgement:
     labels, (_, question) = np.asarray(split.labels), grouped(np.asarray(split.question_ids, dtype=object))
     # a class alone may be missing from a fold; the fit says so
     for train, test in folds(question, labels == labels.max()):
-        fitted = Calibration.fit(method, logits[train], labels[train], what)
+        fitted = Calibration.fit(method, logits[train], labels[train], f"{what} on a part of the questions")
         after[test] = _applied(fitted, split.probabilities[test])
     return _judgement(split, after)
 

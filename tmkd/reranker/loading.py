@@ -46,7 +46,7 @@ def load_model(
     check_runtime(RuntimeConfig(precision=precision, threads=threads))
     if backend not in BACKENDS:
         raise ConfigError(f"backend: expected one of {', '.join(BACKENDS)}, got {backend}.")
-    folder = Path(folder).expanduser() if artifacts is None else locate(folder, Path(artifacts))
+    folder = Path(folder).expanduser() if artifacts is None else locate(folder, Path(artifacts).expanduser())
     if not (folder / MODEL).is_dir():
         runtime = resolve_runtime(device="cpu", precision="fp32", threads=threads)
         exported = ExportedModel.read(folder, backend, max_length, precision)
