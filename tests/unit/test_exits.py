@@ -18,7 +18,7 @@ from transformers import (
     ModernBertModel,
 )
 
-from tmkd.data.batching import Collator, PairDataset, tokenise
+from tmkd.data.batching import Collator, PairDataset, rows_at, tokenise
 from tmkd.errors import ModelError
 from tmkd.losses.combine import combine, gold_term
 from tmkd.losses.exits import exit_terms, features, from_deepest, gold
@@ -28,7 +28,7 @@ from tmkd.models.exits import exit_parameters
 from tmkd.models.layers import keep_layers
 from tmkd.models.tiny import letter_tokenizer
 from tmkd.training.fit import fit
-from tmkd.training.predict import model_inputs, predict, rows_of
+from tmkd.training.predict import INPUTS, predict
 
 SIZE = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 32}
 
@@ -45,7 +45,8 @@ def classifier(encoder, exits=(1, 2), heads=("gold",), classes=("wrong", "right"
 
 def batch_of(pairs, tokenizer, rows=range(10)):
     tokens = tokenise(pairs, tokenizer, 48)
-    return Collator(tokenizer.pad_token_id)(rows_of(model_inputs(tokens), np.array(list(rows))))
+    inputs = tokens.select_columns([name for name in INPUTS if name in tokens.column_names])
+    return Collator(tokenizer.pad_token_id)(rows_at(inputs, list(rows)))
 
 
 def gpt2(layers=3):
