@@ -56,8 +56,7 @@ def _known(config: Config, key: str, section: str) -> None:
     chosen = value_of(config, f"{section}.{chooser}")
     arms = chosen_by(list(config.method.arms.values()), section, chooser)
     instead = f" ({INSTEAD[key]})" if key in INSTEAD else ""
-    by = either(READ_BY[key]) if len(READ_BY[key]) > 1 else READ_BY[key][0]
-    expected = f"{section}.{chooser}={by} beside it, since it is {chosen}{instead}"
+    expected = f"{section}.{chooser}={either(READ_BY[key])} beside it, since it is {chosen}{instead}"
     validators.that(not {chosen, *arms}.isdisjoint(READ_BY[key]), key, expected, value_of(config, key))
 
 
