@@ -117,16 +117,19 @@ class PairClassifier(nn.Module):
         exits: dict[int, Tensor] = {}
         for layer, hidden in below.items():
             found[EXIT, layer], exits[layer] = self.exits(layer, self.h1(hidden, attention_mask))
-        h1 = self.h1(seen.last_hidden_state, attention_mask)
+        output = self.output_of(self.h1(seen.last_hidden_state, attention_mask))
+        output.states, output.exits = found, exits
+        return output
+
+    def output_of(self, h1: Tensor) -> PairOutput:
+        """Return what the heads say of ``h1``, ``[batch, width]``."""
         logits = self.heads(h1)
         has_gold = self.heads.names[0] == GOLD
         return PairOutput(
             logits=logits,
             gold=logits[:, 0] if has_gold else None,
             soft=logits[:, 1:] if has_gold else logits,
-            states=found,
             h1=h1,
-            exits=exits,
         )
 
     def answers(self, **batch: Tensor) -> Tensor:

@@ -12,7 +12,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from tmkd.losses.combine import Term, combine
-from tmkd.models.classifier import PairClassifier
+from tmkd.models.classifier import PairClassifier, PairOutput
+from tmkd.training.by_length import read_by_length
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
@@ -31,9 +32,17 @@ class Learner(nn.Module):
 
     def forward(self, **batch: Any) -> dict[str, Any]:
         """Return ``loss``, a scalar, and ``terms``, every term's own, unweighted value."""
-        output = self.student(**inputs_of(batch), states=self.states)
-        loss, terms = combine(self.terms, output, batch, self.progress)  # type: ignore[arg-type]
+        loss, terms = combine(self.terms, self.read(batch), batch, self.progress)  # type: ignore[arg-type]
         return {"loss": loss, "terms": terms}
+
+    def read(self, batch: Mapping[str, Any]) -> PairOutput:
+        """Return what the student says of the pairs, with the states that its terms read."""
+        inputs = inputs_of(batch)
+        # small parts would leave most of a GPU idle
+        if "questions" in batch and not self.states and inputs["input_ids"].device.type == "cpu":
+            return read_by_length(self.student, inputs)
+        output: PairOutput = self.student(**inputs, states=self.states)
+        return output
 
     def clipped_apart(self) -> list[nn.Module]:
         """Return the modules whose gradients have norms of their own."""

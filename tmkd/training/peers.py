@@ -163,10 +163,7 @@ class PeerLearner(nn.Module):
         """Return ``loss``, a scalar, and ``terms``, every term's unweighted value, by peer and name."""
         costs: list[Tensor] = []
         terms: dict[str, Tensor] = {}
-        outputs = [
-            student(**inputs_of(views[view]), states=peer.states)
-            for student, peer, view in zip(self.student, self.peers, self.views)
-        ]
+        outputs = [peer.read(views[view]) for peer, view in zip(self.peers, self.views)]  # type: ignore[operator]
         for number, (peer, view, output) in enumerate(zip(self.peers, self.views, outputs), start=1):
             cost, values = combine(peer.terms, output, views[view], self.progress)  # type: ignore[arg-type]
             costs.append(cost)
