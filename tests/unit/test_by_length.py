@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from tmkd.data.batching import Collator
+from tmkd.losses.all_gather import SHARE
 from tmkd.losses.combine import Term, gold_term
 from tmkd.models.classifier import PairClassifier
 from tmkd.models.encoder import load_encoder
@@ -61,19 +62,17 @@ def test_parts_have_the_answers_and_gradients_of_the_whole_batch(model, batch):
         torch.testing.assert_close(parts, whole, rtol=1e-4, atol=1e-6)
 
 
-def test_whole_questions_are_read_in_parts_unless_a_term_reads_states(model, batch):
+def test_whole_questions_are_read_in_parts_unless_states_are_read_or_processes_share_them(model, batch):
     shapes = []
     model.encoder.register_forward_hook(
         lambda _, __, kwargs, ___: shapes.append(tuple(kwargs["input_ids"].shape)), with_kwargs=True
     )
-    terms = [gold_term(1.0, "listwise")]
-    Learner(model, terms)(**batch)
+    learner = Learner(model, [gold_term(1.0)])
+    learner.read(batch)
     assert shapes == [(5, 8), (3, 48)]
     reads_states = Term("hint", 1.0, lambda output, *_: output.states["hidden", 1].sum(), states=[("hidden", 1)])
-    for learner, pairs in (
-        (Learner(model, [reads_states]), batch),
-        (Learner(model, [gold_term(1.0)]), inputs_of(batch) | {"labels": batch["labels"]}),
-    ):
+    pairs = {name: values for name, values in batch.items() if name != "questions"}
+    for reader, other in ((Learner(model, [reads_states]), batch), (learner, pairs), (learner, batch | {SHARE: 1.0})):
         shapes.clear()
-        learner(**pairs)
+        reader.read(other)
         assert shapes == [(8, 48)]

@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from tmkd.losses.all_gather import SHARE
 from tmkd.losses.combine import Term, combine
 from tmkd.models.classifier import PairClassifier, PairOutput
 from tmkd.training.by_length import read_by_length
@@ -38,8 +39,9 @@ class Learner(nn.Module):
     def read(self, batch: Mapping[str, Any]) -> PairOutput:
         """Return what the student says of the pairs, with the states that its terms read."""
         inputs = inputs_of(batch)
-        # small parts would leave most of a GPU idle
-        if "questions" in batch and not self.states and inputs["input_ids"].device.type == "cpu":
+        # small parts would leave most of a GPU idle, and processes that share a model run each layer equally often
+        apart = inputs["input_ids"].device.type == "cpu" and SHARE not in batch
+        if apart and "questions" in batch and not self.states:
             return read_by_length(self.student, inputs)
         output: PairOutput = self.student(**inputs, states=self.states)
         return output
