@@ -1,7 +1,7 @@
 """Reading a batch of whole questions in parts of like length.
 
 Pairs by themselves share a batch with others of their length (``data.batching``); a question's passages are of any
-length. Padded to the longest of a batch, WikiQA's take 1.58 tokens for each that says something, and in parts 1.28.
+length. Of what is computed for WikiQA's, 36 % is padding where a batch is padded to its longest pair, and 15 % in parts.
 """
 
 from __future__ import annotations
