@@ -1,7 +1,7 @@
 """Reading a batch of whole questions in parts of like length.
 
 Pairs by themselves share a batch with others of their length (``data.batching``); a question's passages are of any
-length. Of what is computed for WikiQA's, 36 % is padding where a batch is padded to its longest pair, and 15 % in parts.
+length. Of what is computed for WikiQA's, 36 % is padding where a batch is as wide as its longest pair, 15 % in parts.
 """
 
 from __future__ import annotations
