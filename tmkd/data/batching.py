@@ -149,7 +149,7 @@ class Collator:
 
     def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         longest = max(len(row["input_ids"]) for row in rows)
-        width = -(-longest // MULTIPLE) * MULTIPLE
+        width = padded(longest)
         if self.most is not None:
             width = max(longest, min(width, self.most))
         batch: dict[str, Any] = {
@@ -172,6 +172,11 @@ class Collator:
                 for teacher in teachers
             ]
         return batch
+
+
+def padded(lengths: Any) -> Any:
+    """Return a length, or an array of lengths, rounded up to what pairs are padded to."""
+    return -(-lengths // MULTIPLE) * MULTIPLE
 
 
 class LengthBuckets(Sampler[int]):

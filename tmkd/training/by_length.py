@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tmkd.data.batching import MULTIPLE
+from tmkd.data.batching import padded
 from tmkd.models.classifier import PairClassifier, PairOutput
 
 A_PART = 64  # padded tokens that one part more has to save: what a pass costs, however short it is
@@ -25,7 +25,7 @@ def parts_of(lengths: np.ndarray) -> list[np.ndarray]:
         lengths: of the pairs, ``[batch]``.
     """
     order = np.argsort(lengths, kind="stable")
-    widths = -(-lengths[order] // MULTIPLE) * MULTIPLE
+    widths = padded(lengths[order])
     best: dict[int, tuple[int, list[int]]] = {0: (0, [])}  # of the first pairs: tokens, and where parts end
     for end in (np.flatnonzero(np.diff(widths, append=0)) + 1).tolist():
         width = int(widths[end - 1])
@@ -41,7 +41,7 @@ def read_by_length(model: PairClassifier, inputs: Mapping[str, Tensor]) -> PairO
         return model(**inputs)
     read = []
     for rows in parts:
-        width = -(-int(lengths[rows].max()) // MULTIPLE) * MULTIPLE
+        width = padded(int(lengths[rows].max()))
         read.append(model(**{name: values[torch.from_numpy(rows), :width] for name, values in inputs.items()}).h1)
     places = torch.from_numpy(np.argsort(np.concatenate(parts)))
     return model.output_of(torch.cat(read)[places])
