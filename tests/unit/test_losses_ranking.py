@@ -102,6 +102,13 @@ def test_lambda_worked_out_by_hand() -> None:
     assert one(GOLD_RANKING["lambda"], [LN2, 0.0], [0.0, 1.0]) == pytest.approx(11 * change * math.log2(3), rel=1e-6)
 
 
+@pytest.mark.parametrize(("loss", "times"), [("listwise", 1.0), ("listwise_each", 1.0), ("lambda", 5.857)])
+def test_gold_losses_of_one_right_and_one_wrong_passage_are_ranknets_but_for_a_factor(loss: str, times: float) -> None:
+    for scores in ([LN2, 0.0], [0.0, LN2], [-2.0, 3.0]):
+        expected = times * one(GOLD_RANKING["ranknet"], scores, [0.0, 1.0])
+        assert one(GOLD_RANKING[loss], scores, [0.0, 1.0]) == pytest.approx(expected, rel=1e-4)
+
+
 def test_margin_mse_worked_out_by_hand() -> None:
     # margins of the student 1, 3, 2, of the teacher 1, 1, 0
     assert one(margin_mse, [3.0, 2.0, 0.0], [1.0, 0.0, 0.0]) == pytest.approx((0 + 4 + 4) / 3)
