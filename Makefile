@@ -74,8 +74,11 @@ tables: $(INSTALLED) ## the paper's tables and our own, the column of one task; 
 COVERAGE ?=
 PYTEST = OMP_NUM_THREADS=1 $(RUN) pytest -n auto --dist loadfile $(if $(COVERAGE),--cov=tmkd --cov-report=term:skip-covered)
 
+# THOROUGH=1 takes those of test-thorough, too: both together share what they make.
+THOROUGH ?=
+
 test: $(INSTALLED) ## the tests: a few minutes, offline
-	@$(PYTEST) -m "not slow and not thorough and not browser"
+	@$(PYTEST) -m "not slow and not browser$(if $(THOROUGH),, and not thorough)"
 
 test-thorough: $(INSTALLED) ## the tests that take longer: several processes, kills, stored states; CI runs them too
 	@$(PYTEST) -m "thorough and not slow"

@@ -6,7 +6,6 @@ Sources are parsed with ``ast`` and never imported: an import would run foreign 
 from __future__ import annotations
 
 import ast
-import gc
 import os
 import platform
 import re
@@ -21,6 +20,7 @@ from pathlib import Path, PurePath
 
 from tqdm import tqdm
 
+from tmkd.collector import collector_paused
 from tmkd.errors import DataError
 
 _Node = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
@@ -75,15 +75,12 @@ def read_objects(packages: tuple[str, ...]) -> list[DocObject]:
     """Return the well documented public objects of the packages, sorted by name; the first of equal names stays."""
     found: dict[str, DocObject] = {}
     files = [(package, parts, path) for package in sorted(set(packages)) for parts, path in _sources(package)]
-    gc.disable()  # syntax trees are millions of small objects and no garbage: looking for it costs a third of the time
-    try:
+    with collector_paused():  # syntax trees: it takes a third less time
         for package, parts, path in tqdm(
             files, desc="read documentation", unit="file", mininterval=1, disable=len(files) < 100
         ):
             for item in parse_source(path.read_bytes(), parts=parts, package=package):
                 found.setdefault(item.qualified_name, item)
-    finally:
-        gc.enable()
     return [found[name] for name in sorted(found)]
 
 

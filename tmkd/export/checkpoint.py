@@ -10,11 +10,11 @@ activation. Two rows of the dense layer hold a linear map z through it:
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from sentence_transformers import __version__ as sentence_transformers_version
 from torch import Tensor, nn
 from transformers import (
     MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
@@ -30,7 +30,7 @@ from tmkd.export.student import Student
 from tmkd.export.tokenizer import portable_tokenizer
 
 EPSILON = 2.0**-8
-IDENTITY = {"activation_fn": "torch.nn.modules.linear.Identity", "version": sentence_transformers_version}
+IDENTITY = {"activation_fn": "torch.nn.modules.linear.Identity", "version": version("sentence-transformers")}
 
 
 class Head(NamedTuple):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tmkd.collector import collector_paused
 from tmkd.config import RuntimeConfig, settings
 from tmkd.distributed import Processes
 from tmkd.store.artifacts import ArtifactStore
@@ -50,11 +51,14 @@ class RunContext:
 
     @functools.cached_property
     def runtime(self) -> Runtime:
-        from tmkd.training.runtime import resolve_runtime
-        from tmkd.training.tracking import Tracking
+        with collector_paused():  # torch comes with it
+            from tmkd.training.runtime import resolve_runtime
 
-        names = tuple(self.how.report_to)
-        tracking = Tracking(names, self.project, self.runs) if names else None
+        tracking = None
+        if names := tuple(self.how.report_to):
+            from tmkd.training.tracking import Tracking  # it loads the models of transformers, which few commands need
+
+            tracking = Tracking(names, self.project, self.runs)
         return resolve_runtime(**settings(self.how), processes=self.processes, tracking=tracking)
 
     def machine(self) -> dict[str, Any]:

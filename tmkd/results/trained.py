@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tmkd.choices import CLASSES, CUT
+from tmkd.collector import collector_paused
 from tmkd.progress import done_before
 from tmkd.results.classifier import Classifier, validation_metrics
 from tmkd.results.context import RunContext
@@ -73,7 +74,8 @@ class TrainedClassifier(Classifier):
 
 def load_classifier(classifier: Artifact, context: RunContext, held: bool = True) -> PairClassifier:
     """Return a trained classifier, on the runtime's device if it is ``held`` there."""
-    from tmkd.models.classifier import PairClassifier
+    with collector_paused():  # the models of transformers come with it
+        from tmkd.models.classifier import PairClassifier
 
     model = PairClassifier.load(classifier.folder(MODEL), attention=context.runtime.attention)
     return context.runtime.hold(model) if held else model
