@@ -24,10 +24,19 @@ def test_pause_within_a_pause_does_not_end_it() -> None:
         assert not gc.isenabled()
 
 
-@pytest.mark.parametrize("loads", ["tmkd.reranker", "tmkd.training.runtime", "tmkd.results.context"])
-def test_module_loads_what_it_needs_alone(loads: str) -> None:
+@pytest.mark.parametrize(
+    ("code", "models"),
+    [
+        ("import tmkd.reranker", True),
+        ("import tmkd.training.runtime", False),
+        ("RunContext(Path('artifacts'), RuntimeConfig()).machine()", False),
+    ],
+)
+def test_package_that_is_not_used_is_not_loaded(code: str, models: bool) -> None:
     heavy = {"sentence_transformers", "sklearn", "matplotlib", "peft", "optuna"}
-    heavy |= set() if loads == "tmkd.reranker" else {"transformers", "datasets"}
-    code = f"import sys, {loads}; print(*sorted({heavy} & set(sys.modules)))"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    heavy |= set() if models else {"transformers", "datasets"}
+    before = "import sys; from pathlib import Path; from tmkd.config import RuntimeConfig; "
+    before += "from tmkd.results.context import RunContext; "
+    after = f"; print(*sorted({heavy} & set(sys.modules)))"
+    loaded = subprocess.run([sys.executable, "-c", before + code + after], capture_output=True, text=True, check=True)
     assert loaded.stdout.split() == []
