@@ -212,7 +212,7 @@ class LengthBuckets(Sampler[int]):
         edges = np.linspace(0, batches, spans + 1).round().astype(np.int64) * size
         for start, end in itertools.pairwise(edges):
             mega = order[start:end]
-            widths = -(-self.lengths[mega].astype(np.int64) // MULTIPLE)
+            widths = padded(self.lengths[mega].astype(np.int64))
             order[start:end] = mega[np.argsort(-widths, kind="stable")]
         turns = random.permutation(batches)
         if self.on_order is not None:
