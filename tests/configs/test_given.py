@@ -118,6 +118,9 @@ def test_typed_setting_that_nothing_reads_is_refused(overrides, said):
         ["method=mutual", "method.online.peers=2"],  # what the arm has, too
         ["method=mutual", "method.online={peers: 2}"],
         ["experiment=ranking", "method.loss=ranknet"],  # what some arms have
+        # a teacher's own training pairs, which are files whatever the task is
+        ["data=documentation", "teachers.roster.0.train=own.jsonl", "data.format=flag_embedding"],
+        ["data=glue/rte", "teachers.roster.0.train=own.csv", "data.separator=semicolon"],
     ],
     ids=" ".join,
 )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from pathlib import Path
 
 import pytest
-from datasets import Dataset
+from datasets import Dataset, DatasetDict
 
 from tests.pipeline.running import compose_at
 from tmkd.errors import DataError
@@ -51,6 +52,25 @@ def test_teacher_learns_its_own_pairs_alone_or_beside_the_tasks(tmp_path: Path) 
     assert experiment(tmp_path, lines=PAIRS[0].replace("0", "99")).roster[1].key != own.key, "its content counts"
     alone.config.teachers.roster[1].train = None
     assert Experiment(alone.config).roster[1].key == first.key, "or results of earlier versions would be lost"
+
+
+@pytest.mark.parametrize("reader", ["documentation", "hub"])
+def test_format_of_a_teachers_files_is_read_whatever_the_task_is_of(tmp_path: Path, reader: str) -> None:
+    row = {"query": "What is it?", "pos": ["It is."], "neg": ["It is not.", "Who knows?"]}
+    (tmp_path / "own.jsonl").write_text(json.dumps(row))
+    if reader == "hub":
+        splits = {}
+        for split in ("train", "validation", "test"):
+            questions, labels = [f"{split} {at}" for at in range(4)], ["right", "wrong"] * 2
+            splits[split] = Dataset.from_dict({"sentence1": questions, "sentence2": ["x"] * 4, "label": labels})
+        DatasetDict(splits).save_to_disk(str(tmp_path / "hub"))
+        task = [f"data.path={tmp_path}/hub", *(f"data.{split}={split}" for split in splits), "data.ranking=false"]
+        task += ["data.question=sentence1", "data.passage=sentence2"]
+    else:
+        task = ["data=documentation", "data.packages=[networkx]", "data.questions=[8,4,4]"]
+    roster = f"teachers.roster=[{{{RECIPE}, train: {tmp_path}/own.jsonl}}]"
+    run = Experiment(compose_at(tmp_path, *SMALL, roster, f"data.reader={reader}", *task, "data.format=flag_embedding"))
+    assert len(learnt(trained(run.roster[0]), run)) == 3
 
 
 def test_copies_see_nothing_of_the_questions_that_they_label(tmp_path: Path) -> None:

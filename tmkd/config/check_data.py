@@ -29,8 +29,8 @@ OPPOSITE = {  # what people call right passages, and wrong ones: the class of ri
 ROW = ("id", *COLUMNS, "label", "part", "score", "rank")  # columns that a row has where it is kept or written
 
 
-def check_data(data: DataConfig) -> None:
-    """How the task is read."""
+def check_data(data: DataConfig, of_teachers: bool = False) -> None:
+    """How the task is read, and (``of_teachers``) files that a teacher learns in its place, whatever its reader."""
     validators.one_of("data.reader", data.reader, TASK_READERS)
     validators.one_of("data.label_kind", data.label_kind, LABEL_KINDS)
     validators.one_of("data.on_bad_row", data.on_bad_row, ("raise", "skip"))
@@ -38,7 +38,7 @@ def check_data(data: DataConfig) -> None:
         0 < data.validation_share < 1, "data.validation_share", "more than 0 and less than 1", data.validation_share
     )
     _fields("data", data)
-    _format("data", data, (*COLUMNS, "label"))
+    _format("data", data, (*COLUMNS, "label"), of_teachers)
     _extra("data", data, (data.question, data.passage, data.question_id, data.label))
     if data.label_kind == CLASSES:
         _classes(data)
@@ -136,15 +136,18 @@ def _extra(where: str, section: DataConfig | CorpusConfig, others: tuple[str, ..
     validators.that(free, name, f"different names, none of them {', '.join(sorted(taken))}", columns)
 
 
-def _format(where: str, section: DataConfig | CorpusConfig, columns: tuple[str, ...]) -> None:
+def _format(
+    where: str, section: DataConfig | CorpusConfig, columns: tuple[str, ...], of_teachers: bool = False
+) -> None:
     """Whose fields files have, and the files that its ids lead to."""
     validators.one_of(f"{where}.format", section.format, FORMATS)
     if section.format == PAIRS:
         texts: tuple[str, ...] = ()
     else:
         files = section.reader == "files"
-        validators.that(files, f"{where}.format", f"{PAIRS} where {where}.reader is not files", section.format)
-        for column in columns:
+        expected = f"{PAIRS} where {where}.reader is not files"
+        validators.that(files or of_teachers, f"{where}.format", expected, section.format)
+        for column in columns if files else ():  # a hub's columns have names, too
             name = getattr(section, column)
             validators.that(
                 name == column, f"{where}.{column}", f"{column}, as {section.format} has names of its own", name

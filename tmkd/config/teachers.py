@@ -129,6 +129,11 @@ class TeachersConfig:
         """How many teach."""
         return len(self.roster) if self.count is None else self.count
 
+    @property
+    def learn_files(self) -> bool:
+        """Whether one of the roster learns pairs of files, which ``data`` says how to read whatever its reader is."""
+        return any(teacher.train for teacher in self.roster)
+
     def scale_of(self, classes: int) -> str:
         """Return how scores are calibrated, for a task of so many classes; 1: its labels are grades or numbers."""
         if self.calibration is not None:

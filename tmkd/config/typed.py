@@ -30,6 +30,7 @@ READ_BY = {  # settings that some readers and sources do not know: those that do
     "corpus.separator": ("files", "mined"),
     "encoder.layers": RANDOM_WEIGHTS,
 }
+OF_FILES = ("data.format", "data.queries", "data.documents", "data.separator")  # and of a teacher's own training pairs
 INSTEAD = {"corpus.questions": "corpus.pairs limits others", "encoder.layers": "student.layers is that of students"}
 OF_ARMS = ("method", "stage1", "stage2", "student")  # sections that arms alone read
 OF_AN_ARM = ("alpha", "gold_loss", "loss", "temperature")  # settings of a method that are an arm's own, too
@@ -52,6 +53,8 @@ def check_typed(config: Config, typed: Collection[str]) -> Config:
 
 def _known(config: Config, key: str, section: str) -> None:
     """A setting that the section's reader or source knows, or that of an arm."""
+    if key in OF_FILES and config.teachers.learn_files:
+        return
     chooser = CHOSEN[section]
     chosen = value_of(config, f"{section}.{chooser}")
     arms = chosen_by(list(config.method.arms.values()), section, chooser)

@@ -76,7 +76,7 @@ def check(config: Config) -> Config:
     """
     counts = config.comparison.teacher_counts
     _folders(config)
-    check_data(config.data)
+    check_data(config.data, config.teachers.learn_files)
     _judged(config)
     check_corpus(config.corpus)
     check_encoder("encoder", config.encoder)

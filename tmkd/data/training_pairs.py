@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from datasets import Dataset, concatenate_datasets
 
-from tmkd.choices import CLASSES
+from tmkd.choices import CLASSES, PAIRS
 from tmkd.data.bad_rows import CONTRADICTION, REPEATED, BadRow, BadRows
 from tmkd.data.files import columns_of, file_identity, reading
 from tmkd.data.files_reader import Files, labelled_sources, training_files
@@ -62,7 +62,9 @@ def read_training_pairs(
             test; a pair has another label in another file, or in the task's training split where that is learnt too;
             no pair has one of the classes, or all have one grade or number.
     """
-    data = {**data, "extra_columns": []}  # what teachers learn from needs no more
+    # columns may be those of a hub's task; other formats than pairs have names of their own, which are these
+    own = {} if data["format"] == PAIRS else {name: name for name in PAIR_COLUMNS[1:]}
+    data = {**data, **own, "extra_columns": []}  # what teachers learn from needs no more columns
     bad = BadRows(data["on_bad_row"] == "skip")
     meaning = meaning_of(data["label"], data["classes"], data["labels"], data["label_kind"], data["ranking"])
     split = Source(f"task {data['name']}", "row", iter(()))
