@@ -121,6 +121,7 @@ def test_typed_setting_that_nothing_reads_is_refused(overrides, said):
         # a teacher's own training pairs, which are files whatever the task is
         ["data=documentation", "teachers.roster.0.train=own.jsonl", "data.format=flag_embedding"],
         ["data=glue/rte", "teachers.roster.0.train=own.csv", "data.separator=semicolon"],
+        ["data=glue/rte", "teachers.roster.0.train=own.jsonl", "data.format=flag_embedding", "data.extra_columns=[a]"],
     ],
     ids=" ".join,
 )

@@ -128,7 +128,7 @@ def _fields(where: str, section: DataConfig | CorpusConfig) -> None:
 def _extra(where: str, section: DataConfig | CorpusConfig, others: tuple[str, ...]) -> None:
     """Further columns, beside those that a row has and the ``others`` that it is read from."""
     name, columns = f"{where}.extra_columns", section.extra_columns
-    has = section.reader in ("files", "hub") and section.format == PAIRS
+    has = section.reader == "hub" or (section.reader == "files" and section.format == PAIRS)
     expected = f"none where {where}.reader is not files or hub, or {where}.format not {PAIRS}"
     validators.that(has or not columns, name, expected, columns)
     taken = {*ROW, *TRUST_BY, *others}
