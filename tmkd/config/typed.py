@@ -30,7 +30,6 @@ READ_BY = {  # settings that some readers and sources do not know: those that do
     "corpus.separator": ("files", "mined"),
     "encoder.layers": RANDOM_WEIGHTS,
 }
-OF_FILES = ("data.format", "data.queries", "data.documents", "data.separator")  # and of a teacher's own training pairs
 INSTEAD = {"corpus.questions": "corpus.pairs limits others", "encoder.layers": "student.layers is that of students"}
 OF_ARMS = ("method", "stage1", "stage2", "student")  # sections that arms alone read
 OF_AN_ARM = ("alpha", "gold_loss", "loss", "temperature")  # settings of a method that are an arm's own, too
@@ -52,15 +51,15 @@ def check_typed(config: Config, typed: Collection[str]) -> Config:
 
 
 def _known(config: Config, key: str, section: str) -> None:
-    """A setting that the section's reader or source knows, or that of an arm."""
-    if key in OF_FILES and config.teachers.learn_files:
-        return
+    """A setting that the section's reader or source knows, or that of an arm or of a teacher's own training pairs."""
     chooser = CHOSEN[section]
     chosen = value_of(config, f"{section}.{chooser}")
-    arms = chosen_by(list(config.method.arms.values()), section, chooser)
+    readers = {chosen, *chosen_by(list(config.method.arms.values()), section, chooser)}
+    if section == "data" and config.teachers.learn_files:
+        readers.add("files")
     instead = f" ({INSTEAD[key]})" if key in INSTEAD else ""
     expected = f"{section}.{chooser}={either(READ_BY[key])} beside it, since it is {chosen}{instead}"
-    validators.that(not {chosen, *arms}.isdisjoint(READ_BY[key]), key, expected, value_of(config, key))
+    validators.that(not readers.isdisjoint(READ_BY[key]), key, expected, value_of(config, key))
 
 
 def _taken(config: Config, key: str, section: str, steps: list[str]) -> None:
