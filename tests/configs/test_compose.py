@@ -18,10 +18,10 @@ GROUPS = sorted(path.relative_to(CONF).with_suffix("") for path in CONF.glob("*/
 FIXED = ["method.teacher_weights=fixed"]
 
 
-def composed(*overrides):
+def composed(*overrides, stage=None):
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = check_given(check(resolve(compose("config", overrides=list(overrides)))))
-        return check_typed(config, names_in(overrides))
+        return check_typed(config, names_in(overrides), stage)
 
 
 def test_there_are_options_to_try():
@@ -105,15 +105,17 @@ def test_metric_that_a_task_cannot_have_is_refused_with_those_that_it_can(settin
 
 
 def test_names_of_labels_need_no_plus_sign():
-    config = composed("data.classes=[no,yes]", "data.labels={not_entailment: no, entailment: yes}")
+    config = composed("data=files", "data.classes=[no,yes]", "data.labels={not_entailment: no, entailment: yes}")
     assert config.data.labels == {"not_entailment": "no", "entailment": "yes"}
-    numbered = composed("data.classes=[poor,good]", "data.labels={-1: poor, 1: good}")
+    numbered = composed("data=files", "data.classes=[poor,good]", "data.labels={-1: poor, 1: good}")
     assert numbered.data.labels == {"-1": "poor", "1": "good"}
-    fractions = composed("data.classes=[poor,good]", "data.labels={0.0: poor, 1.50: good}")
+    fractions = composed("data=files", "data.classes=[poor,good]", "data.labels={0.0: poor, 1.50: good}")
     assert fractions.data.labels == {"0": "poor", "1.5": "good"}
-    turned = composed("data.classes=[false,true]", "data.labels={0: no, 1: yes}")  # as YAML reads [no, yes]
+    turned = composed(
+        "data=files", "data.classes=[false,true]", "data.labels={0: no, 1: yes}"
+    )  # as YAML reads [no, yes]
     assert turned.data.labels == {"0": "no", "1": "yes"}
-    truth = composed("data.classes=[no,yes]", "data.labels={true: yes, false: no}")
+    truth = composed("data=files", "data.classes=[no,yes]", "data.labels={true: yes, false: no}")
     assert truth.data.labels == {"True": "yes", "False": "no"}
 
 

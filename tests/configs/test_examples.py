@@ -69,7 +69,8 @@ def printed(document: Path, folder: Path) -> list[list[str]]:
 def test_command_of_the_documents_is_not_refused(document, tmp_path):
     parser = OverridesParser.create()
     for call in commands(document, tmp_path):
-        settings = call[next(i for i, word in enumerate(call) if word in CALLED) + 1 :]
+        at = next(i for i, word in enumerate(call) if word in CALLED)
+        stage, settings = call[at].removeprefix("stages."), call[at + 1 :]
         if "--config-dir" in settings:
             at = settings.index("--config-dir")
             settings = [word for word in settings[:at] + settings[at + 2 :] if not word.startswith("experiment=")]
@@ -80,7 +81,7 @@ def test_command_of_the_documents_is_not_refused(document, tmp_path):
             f"{each.get_key_element()}={next(each.sweep_string_iterator())}" if each.is_sweep_override() else word
             for word, each in zip(settings, parser.parse_overrides(settings), strict=True)
         ]
-        composed(*first)
+        composed(*first, stage=stage)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

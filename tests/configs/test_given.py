@@ -5,6 +5,8 @@ import pytest
 from tests.configs.test_compose import composed
 from tmkd.errors import ConfigError
 
+OWN = ["data=files", "data.train=a.tsv", "data.test=b.tsv"]
+
 
 @pytest.mark.parametrize(
     ("overrides", "said"),
@@ -32,6 +34,18 @@ from tmkd.errors import ConfigError
             ["method.margin_pairs=right_wrong"],
             r"margin_pairs: expected all where no soft loss is margin_mse or ranknet",
         ),
+        (
+            ["method.temperature_end=2"],
+            r"method\.temperature_end: expected null where no soft loss is kl, ce, ",
+        ),
+        (["method.schedule=cosine"], r"method\.schedule: expected linear where alpha_end and temperature_end are null"),
+        (["method.trust_by=none"], r"method\.trust_by: expected first_word where no teacher_weights are learnt"),
+        (["language.kl=2"], r"language\.kl: expected 5\.0 where stage1\.kind is not language, got 2"),
+        (
+            ["method.online.refresh=9"],
+            r"method\.online\.refresh: expected 50 where method\.online\.kind is none",
+        ),
+        (["method.exits.alpha=0.3"], r"method\.exits\.alpha: expected 0\.\d+ where student\.exits is empty, got 0\.3"),
         # its weight would have been the same from the first step on
         (["+terms=rkd", "method.terms.rkd_angles.warm_up=0.2"], r"angles\.warm_up: expected 0\.0 where end is null"),
         (
@@ -60,6 +74,10 @@ def test_source_that_does_not_read_a_setting_is_named(overrides, said):
         ["method.temperature=4", "method.arms.tmkd.loss=kl"],
         ["stage1.temperature=4", "+method.arms.tmkd.set.stage1.loss=kl"],
         ["method.weights=[1,2,3]", "stage1.teacher_weights=fixed"],
+        ["method.schedule=cosine", "+method.arms.kd.set.method.alpha_end=0.5"],
+        ["language.kl=2", "+method.arms.tmkd.set.stage1.kind=language"],
+        ["method.online.refresh=9", "+method.arms.kd.set.method.online={kind: codistillation}"],
+        ["method.exits.alpha=0.3", "+method.arms.kd.set.student.exits=[1]"],
         ["corpus.path=a.jsonl", "+method.arms.tmkd.set.corpus.reader=files"],
         ["+terms=rkd", "method.terms.rkd_angles.end=5", "method.terms.rkd_angles.warm_up=0.2"],
         ["+terms=rkd", "method.terms.rkd_angles.warm_up=0.2", "+method.arms.mkd.set.method.terms.rkd_angles.end=5"],
@@ -99,6 +117,13 @@ def test_what_an_arm_cannot_set_is_no_traceback_before_its_settings_are_checked(
             ["corpus=task", "corpus.separator=tab"],
             r"corpus\.separator: expected corpus\.reader=files or mined beside it",
         ),
+        # the documentation would have been read, or files as they are
+        (
+            ["data.labels={no: wrong}"],
+            r"data\.labels: expected data\.reader=files or hub beside it, since it",
+        ),
+        (["corpus.question=query"], r"corpus\.question: expected corpus\.reader=files, hub or mined beside it, since"),
+        (["corpus=task", "corpus.split=test"], r"corpus\.split: expected corpus\.reader=files or hub beside it"),
         (["encoder.layers=2"], r"encoder\.layers: expected encoder\.source=tiny or bilstm beside .* \(student\.layers"),
         (["method=mutual", "method.online={peers: 3}"], r"arms\.mutual\.set\.method\.online\.peers in its place"),
     ],
@@ -106,7 +131,7 @@ def test_what_an_arm_cannot_set_is_no_traceback_before_its_settings_are_checked(
 )
 def test_typed_setting_that_nothing_reads_is_refused(overrides, said):
     with pytest.raises(ConfigError, match=said):
-        composed(*overrides)
+        composed(*overrides, stage="stage3")
 
 
 @pytest.mark.parametrize(
@@ -118,6 +143,9 @@ def test_typed_setting_that_nothing_reads_is_refused(overrides, said):
         ["method=mutual", "method.online.peers=2"],  # what the arm has, too
         ["method=mutual", "method.online={peers: 2}"],
         ["experiment=ranking", "method.loss=ranknet"],  # what some arms have
+        # the corpus of documentation is made of them, whatever the task is
+        [*OWN, "corpus=documentation", "data.packages=[python]", "data.passage_words=9"],
+        ["data.on_bad_row=skip", "corpus=files", "corpus.path=a.tsv"],
         # a teacher's own training pairs, which are files whatever the task is
         ["data=documentation", "teachers.roster.0.train=own.jsonl", "data.format=flag_embedding"],
         ["data=glue/rte", "teachers.roster.0.train=own.csv", "data.separator=semicolon"],
@@ -127,3 +155,19 @@ def test_typed_setting_that_nothing_reads_is_refused(overrides, said):
 )
 def test_typed_setting_that_is_read_is_taken(overrides):
     assert composed(*overrides)
+
+
+# what `tmkd mine` alone reads there: of its file of passages, and to name the columns that it writes
+MINED = [
+    ["mine.passages=passages.csv", "corpus.separator=semicolon", "corpus.passage=text"],
+    ["corpus.stop_words=de", "corpus.characters=2"],
+    ["data.question=query"],
+]
+
+
+@pytest.mark.parametrize("overrides", MINED, ids=" ".join)
+def test_setting_that_mining_reads_is_taken_by_it_and_refused_by_a_stage_that_does_not(overrides):
+    assert composed(*overrides), "from Python, where any stage may come"
+    assert composed(*overrides, stage="mine")
+    with pytest.raises(ConfigError, match=r"expected (data|corpus)\.reader=.* beside it, since it is documentation"):
+        composed(*overrides, stage="stage3")

@@ -13,8 +13,8 @@ import pytest
 
 from tests.pipeline.running import compose_at
 from tmkd.choices import FINE_TUNED
-from tmkd.config import Config, EncoderConfig
-from tmkd.config.teachers import KINDS
+from tmkd.config import Config, EncoderConfig, TeacherConfig
+from tmkd.config.marks import OF
 from tmkd.experiment.arms import resolve_arms
 from tmkd.experiment.experiment import Experiment
 from tmkd.experiment.students import students
@@ -171,8 +171,8 @@ def counted(node: Any, path: str = "") -> Iterator[str]:
     """The settings that are not marked as outside of every key, by their paths; of a list, those of its first entry."""
     for known in dataclasses.fields(node):
         value, where = getattr(node, known.name), f"{path}.{known.name}".lstrip(".")
-        if FINE_TUNED not in known.metadata.get(KINDS, (FINE_TUNED,)):  # of other kinds of teacher, tested with them
-            continue
+        if isinstance(node, TeacherConfig) and FINE_TUNED not in known.metadata.get(OF, (FINE_TUNED,)):
+            continue  # of other kinds of teacher, tested with them
         if "outside" in known.metadata or (path and isinstance(value, EncoderConfig)):  # a member's own: as `encoder`
             continue
         if isinstance(value, list | dict) and value:

@@ -138,6 +138,13 @@ def test_run_without_a_stage_1_reads_no_corpus(run, tmp_path):
     assert not (tmp_path / "artifacts").exists()
 
 
+def test_data_of_ones_own_without_text_for_stage_1_is_told_what_there_is(run):
+    documentation = "corpus=documentation"  # the usual corpus, of packages that only the documentation task names
+    with pytest.raises(ConfigError, match=r"corpus\.reader: expected unlabelled text .* corpus=files, .* or task"):
+        check_overlaps(Experiment(run("x", settings=[documentation])))
+    check_overlaps(Experiment(run("x", settings=[documentation, "method=gold"])))
+
+
 def test_setting_that_is_neither_refuse_nor_allow_is_named(run):
     with pytest.raises(ConfigError, match=r"corpus\.test_questions: expected one of refuse, allow"):
         run("x", settings=["corpus.test_questions=ok"])

@@ -49,7 +49,7 @@ def launch(stage: str, by: str = "make") -> None:
         if int(os.environ.get("RANK", 0)):  # one of several processes, of which the first speaks for all
             logging.getLogger().setLevel(logging.WARNING)
         try:
-            config = check_typed(check_given(check(resolve(composed))), names_in(arguments))
+            config = check_typed(check_given(check(resolve(composed))), names_in(arguments), stage)
             made = STAGES[stage].run(stage, config)
         except TmkdError as error:
             if isinstance(error, SecretInSettings):

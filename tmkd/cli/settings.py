@@ -18,6 +18,7 @@ from omegaconf import MISSING
 
 from tmkd import config as schema
 from tmkd.cli.usage import groups
+from tmkd.config.marks import OF
 from tmkd.shipped import CONF
 
 HEAD = """\
@@ -35,6 +36,8 @@ Set any of these behind a command, as `NAME=VALUE`: `tmkd stage3 student.layers=
 - **in the class** is what the field has where no file of `conf/` sets it, such as a field of an entry that you add
   to `teachers.roster`.
 - `null` means that nothing is set; the meaning says what happens then.
+- In parentheses before a meaning, as in `(files, hub)`, stand the readers, the sources of an encoder or the kinds of
+  teacher that know the setting. Set for another one, it ends the run with a sentence.
 
 `tmkd stage3 GROUP=OPTION --help` prints the values as they are composed with your options. Which ones to change first:
 [tuning.md](tuning.md).
@@ -132,7 +135,7 @@ def _tables(path: str, section: type, values: list[Any]) -> Iterator[str]:
         inside = [entry for value in values for entry in _entries(getattr(value, field.name))]
         where += f".{ENTRIES[where]}" if where in ENTRIES else ""
         yield f"### {where}\n"
-        if meaning := known.get(field.name):
+        if meaning := _meaning(field, known):
             yield f"{meaning[0].upper()}{meaning[1:]}.\n"
         yield from _tables(where, inner, inside)
 
@@ -163,7 +166,13 @@ def _row(path: str, field: dataclasses.Field[Any], values: list[Any], known: dic
     found = list(dict.fromkeys(_text(getattr(value, field.name)) for value in values))
     if path.startswith("method.arms."):
         found = found if len(found) == 1 else [DEPENDS]
-    return [f"`{path}`", ", ".join(found) or "–", _text(default), known.get(field.name, "")]
+    return [f"`{path}`", ", ".join(found) or "–", _text(default), _meaning(field, known)]
+
+
+def _meaning(field: dataclasses.Field[Any], known: dict[str, str]) -> str:
+    """Return what a field means, behind those that know it where not all do."""
+    meaning, names = known.get(field.name, ""), field.metadata.get(OF)
+    return f"({', '.join(names)}) {meaning}" if names else meaning
 
 
 def _table(rows: list[list[str]]) -> list[str]:

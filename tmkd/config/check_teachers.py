@@ -18,8 +18,9 @@ from tmkd.choices import (
     TEACHER_KINDS,
 )
 from tmkd.config import validators
+from tmkd.config.marks import OF
 from tmkd.config.models import check_encoder
-from tmkd.config.teachers import KINDS, LoraConfig, TeacherConfig, TeachersConfig
+from tmkd.config.teachers import LoraConfig, TeacherConfig, TeachersConfig
 
 
 def check_teachers(teachers: TeachersConfig, classes: int, compared: Sequence[int]) -> None:
@@ -69,7 +70,7 @@ def _only_its_own(where: str, teacher: TeacherConfig) -> None:
     """No setting of another kind is set: it would be silently ignored."""
     usual = TeacherConfig()
     for known in dataclasses.fields(teacher):
-        kinds = known.metadata.get(KINDS, (teacher.kind,))
+        kinds = known.metadata.get(OF, (teacher.kind,))
         value, before = getattr(teacher, known.name), getattr(usual, known.name)
         unset = teacher.kind in kinds or value == before
         validators.that(unset, f"{where}.{known.name}", f"kind {' or '.join(kinds)} where it is set", teacher.kind)

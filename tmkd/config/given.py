@@ -5,27 +5,21 @@ This is of what a run is given, not of its arms: an arm may change what it learn
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Sequence
 from typing import Any
 
 from tmkd.choices import NO_TASK, PAIRWISE, RELATIONS, TEMPERED, WITHOUT_TEACHER
 from tmkd.config import validators
-from tmkd.config.data import CorpusConfig, DataConfig
+from tmkd.config.data import TABLES, CorpusConfig, DataConfig
+from tmkd.config.marks import known_by, read_beside
 from tmkd.config.method import ArmConfig, MethodConfig
 from tmkd.config.models import EncoderConfig
 from tmkd.config.whole import Config
 
 PLACES = ("train", "validation", "test", "path", "subset", "revision")  # what the task is read from
-READ_BY = {  # settings of the corpus, by the readers that know them
-    "path": ("files", "hub", "mined", "task"),  # task: one's own text in place of a corpus that there is, too
-    "passages": ("mined",),
-    "subset": ("hub",),
-    "revision": ("hub",),
-    "candidates": ("documentation", "mined", "task"),
-    "random": ("documentation", "mined", "task"),
-    "seed": ("mined", "task"),
-}
-RANDOM_WEIGHTS = ("tiny", "bilstm")  # sources that `layers`, `width` and `seed` are of
+# Settings of the corpus that no preset has for another reader; what else is not read is refused where it is typed.
+FOUND = ("path", "passages", "subset", "revision", "candidates", "random", "seed")
 WORDS = ("words", "dimensions")  # of a Bi-LSTM
 
 
@@ -38,6 +32,7 @@ def check_given(config: Config) -> Config:
         _method(config)
         terms = (own.get("terms") for own in given_to(arms, "method"))
         _terms(config.method, {name for own in terms if isinstance(own, dict) for name in own})
+        _parts(config)
     _encoder("", config.encoder)
     _encoder("student", config.student.encoder, vars(config.student), given_to(arms, "student"))
     for at, teacher in enumerate(config.teachers.roster):
@@ -47,12 +42,12 @@ def check_given(config: Config) -> Config:
 
 def _data(data: DataConfig) -> None:
     reader = data.reader
-    if reader not in ("files", "hub"):
+    if reader not in TABLES:
         for name in PLACES:
             expected = f"data=files (or data.reader=hub) beside it, since data.reader is {reader}"
             got = getattr(data, name)
             validators.that(not got, f"data.{name}", expected, got)
-    drawn = reader in ("files", "hub", NO_TASK) and not data.validation
+    drawn = reader in (*TABLES, NO_TASK) and not data.validation
     instead = "data.questions says how many" if reader == "documentation" else "data.validation=null draws one"
     why = "data.validation is set" if data.validation else f"data.reader is {reader}"
     _usual("data", data, "validation_share", drawn, f"where {why} ({instead})")
@@ -62,10 +57,12 @@ def _data(data: DataConfig) -> None:
 
 def _corpus(corpus: CorpusConfig, arms: Sequence[ArmConfig]) -> None:
     readers = {corpus.reader, *chosen_by(arms, "corpus", "reader")}
-    for name, known in READ_BY.items():
+    for name in FOUND:
         got, usual = getattr(corpus, name), getattr(CorpusConfig, name)
-        known_by = f"corpus={either(known)} beside it, since corpus.reader is {corpus.reader}"
-        validators.that(bool(readers & set(known)) or got == usual, f"corpus.{name}", known_by, got)
+        also = (other.removeprefix("corpus=") for other in read_beside(CorpusConfig, name))
+        known = (*(known_by(CorpusConfig, name) or ()), *also)
+        expected = f"corpus={either(known)} beside it, since corpus.reader is {corpus.reader}"
+        validators.that(not readers.isdisjoint(known) or got == usual, f"corpus.{name}", expected, got)
 
 
 def _method(config: Config) -> None:
@@ -75,7 +72,11 @@ def _method(config: Config) -> None:
     if method.mix == "weigh":  # one target, learnt by cross-entropy
         losses.add("ce")
     why = f"where no soft loss is {either(TEMPERED)} (method.loss)"
-    _usual("method", method, "temperature", bool(losses & {*TEMPERED}), why)
+    for name in ("temperature", "temperature_end"):
+        _usual("method", method, name, bool(losses & {*TEMPERED}), why)
+    moved = [vars(method), *given_to(arms, "method")]
+    changes = any(own.get(name) is not None for own in moved for name in ("alpha_end", "temperature_end"))
+    _usual("method", method, "schedule", changes, "where alpha_end and temperature_end are null")
     why = f"where no soft loss is {either(PAIRWISE)} (method.loss)"
     _usual("method", method, "margin_pairs", bool(losses & {*PAIRWISE}), why)
     losses = {config.stage1.loss, *chosen_by(arms, "stage1", "loss")}
@@ -85,6 +86,8 @@ def _method(config: Config) -> None:
     weights.update(*(chosen_by(arms, stage, "teacher_weights") for stage in ("method", "stage1")))
     read = "fixed" in weights or method.weights == MethodConfig().weights
     validators.that(read, "method.weights", "method.teacher_weights=fixed (or stage1's) beside it", method.weights)
+    learnt = "where no teacher_weights are learnt (of method or stage1)"
+    _usual("method", method, "trust_by", "learnt" in weights, learnt)
 
 
 def _terms(method: MethodConfig, apart: Collection[str]) -> None:
@@ -98,6 +101,21 @@ def _terms(method: MethodConfig, apart: Collection[str]) -> None:
         _usual(where, term, "relation_heads", term.loss in RELATIONS, related)
         taught = term.loss not in WITHOUT_TEACHER
         _usual(where, term, "layers", taught, f"where loss is {term.loss}, in which each layer learns from the next")
+
+
+def _parts(config: Config) -> None:
+    """Sections of which nothing is read where no arm has what they are of."""
+    method, arms = config.method, list(config.method.arms.values())
+    kinds = {config.stage1.kind, *chosen_by(arms, "stage1", "kind")}
+    peers = method.online.kind != "none" or any("online" in own for own in given_to(arms, "method"))
+    exits = bool(config.student.exits) or any("exits" in own for own in given_to(arms, "student"))
+    for where, section, read, why in (
+        ("language", config.language, "language" in kinds, "where stage1.kind is not language"),
+        ("method.online", method.online, peers, "where method.online.kind is none"),
+        ("method.exits", method.exits, exits, "where student.exits is empty"),
+    ):
+        for known in dataclasses.fields(section):
+            _usual(where, section, known.name, read, why)
 
 
 def _encoder(
@@ -121,16 +139,16 @@ def _encoder(
     elsewhere = any("encoder" in each or "roster" in each for each in arms)
     # `experiment=smoke` has layers for the tiny encoder, and another encoder may be chosen beside it
     numbers = ("width", "seed") if not section else ("layers", "width", "seed")
-    for names, sources in ((numbers, RANDOM_WEIGHTS), (WORDS, ("bilstm",))):
-        for name in names:
-            instead = f" (set {section}.{name})" if name in ("layers", "seed") and name in own else ""
-            why = f"where {where}.source is {encoder.source}, not {' or '.join(sources)}{instead}"
-            _usual(where, encoder, name, encoder.source in sources or elsewhere, why)
+    for name in (*numbers, *WORDS):
+        sources = known_by(EncoderConfig, name) or ()
+        instead = f" (set {section}.{name})" if name in ("layers", "seed") and name in own else ""
+        why = f"where {where}.source is {encoder.source}, not {' or '.join(sources)}{instead}"
+        _usual(where, encoder, name, encoder.source in sources or elsewhere, why)
 
 
 def _usual(where: str, section: Any, name: str, read: bool, why: str) -> None:
     """What is not read has its default, ``why`` it is not follows that in the sentence."""
-    got, usual = getattr(section, name), getattr(type(section), name)
+    got, usual = getattr(section, name), getattr(type(section)(), name)
     validators.that(read or got == usual, f"{where}.{name}", f"{'null' if usual is None else usual} {why}", got)
 
 

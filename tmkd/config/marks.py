@@ -14,6 +14,38 @@ OUTSIDE = {"outside": True}
 ELSEWHERE = {HOW: "outside", **APART}
 # A field that no key holds where it has its default: it is younger than results that are to be found again.
 UNLESS_USUAL = {HOW: "unless"}
+OF, ALSO = "of", "also"  # who knows a field, where not all do
+
+
+def of(*names: str, also: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return the metadata of a field that only some readers of its section, sources or kinds of teacher know.
+
+    Args:
+        names: these.
+        also: what else reads it: a reader of another section ("corpus=documentation"), or a stage ("mine").
+    """
+    return {OF: names, ALSO: also}
+
+
+def known_by(section: type, name: str) -> tuple[str, ...] | None:
+    """Return who knows a field of a section; None: all do."""
+    known: tuple[str, ...] | None = _field(section, name).metadata.get(OF)
+    return known
+
+
+def read_beside(section: type, name: str) -> tuple[str, ...]:
+    """Return what else reads a field."""
+    also: tuple[str, ...] = _field(section, name).metadata.get(ALSO, ())
+    return also
+
+
+def unknown_to(reader: str, section: type) -> list[str]:
+    """Return the fields of a section that a reader does not know."""
+    return [known.name for known in dataclasses.fields(section) if reader not in known.metadata.get(OF, (reader,))]
+
+
+def _field(section: type, name: str) -> dataclasses.Field[Any]:
+    return next(known for known in dataclasses.fields(section) if known.name == name)
 
 
 def settings(section: Any) -> dict[str, Any]:

@@ -8,7 +8,9 @@ from typing import Optional
 
 from tmkd.choices import CUT, LONG, POOLINGS, RANDOM, WORD_VECTORS
 from tmkd.config import validators
-from tmkd.config.marks import OUTSIDE
+from tmkd.config.marks import OUTSIDE, of
+
+RANDOM_WEIGHTS = ("tiny", "bilstm")  # sources of an encoder that nobody has trained
 
 
 @dataclass
@@ -17,9 +19,12 @@ class EncoderConfig:
     # folder) | tiny (random) | same (a teacher's or student's: the run's `encoder`) | bilstm (a student's: over the
     # words of the data)
     source: str = "embedded"
-    name: Optional[str] = None  # hub: name on the hub, or a folder made by save_pretrained
-    revision: Optional[str] = None  # hub: branch, tag or commit; the key of a result has the commit
-    trust_remote_code: bool = False  # hub: run the checkpoint's own code; set it only for code that you have read
+    # name on the hub, or a folder made by save_pretrained
+    name: Optional[str] = field(default=None, metadata=of("hub"))
+    # branch, tag or commit; the key of a result has the commit
+    revision: Optional[str] = field(default=None, metadata=of("hub"))
+    # run the checkpoint's own code; set it only for code that you have read
+    trust_remote_code: bool = field(default=False, metadata=of("hub"))
     max_length: int = 64  # tokens of a pair; longer pairs are cut, the longer text first
     # what is read of a passage that is too long: cut (its beginning) | best_chunk (the part that shares most words with
     # the question) | first_last (its beginning and its end, two parts to one)
@@ -27,15 +32,17 @@ class EncoderConfig:
     # the state that heads read: first (token, the paper) | last (token, decoders) | mean (of all tokens) | auto (first,
     # of a decoder last, of a Bi-LSTM mean)
     pooling: str = "auto"
-    layers: int = 3  # tiny, bilstm: number of layers
-    width: int = 32  # tiny: hidden width; bilstm: units of each direction
-    seed: int = 1  # tiny, bilstm: random seed of the weights
-    words: int = 15000  # bilstm: size of the vocabulary, the most frequent words of training split and corpus
-    vectors: Optional[str] = None  # bilstm: text file of word vectors (GloVe); null: as word_vectors says
-    # bilstm, without such a file: random | encoder (the run's `encoder`: the mean of its embeddings of a word's pieces,
-    # reduced to `dimensions` by PCA)
-    word_vectors: str = RANDOM
-    dimensions: int = 300  # bilstm: width of the word vectors
+    layers: int = field(default=3, metadata=of(*RANDOM_WEIGHTS))  # number of layers
+    width: int = field(default=32, metadata=of(*RANDOM_WEIGHTS))  # hidden width; of a Bi-LSTM, units of each direction
+    seed: int = field(default=1, metadata=of(*RANDOM_WEIGHTS))  # random seed of the weights
+    # size of the vocabulary, the most frequent words of training split and corpus
+    words: int = field(default=15000, metadata=of("bilstm"))
+    # text file of word vectors (GloVe); null: as word_vectors says
+    vectors: Optional[str] = field(default=None, metadata=of("bilstm"))
+    # without such a file: random | encoder (the run's `encoder`: the mean of its embeddings of a word's pieces, reduced
+    # to `dimensions` by PCA)
+    word_vectors: str = field(default=RANDOM, metadata=of("bilstm"))
+    dimensions: int = field(default=300, metadata=of("bilstm"))  # width of the word vectors
 
 
 @dataclass

@@ -11,17 +11,11 @@ from tmkd.choices import (
     FINE_TUNED,
     POINTWISE,
 )
-from tmkd.config.marks import settings
+from tmkd.config.marks import OF, of, settings
 from tmkd.config.models import EncoderConfig
 
 # what teachers have from the section where they have none of their own
 INHERITED = ("group_size", "batch_questions", "gold_loss")
-KINDS = "kinds"  # the metadata of a field that only some kinds of teacher have
-
-
-def of(*kinds: str) -> dict[str, Any]:
-    """Return the metadata of a field that teachers of these kinds have."""
-    return {KINDS: kinds}
 
 
 @dataclass
@@ -34,71 +28,66 @@ class LoraConfig:
 
 @dataclass
 class TeacherConfig:
-    """Comments name the kinds of teacher that a setting is for."""
+    """An entry of the roster; ``of`` names the kinds of teacher that have a setting, where not all do."""
 
     # fine_tuned (on the task) | ready (a reranker or classifier as it is) | causal (a language model and a prompt)
     # | scores (a file of scores) | served (an endpoint)
     kind: str = FINE_TUNED
-    learning_rate: float = field(default=5e-5, metadata=of(FINE_TUNED))  # fine_tuned: peak, after the warm-up
-    batch_size: int = field(default=32, metadata=of(FINE_TUNED))  # fine_tuned: pairs a step, of all processes together
-    # fine_tuned: what a batch is made of, and questions a step; null: teachers.group_size, teachers.batch_questions
+    learning_rate: float = field(default=5e-5, metadata=of(FINE_TUNED))  # peak, after the warm-up
+    batch_size: int = field(default=32, metadata=of(FINE_TUNED))  # pairs a step, of all processes together
+    # what a batch is made of, and questions a step; null: teachers.group_size, teachers.batch_questions
     group_size: Optional[int] = field(default=None, metadata=of(FINE_TUNED))
-    batch_questions: Optional[int] = field(default=None, metadata=of(FINE_TUNED))  # fine_tuned: likewise
-    # fine_tuned: the best epoch by the validation metric is kept
-    epochs: int = field(default=3, metadata=of(FINE_TUNED))
-    # fine_tuned: of attention and hidden states; null: the encoder's own
+    batch_questions: Optional[int] = field(default=None, metadata=of(FINE_TUNED))  # likewise
+    epochs: int = field(default=3, metadata=of(FINE_TUNED))  # the best one by the validation metric is kept
+    # of attention and hidden states; null: the encoder's own
     dropout: Optional[float] = field(default=None, metadata=of(FINE_TUNED))
-    # fine_tuned: do not train the word embeddings
-    freeze_embeddings: bool = field(default=False, metadata=of(FINE_TUNED))
-    # low-rank adapters of a fine_tuned teacher: they and the head alone are trained, and merged into the encoder's
-    # weights at the end
+    freeze_embeddings: bool = field(default=False, metadata=of(FINE_TUNED))  # do not train the word embeddings
+    # low-rank adapters: they and the head alone are trained, and merged into the encoder's weights at the end
     lora: Optional[LoraConfig] = field(default_factory=LoraConfig, metadata=of(FINE_TUNED))
-    # fine_tuned, ready, causal: tokens of a pair, its prompt included; null: the encoder's or checkpoint's own
+    # tokens of a pair, its prompt included; null: the encoder's or checkpoint's own
     max_length: Optional[int] = field(default=None, metadata=of(FINE_TUNED, "ready", "causal"))
-    # fine_tuned: what is read of a passage that is too long, as encoder.long; null: the encoder's
+    # what is read of a passage that is too long, as encoder.long; null: the encoder's
     long: Optional[str] = field(default=None, metadata=of(FINE_TUNED))
-    # fine_tuned: as teachers.gold_loss; null: that
-    gold_loss: Optional[str] = field(default=None, metadata=of(FINE_TUNED))
-    # fine_tuned: random seed of the head, the order of the data and dropout
-    seed: int = field(default=1, metadata=of(FINE_TUNED))
-    # fine_tuned: inherits nothing from the run's encoder, unless its source is same
+    gold_loss: Optional[str] = field(default=None, metadata=of(FINE_TUNED))  # as teachers.gold_loss; null: that
+    seed: int = field(default=1, metadata=of(FINE_TUNED))  # random seed of the head, the order of the data and dropout
+    # inherits nothing from the run's encoder, unless its source is same
     encoder: EncoderConfig = field(default_factory=lambda: EncoderConfig(source="same"), metadata=of(FINE_TUNED))
-    # fine_tuned: a file or pattern of labelled pairs (of beir, a folder) to learn instead of the task's training split,
-    # in the format, columns and classes of data (data.format, data.question, ...), whatever data.reader is
+    # a file or pattern of labelled pairs (of beir, a folder) to learn instead of the task's training split, in the
+    # format, columns and classes of data (data.format, data.question, ...), whatever data.reader is
     train: Optional[str] = field(default=None, metadata=of(FINE_TUNED))
-    # fine_tuned: learn the task's training split too, where train is set
+    # learn the task's training split too, where train is set
     train_with_task: bool = field(default=False, metadata=of(FINE_TUNED))
-    # ready, causal: hub name or folder; served: the model that is asked for
+    # hub name or folder; of an endpoint, the model that is asked for
     name: Optional[str] = field(default=None, metadata=of("ready", "causal", "served"))
-    # ready, causal: branch, tag or commit on the hub; the key of a result has the commit
+    # branch, tag or commit on the hub; the key of a result has the commit
     revision: Optional[str] = field(default=None, metadata=of("ready", "causal"))
-    # ready, causal: run the checkpoint's own code; set it only for code that you have read
+    # run the checkpoint's own code; set it only for code that you have read
     trust_remote_code: bool = field(default=False, metadata=of("ready", "causal"))
-    # ready, causal, served: a known prompt by its name, or a text with {query} and {document}
+    # a known prompt by its name, or a text with {query} and {document}
     prompt: Optional[str] = field(default=None, metadata=of("ready", "causal", "served"))
-    # causal, served (openai): the words for right and wrong; null: yes and no; [] (served): a score in JSON instead
+    # the words for right and wrong (served: with api openai); null: yes and no; [] (served): a score in JSON instead
     answers: Optional[list[str]] = field(default=None, metadata=of("causal", "served"))
-    path: Optional[str] = field(default=None, metadata=of("scores"))  # scores: the file
-    # scores: the file's format, as data.format but for beir and msmarco, which have no scores
+    path: Optional[str] = field(default=None, metadata=of("scores"))  # the file
+    # the file's format, as data.format but for beir and msmarco, which have no scores
     format: str = field(default="pairs", metadata=of("scores"))
-    # scores: file of the queries (of a format that has ids alone)
+    # file of the queries (of a format that has ids alone)
     queries: Optional[str] = field(default=None, metadata=of("scores"))
-    documents: Optional[str] = field(default=None, metadata=of("scores"))  # scores: file of the documents, likewise
-    url: Optional[str] = field(default=None, metadata=of("served"))  # served: where it answers: http://127.0.0.1:8080
-    api: str = field(default="tei", metadata=of("served"))  # served: tei | jina | cohere | openai
-    # served: what its scores are, margin (log-odds) | probability; null: what the API usually gives
+    documents: Optional[str] = field(default=None, metadata=of("scores"))  # file of the documents, likewise
+    url: Optional[str] = field(default=None, metadata=of("served"))  # where it answers: http://127.0.0.1:8080
+    api: str = field(default="tei", metadata=of("served"))  # tei | jina | cohere | openai
+    # what its scores are, margin (log-odds) | probability; null: what the API usually gives
     scale: Optional[str] = field(default=None, metadata=of("served"))
-    # served: NAME of the environment variable that holds the key, never the key itself
+    # NAME of the environment variable that holds the key, never the key itself
     api_key: Optional[str] = field(default=None, metadata=of("served"))
-    concurrency: int = field(default=8, metadata=of("served"))  # served: requests under way at once
-    requests_per_second: Optional[float] = field(default=None, metadata=of("served"))  # served: at most; null: no limit
-    timeout: float = field(default=60.0, metadata=of("served"))  # served: seconds for one answer
-    retries: int = field(default=6, metadata=of("served"))  # served: after the first try, at growing intervals
-    texts_a_request: int = field(default=32, metadata=of("served"))  # served: passages of one question asked together
-    budget_requests: Optional[int] = field(default=None, metadata=of("served"))  # served: the run stops after so many
-    budget_money: Optional[float] = field(default=None, metadata=of("served"))  # served: the run stops at this price
-    price_per_request: Optional[float] = field(default=None, metadata=of("served"))  # served: in the budget's currency
-    price_per_1000_tokens: Optional[float] = field(default=None, metadata=of("served"))  # served: likewise
+    concurrency: int = field(default=8, metadata=of("served"))  # requests under way at once
+    requests_per_second: Optional[float] = field(default=None, metadata=of("served"))  # at most; null: no limit
+    timeout: float = field(default=60.0, metadata=of("served"))  # seconds for one answer
+    retries: int = field(default=6, metadata=of("served"))  # after the first try, at growing intervals
+    texts_a_request: int = field(default=32, metadata=of("served"))  # passages of one question asked together
+    budget_requests: Optional[int] = field(default=None, metadata=of("served"))  # the run stops after so many
+    budget_money: Optional[float] = field(default=None, metadata=of("served"))  # the run stops at this price
+    price_per_request: Optional[float] = field(default=None, metadata=of("served"))  # in the budget's currency
+    price_per_1000_tokens: Optional[float] = field(default=None, metadata=of("served"))  # likewise
 
 
 @dataclass
@@ -161,7 +150,7 @@ def kind_settings(teacher: TeacherConfig) -> dict[str, Any]:
     ``lora``, ``long``, ``train``, and those of groups and ranking, are there if it has any, so that teachers and
     comparisons of earlier versions, which had none of them, are found again.
     """
-    kinds = {known.name: known.metadata.get(KINDS, ()) for known in dataclasses.fields(teacher)}
+    kinds = {known.name: known.metadata.get(OF, ()) for known in dataclasses.fields(teacher)}
     found = {name: value for name, value in settings(teacher).items() if teacher.kind in kinds[name]}
     if teacher.lora is None or teacher.lora.rank is None:
         found.pop("lora", None)

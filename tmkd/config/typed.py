@@ -10,56 +10,54 @@ from typing import Any
 
 from tmkd.config import validators
 from tmkd.config.compose import value_of
-from tmkd.config.given import RANDOM_WEIGHTS, chosen_by, either
+from tmkd.config.data import CorpusConfig, DataConfig
+from tmkd.config.given import chosen_by, either
+from tmkd.config.marks import known_by, read_beside
 from tmkd.config.method import ArmConfig
+from tmkd.config.models import EncoderConfig
 from tmkd.config.whole import Config
 
-CHOSEN = {"data": "reader", "corpus": "reader", "encoder": "source"}  # sections, and what chooses who reads them
-READ_BY = {  # settings that some readers and sources do not know: those that do, and what to set for the others
-    "data.packages": ("documentation",),
-    "data.questions": ("documentation",),
-    "data.passage_words": ("documentation",),
-    "data.format": ("files",),
-    "data.queries": ("files",),
-    "data.documents": ("files",),
-    "data.separator": ("files",),
-    "corpus.questions": ("documentation",),
-    "corpus.format": ("files",),
-    "corpus.queries": ("files",),
-    "corpus.documents": ("files",),
-    "corpus.separator": ("files", "mined"),
-    "encoder.layers": RANDOM_WEIGHTS,
-}
+# Sections whose settings not all readers or sources know (``tmkd.config.marks.of``), and what chooses one.
+CHOSEN = {"data": ("reader", DataConfig), "corpus": ("reader", CorpusConfig), "encoder": ("source", EncoderConfig)}
 INSTEAD = {"corpus.questions": "corpus.pairs limits others", "encoder.layers": "student.layers is that of students"}
 OF_ARMS = ("method", "stage1", "stage2", "student")  # sections that arms alone read
 OF_AN_ARM = ("alpha", "gold_loss", "loss", "temperature")  # settings of a method that are an arm's own, too
 
 
-def check_typed(config: Config, typed: Collection[str]) -> Config:
+def check_typed(config: Config, typed: Collection[str], stage: str | None = None) -> Config:
     """Return the config itself, or raise ConfigError for the first setting that is typed and not read.
 
     Args:
         typed: names of settings that the run was given, such as ``method.alpha``; others are left out.
+        stage: what runs; None: any may.
     """
     for key in typed:
         section, *steps = key.split(".")
-        if key in READ_BY:
-            _known(config, key, section)
+        if section in CHOSEN and steps:
+            _known(config, section, steps[0], stage)
         elif section in OF_ARMS and steps:
             _taken(config, key, section, steps)
     return config
 
 
-def _known(config: Config, key: str, section: str) -> None:
-    """A setting that the section's reader or source knows, or that of an arm or of a teacher's own training pairs."""
-    chooser = CHOSEN[section]
+def _known(config: Config, section: str, name: str, stage: str | None) -> None:
+    """A setting that the section's reader or source knows, or what else reads it."""
+    key, (chooser, fields) = f"{section}.{name}", CHOSEN[section]
+    known = known_by(fields, name)
+    if known is None:
+        return
     chosen = value_of(config, f"{section}.{chooser}")
-    readers = {chosen, *chosen_by(list(config.method.arms.values()), section, chooser)}
-    if section == "data" and config.teachers.learn_files:
+    arms = list(config.method.arms.values())
+    readers = {chosen, *chosen_by(arms, section, chooser)}
+    if section == "data" and config.teachers.learn_files:  # whatever the task's reader is
         readers.add("files")
+    also = read_beside(fields, name)
+    beside = {stage, *(f"corpus={reader}" for reader in (config.corpus.reader, *chosen_by(arms, "corpus", "reader")))}
+    may = stage is None and any("=" not in other for other in also)
+    read = may or not readers.isdisjoint(known) or not beside.isdisjoint(also)
     instead = f" ({INSTEAD[key]})" if key in INSTEAD else ""
-    expected = f"{section}.{chooser}={either(READ_BY[key])} beside it, since it is {chosen}{instead}"
-    validators.that(not readers.isdisjoint(READ_BY[key]), key, expected, value_of(config, key))
+    expected = f"{section}.{chooser}={either(known)} beside it, since it is {chosen}{instead}"
+    validators.that(read, key, expected, value_of(config, key))
 
 
 def _taken(config: Config, key: str, section: str, steps: list[str]) -> None:

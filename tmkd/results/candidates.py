@@ -62,7 +62,7 @@ class Candidates(Result):
         else:
             search["words"] = {name: read[name] for name in WORDS}
         if mine.passages is not None:
-            table = counted({name: read[name] for name in TABLE}, ())
+            table = counted({name: read[name] for name in TABLE})
             raw = {"files": [file_identity(file) for file in files_of(mine.passages)], "skip": skip, **table}
         return cls(task, search, raw, mine, read, skip)
 

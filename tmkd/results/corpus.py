@@ -13,21 +13,9 @@ from tmkd.data.schema import SPLITS
 from tmkd.results.context import RunContext
 from tmkd.results.node import Result, check_unchanged, outside, unless
 from tmkd.results.rows import CORPUS, Rows
-from tmkd.results.task import TEXTS, Task, counted, task_settings
+from tmkd.results.task import Task, shaping, task_settings
 from tmkd.store.artifacts import SCRATCH
 
-# Settings of ``corpus`` that shape nothing, by reader. Paths and revisions do not count: what they lead to does (raw).
-PLACES = ("path", "passages", *TEXTS, "subset", "revision", "pairs", "test_questions")  # pairs count apart
-COLUMNS = ("question", "passage", "question_id")
-PAIRED = ("candidates", "random")
-WORDS = ("stop_words", "stemmer", "characters")
-UNREAD: dict[str, tuple[str, ...]] = {
-    "documentation": (*PLACES, *COLUMNS, *WORDS, "split", "seed", "format", "separator", "quoting"),
-    "files": (*PLACES, *PAIRED, *WORDS, "split", "questions", "seed"),
-    "hub": (*PLACES, *PAIRED, *WORDS, "format", "questions", "seed", "separator"),
-    "mined": (*PLACES, "format", "split", "questions"),
-    "task": (*PLACES, *COLUMNS, "format", "split", "questions", "separator", "quoting"),
-}
 SHOWN_AFTER = 3  # seconds: a small corpus is through before there is a bar to look at
 
 
@@ -61,7 +49,7 @@ class Corpus(Result):
         else:
             names = ("passage_words", "seed") if corpus.reader == "documentation" else ("on_bad_row",)
             shared = {name: sections[0][name] for name in names}
-        read = counted(sections[1], UNREAD[corpus.reader])
+        read = shaping(corpus, ("pairs",))  # which count apart
         return cls(read, shared, readers.corpus_identity(*sections), sections, corpus.pairs or None)
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from tmkd.choices import CLASSES, NO_TASK, PAIRS, SCORE, SHARE
 from tmkd.config import CorpusConfig, DataConfig, settings
+from tmkd.config.marks import unknown_to
 from tmkd.data import readers
 from tmkd.data.schema import SPLITS
 from tmkd.measures import main_metric
@@ -20,30 +22,9 @@ from tmkd.store.artifacts import SCRATCH
 if TYPE_CHECKING:
     from datasets import Dataset
 
-# Settings of ``data`` that shape nothing, by reader. Paths and revisions do not count: what they lead to does (raw).
-NAMES = ("name", "column", "stands_in")
-TEXTS = ("queries", "documents")  # files of a task's or corpus's texts
-BUILT = ("packages", "questions", "negatives", "passage_words")  # of the documentation task
-TABLE = ("question", "passage", "label", "question_id", "labels", "validation_share", "on_bad_row")
-UNREAD: dict[str, tuple[str, ...]] = {
-    "documentation": (
-        *NAMES,
-        *TABLE,
-        *TEXTS,
-        "format",
-        "separator",
-        "quoting",
-        "packages",
-        "train",
-        "validation",
-        "test",
-        "path",
-        "subset",
-        "revision",
-    ),
-    "files": (*NAMES, *BUILT, *TEXTS, "train", "validation", "test", "path", "subset", "revision"),
-    "hub": (*NAMES, *BUILT, *TEXTS, "format", "path", "subset", "revision", "separator"),
-}
+# Settings that lead to what is read. Not they but what is there counts (raw): its checksum, commit or version.
+PLACES = ("path", "passages", "queries", "documents", "subset", "revision", "packages")
+FILES = ("train", "validation", "test", "split")  # likewise where they name files; of a hub they name splits
 # Settings that count where they are not one of these.
 USUAL: dict[str, tuple[Any, ...]] = {
     "separator": (None, ""),
@@ -149,14 +130,23 @@ def task_settings(data: DataConfig) -> dict[str, Any]:
     """Return the settings that shape the rows of a task."""
     if data.reader == NO_TASK:
         return {"reader": NO_TASK, "classes": list(data.classes)}
-    unread = UNREAD[data.reader]
+    unread: tuple[str, ...] = ()
     if data.reader == "documentation":
-        unread = unread if data.rankable_only else (*unread, "rankable_only")
+        unread = () if data.rankable_only else ("rankable_only",)
     elif data.validation:  # nothing is drawn
-        unread = (*unread, "validation_share", "seed")
-    return counted(settings(data), unread)
+        unread = ("validation_share", "seed")
+    return shaping(data, unread)
 
 
-def counted(section: Mapping[str, Any], unread: Collection[str]) -> dict[str, Any]:
-    """Return a section of settings without those that are not read, and those that are as usual."""
+def shaping(section: DataConfig | CorpusConfig, unread: Collection[str] = ()) -> dict[str, Any]:
+    """Return the settings that shape the rows that a section's reader reads: of those that it knows, all that are no
+    place, nor ``unread``, nor as usual."""
+    outside = {known.name for known in dataclasses.fields(section) if "outside" in known.metadata}
+    files = FILES if section.reader == "files" else ()
+    unknown = unknown_to(section.reader, type(section))
+    return counted(settings(section), {*unread, *PLACES, *files, *unknown, *outside})
+
+
+def counted(section: Mapping[str, Any], unread: Collection[str] = ()) -> dict[str, Any]:
+    """Return settings without those that are not read, and those that are as usual."""
     return {name: value for name, value in section.items() if name not in unread and value not in USUAL.get(name, ())}

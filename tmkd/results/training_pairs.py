@@ -50,7 +50,7 @@ class TrainingPairs(Result):
         if teacher.train is None:
             return None
         data, setting = task.sections[0], f"teachers.roster[{number - 1}].train"
-        read_by = counted({name: data[name] for name in READ_BY}, ())
+        read_by = counted({name: data[name] for name in READ_BY})
         raw = training_identity(teacher.train, data, setting)
         return cls(task, read_by, raw, teacher.train_with_task, teacher.train, setting)
 
