@@ -80,6 +80,11 @@ def _documentation_task(data: Settings, corpus: Settings, cache: Path | None) ->
 
 
 def _documentation_corpus(data: Settings, corpus: Settings, cache: Path | None) -> Corpus:
+    if not data["packages"]:  # the usual corpus, beside data of one's own
+        raise ConfigError(
+            "corpus.reader: expected unlabelled text for stage 1, corpus=files, hub, mined or task (the task's own "
+            "text), got documentation without packages to read in data.packages."
+        )
     rows = build_corpus(
         _objects(data)[1],
         questions=corpus["questions"],
@@ -119,17 +124,11 @@ def _reader(owner: str, settings: Settings) -> Reader:
     return READERS[settings["reader"]]
 
 
-def _corpus_versions(data: Settings, corpus: Settings) -> dict[str, Any]:
-    if not data["packages"]:  # the usual corpus beside data of one's own
-        raise ConfigError(
-            "corpus.reader: expected unlabelled text for stage 1, corpus=files, hub, mined or task (the task's own "
-            "text), got documentation without packages to read in data.packages."
-        )
-    return source_versions(data["packages"])
-
-
 DOCUMENTATION = Reader(
-    _documentation_task, _documentation_corpus, lambda data, _: source_versions(data["packages"]), _corpus_versions
+    _documentation_task,
+    _documentation_corpus,
+    lambda data, _: source_versions(data["packages"]),
+    lambda data, _: source_versions(data["packages"]),
 )
 NONE = Reader(_no_labels, no_task, lambda *_: {}, no_task)
 TASK = Reader(no_task, _task_corpus, no_task, task_identity)
