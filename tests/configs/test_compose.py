@@ -111,9 +111,8 @@ def test_names_of_labels_need_no_plus_sign():
     assert numbered.data.labels == {"-1": "poor", "1": "good"}
     fractions = composed("data=files", "data.classes=[poor,good]", "data.labels={0.0: poor, 1.50: good}")
     assert fractions.data.labels == {"0": "poor", "1.5": "good"}
-    turned = composed(
-        "data=files", "data.classes=[false,true]", "data.labels={0: no, 1: yes}"
-    )  # as YAML reads [no, yes]
+    # as YAML reads [no, yes]
+    turned = composed("data=files", "data.classes=[false,true]", "data.labels={0: no, 1: yes}")
     assert turned.data.labels == {"0": "no", "1": "yes"}
     truth = composed("data=files", "data.classes=[no,yes]", "data.labels={true: yes, false: no}")
     assert truth.data.labels == {"True": "yes", "False": "no"}

@@ -118,10 +118,7 @@ def test_what_an_arm_cannot_set_is_no_traceback_before_its_settings_are_checked(
             r"corpus\.separator: expected corpus\.reader=files or mined beside it",
         ),
         # the documentation would have been read, or files as they are
-        (
-            ["data.labels={no: wrong}"],
-            r"data\.labels: expected data\.reader=files or hub beside it, since it",
-        ),
+        (["data.labels={no: wrong}"], r"data\.labels: expected data\.reader=files or hub beside it, since it"),
         (["corpus.question=query"], r"corpus\.question: expected corpus\.reader=files, hub or mined beside it, since"),
         (["corpus=task", "corpus.split=test"], r"corpus\.split: expected corpus\.reader=files or hub beside it"),
         (["encoder.layers=2"], r"encoder\.layers: expected encoder\.source=tiny or bilstm beside .* \(student\.layers"),

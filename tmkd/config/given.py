@@ -60,7 +60,7 @@ def _corpus(corpus: CorpusConfig, arms: Sequence[ArmConfig]) -> None:
     for name in FOUND:
         got, usual = getattr(corpus, name), getattr(CorpusConfig, name)
         also = (other.removeprefix("corpus=") for other in read_beside(CorpusConfig, name))
-        known = (*(known_by(CorpusConfig, name) or ()), *also)
+        known = (*known_by(CorpusConfig, name), *also)
         expected = f"corpus={either(known)} beside it, since corpus.reader is {corpus.reader}"
         validators.that(not readers.isdisjoint(known) or got == usual, f"corpus.{name}", expected, got)
 
@@ -140,7 +140,7 @@ def _encoder(
     # `experiment=smoke` has layers for the tiny encoder, and another encoder may be chosen beside it
     numbers = ("width", "seed") if not section else ("layers", "width", "seed")
     for name in (*numbers, *WORDS):
-        sources = known_by(EncoderConfig, name) or ()
+        sources = known_by(EncoderConfig, name)
         instead = f" (set {section}.{name})" if name in ("layers", "seed") and name in own else ""
         why = f"where {where}.source is {encoder.source}, not {' or '.join(sources)}{instead}"
         _usual(where, encoder, name, encoder.source in sources or elsewhere, why)

@@ -27,9 +27,9 @@ def of(*names: str, also: tuple[str, ...] = ()) -> dict[str, Any]:
     return {OF: names, ALSO: also}
 
 
-def known_by(section: type, name: str) -> tuple[str, ...] | None:
-    """Return who knows a field of a section; None: all do."""
-    known: tuple[str, ...] | None = _field(section, name).metadata.get(OF)
+def known_by(section: type, name: str) -> tuple[str, ...]:
+    """Return who knows a field of a section; nobody by name: all do."""
+    known: tuple[str, ...] = _field(section, name).metadata.get(OF, ())
     return known
 
 

@@ -5,7 +5,7 @@ Presets may hold such settings for what else is chosen beside them, and so only 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from tmkd.config import validators
@@ -44,20 +44,26 @@ def _known(config: Config, section: str, name: str, stage: str | None) -> None:
     """A setting that the section's reader or source knows, or what else reads it."""
     key, (chooser, fields) = f"{section}.{name}", CHOSEN[section]
     known = known_by(fields, name)
-    if known is None:
+    if not known:
         return
-    chosen = value_of(config, f"{section}.{chooser}")
-    arms = list(config.method.arms.values())
-    readers = {chosen, *chosen_by(arms, section, chooser)}
-    if section == "data" and config.teachers.learn_files:  # whatever the task's reader is
-        readers.add("files")
     also = read_beside(fields, name)
-    beside = {stage, *(f"corpus={reader}" for reader in (config.corpus.reader, *chosen_by(arms, "corpus", "reader")))}
     may = stage is None and any("=" not in other for other in also)
-    read = may or not readers.isdisjoint(known) or not beside.isdisjoint(also)
+    knowing = {*(f"{section}={reader}" for reader in known), *also}
+    read = may or not knowing.isdisjoint({stage, *_readers(config)})
+    chosen = value_of(config, f"{section}.{chooser}")
     instead = f" ({INSTEAD[key]})" if key in INSTEAD else ""
     expected = f"{section}.{chooser}={either(known)} beside it, since it is {chosen}{instead}"
     validators.that(read, key, expected, value_of(config, key))
+
+
+def _readers(config: Config) -> Iterator[str]:
+    """Yield the readers and sources of the run and of its arms, as in ``corpus=files``."""
+    arms = list(config.method.arms.values())
+    for section, (chooser, _) in CHOSEN.items():
+        for reader in (value_of(config, f"{section}.{chooser}"), *chosen_by(arms, section, chooser)):
+            yield f"{section}={reader}"
+    if config.teachers.learn_files:  # whatever the task's reader is
+        yield "data=files"
 
 
 def _taken(config: Config, key: str, section: str, steps: list[str]) -> None:
