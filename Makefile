@@ -69,10 +69,11 @@ tables: $(INSTALLED) ## the paper's tables and our own, the column of one task; 
 	@for table in $(TABLES); do $(RUN) stages.stage3 "experiment=[$(EXPERIMENT),$$table]" $(OVERRIDES) || exit; done
 	@echo "Each table is table.md, .html, .csv, .tex and .png in a folder of its own: see the lines 'table' above."
 
-# A process a core, each with one thread: tiny models gain nothing from more. A file's tests share what they made.
+# A process a core, each with one thread: tiny models gain nothing from more. A file's tests share what they made. Files
+# are taken in their order, so that those of pipelines, which take minutes, are not the last.
 # COVERAGE=1 shows the lines that no test runs; commands that tests start are not counted.
 COVERAGE ?=
-PYTEST = OMP_NUM_THREADS=1 $(RUN) pytest -n auto --dist loadfile $(if $(COVERAGE),--cov=tmkd --cov-report=term:skip-covered)
+PYTEST = OMP_NUM_THREADS=1 $(RUN) pytest -n auto --dist loadfile --no-loadscope-reorder $(if $(COVERAGE),--cov=tmkd --cov-report=term:skip-covered)
 
 # THOROUGH=1 takes those of test-thorough, too: both together share what they make.
 THOROUGH ?=

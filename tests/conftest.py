@@ -37,6 +37,10 @@ class OwnModel(BertModel):
 """
 
 
+def pytest_collection_finish() -> None:
+    gc.freeze()  # nor through thousands of tests, after every training
+
+
 @pytest.fixture(autouse=True)
 def _same_numbers() -> None:
     """Let a test draw the same numbers in whatever order tests run: one that fails then fails again."""

@@ -25,6 +25,34 @@ def test_pause_within_a_pause_does_not_end_it() -> None:
 
 
 @pytest.mark.parametrize(
+    ("whose", "loaded", "collected"),
+    [
+        ("process_is_ours()", "import xml.dom.pulldom", 0),
+        ("process_is_ours()", "import sys", 1),  # nothing was loaded: what is there is a model, maybe, and is to go
+        ("", "import xml.dom.pulldom", 1),  # a user's own objects
+    ],
+)
+def test_only_commands_look_no_further_and_only_through_what_was_there_when_they_loaded(
+    whose: str, loaded: str, collected: int
+) -> None:
+    code = f"""
+import gc, sys, weakref
+from tmkd.collector import loading, process_is_ours
+class Model: pass
+{whose}
+model = Model()
+model.itself, gone = model, weakref.ref(model)
+with loading():
+    {loaded}
+del model
+gc.collect()
+print(int(gone() is None))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(collected)]
+
+
+@pytest.mark.parametrize(
     ("code", "models"),
     [
         ("import tmkd.reranker", True),

@@ -14,7 +14,7 @@ from tmkd.cli import artifacts, ask, choose, doctor, gc, report, serve, use
 from tmkd.cli.answers import answering
 from tmkd.cli.export import export
 from tmkd.cli.stages import STAGES
-from tmkd.collector import no_last_collection
+from tmkd.collector import process_is_ours
 
 # A stage answers --help itself: its page has the settings as they are composed.
 PASS_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
@@ -124,5 +124,5 @@ def _launch(stage: str, arguments: list[str]) -> None:
 
 def main() -> None:
     """The console script."""
-    no_last_collection()
+    process_is_ours()
     app()

@@ -22,7 +22,7 @@ from tmkd.cli import usage
 from tmkd.cli.arguments import as_typed, names_in
 from tmkd.cli.explain import explain, missing_plugin, unset_section
 from tmkd.cli.stages import STAGES
-from tmkd.collector import no_last_collection
+from tmkd.collector import process_is_ours
 from tmkd.config import check, check_given, check_typed, resolve
 from tmkd.errors import SecretInSettings, TmkdError
 from tmkd.shipped import CONF
@@ -36,7 +36,7 @@ def launch(stage: str, by: str = "make") -> None:
     Args:
         by: the command that stages are run with, ``make`` or ``tmkd``, for the line that says which comes next.
     """
-    no_last_collection()
+    process_is_ours()
     os.environ["TMKD_STAGE"] = stage  # names the log's folder, in conf/config.yaml
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands errors over instead of printing them
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")

@@ -6,7 +6,7 @@ import gc
 import json
 from collections.abc import Collection
 
-from tmkd.collector import collector_paused
+from tmkd.collector import loading
 from tmkd.config import StudentConfig, TeacherConfig, encoder_of, settings, teaching
 from tmkd.errors import ConfigError, ModelError
 from tmkd.experiment.experiment import Experiment
@@ -58,7 +58,7 @@ def try_encoders(experiment: Experiment, arm: str, own: Collection[str]) -> None
 
 
 def _look(experiment: Experiment, member: TeacherConfig | StudentConfig) -> None:
-    with collector_paused():  # the models of transformers come with it
+    with loading():  # the models of transformers come with it
         from tmkd.models.encoder import check_encoder
 
     keep = member.layers if isinstance(member, StudentConfig) else None

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tmkd.collector import collector_paused
+from tmkd.collector import loading
 from tmkd.config import RuntimeConfig, settings
 from tmkd.distributed import Processes
 from tmkd.store.artifacts import ArtifactStore
@@ -51,7 +51,7 @@ class RunContext:
 
     @functools.cached_property
     def runtime(self) -> Runtime:
-        with collector_paused():  # torch comes with it
+        with loading():  # torch comes with it
             from tmkd.training.runtime import resolve_runtime
 
         tracking = None

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tmkd.choices import CLASSES, CUT
-from tmkd.collector import collector_paused
+from tmkd.collector import loading
 from tmkd.progress import done_before
 from tmkd.results.classifier import Classifier, validation_metrics
 from tmkd.results.context import RunContext
@@ -74,7 +74,7 @@ class TrainedClassifier(Classifier):
 
 def load_classifier(classifier: Artifact, context: RunContext, held: bool = True) -> PairClassifier:
     """Return a trained classifier, on the runtime's device if it is ``held`` there."""
-    with collector_paused():  # the models of transformers come with it
+    with loading():  # the models of transformers come with it
         from tmkd.models.classifier import PairClassifier
 
     model = PairClassifier.load(classifier.folder(MODEL), attention=context.runtime.attention)
