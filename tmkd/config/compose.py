@@ -7,9 +7,11 @@ imported.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import re
 import typing
+from collections.abc import Callable
 from typing import Any
 
 from hydra import compose
@@ -39,8 +41,9 @@ def resolve(composed: DictConfig) -> Config:
     Raises:
         ConfigError: a preset that is not there, or a label that means two things.
     """
+    preset = functools.cache(_preset)  # which several arms may name
     for name, arm in composed.method.arms.items():
-        _open_presets(arm, f"method.arms.{name}.set")
+        _open_presets(arm, f"method.arms.{name}.set", preset)
     config = OmegaConf.to_object(composed)
     assert isinstance(config, Config)
     config.data.labels = _named(config.data.labels)
@@ -48,7 +51,7 @@ def resolve(composed: DictConfig) -> Config:
     return config
 
 
-def _open_presets(arm: DictConfig, key: str) -> None:
+def _open_presets(arm: DictConfig, key: str, preset: Callable[[str, str], Any]) -> None:
     """Put the settings of a preset in its name's place: ``set: {student: bilstm}`` is ``student=bilstm`` for one arm.
 
     What else the arm sets has the last word.
@@ -60,11 +63,15 @@ def _open_presets(arm: DictConfig, key: str) -> None:
         if name not in options:
             expected = f"one of {', '.join(options)}" if options else "its settings, {SETTING: VALUE}"
             raise ConfigError(f"{key}.{section}: expected {expected}, got {name}.")
-        found: Any = OmegaConf.to_container(compose(f"{section}/{name}"))  # without a fixed set of settings
-        opened.append(found if section in found else {section: found})  # a preset may reach other sections, too
+        opened.append(preset(section, name))
     if opened:
         own = {section: value for section, value in arm.set.items_ex(resolve=False) if section not in presets}
         arm.set = OmegaConf.merge(*opened, own)
+
+
+def _preset(section: str, name: str) -> Any:
+    found: Any = OmegaConf.to_container(compose(f"{section}/{name}"))  # without a fixed set of settings
+    return found if section in found else {section: found}  # it may reach other sections, too
 
 
 def takes_text(key: str) -> bool:
