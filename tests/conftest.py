@@ -24,8 +24,6 @@ from tmkd.models.encoder import Encoder, load_encoder
 from tmkd.training.callbacks import Progress
 from tmkd.training.runtime import Runtime
 
-gc.freeze()  # code that asks for a collection is not to look through every imported module
-
 OWN_CODE = """
 from transformers import BertConfig, BertModel
 
@@ -38,7 +36,7 @@ class OwnModel(BertModel):
 
 
 def pytest_collection_finish() -> None:
-    gc.freeze()  # nor through thousands of tests, after every training
+    gc.freeze()  # a collection, as after every training, is not to look through all modules and thousands of tests
 
 
 @pytest.fixture(autouse=True)
